@@ -1,0 +1,40 @@
+/** The engine's own configuration: what of an HFTEngine the engine process reads, as one JSON file (the ConfigMap). */
+import { createHash } from 'node:crypto';
+import { z } from 'zod';
+import { instrumentSchema, journalSchema, limitsSchema, observabilitySchema, riskSchema, type HFTEngineSpec } from './hftengine.ts';
+
+export const engineConfigSchema = z.strictObject({
+  engine: z.string().min(1).max(40).describe('Name of the engine, in logs and metrics.'),
+  instruments: z.array(z.strictObject(instrumentSchema.shape)).min(1).max(64),
+  journal: z.strictObject({ durability: journalSchema.shape.durability }),
+  risk: z.strictObject(riskSchema.shape),
+  limits: z.strictObject(limitsSchema.shape),
+  observability: z.strictObject({ dashboard: observabilitySchema.shape.dashboard, logLevel: observabilitySchema.shape.logLevel }),
+});
+export type EngineConfig = z.output<typeof engineConfigSchema>;
+
+/** The configuration that an engine named `name` runs with under `spec`. Pure. */
+export function engineConfigOf(name: string, spec: HFTEngineSpec): EngineConfig {
+  return {
+    engine: name,
+    instruments: spec.instruments.map(({ symbol, tickSize, lotSize }) => ({ symbol, tickSize, lotSize })),
+    journal: { durability: spec.journal.durability },
+    risk: { ...spec.risk },
+    limits: { ...spec.limits },
+    observability: { dashboard: spec.observability.dashboard, logLevel: spec.observability.logLevel },
+  };
+}
+
+/** JSON with the keys of every object sorted, so that equal values give equal text. */
+function canonicalJson(value: unknown): string {
+  return JSON.stringify(value, (_key, child: unknown) =>
+    child !== null && typeof child === 'object' && !Array.isArray(child)
+      ? Object.fromEntries(Object.entries(child).sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)))
+      : child,
+  );
+}
+
+/** Sixteen hex digits that name a configuration: operator and engine compute it apart and compare. */
+export function configHash(config: EngineConfig): string {
+  return createHash('sha256').update(canonicalJson(config)).digest('hex').slice(0, 16);
+}
