@@ -1,0 +1,82 @@
+/** Client of the engine's operations port: what the operator asks an engine, and nothing else. */
+import { z } from 'zod';
+import type { EngineConfig } from '../../crds/engine-config.ts';
+import { EngineError, HttpCaller } from './http.ts';
+
+export const ENGINE_PHASES = ['recovering', 'warming', 'serving', 'draining'] as const;
+
+/** What `GET /admin/status` answers. Unknown further fields are dropped, so that a newer engine still answers an older operator. */
+export const engineStatusSchema = z.object({
+  name: z.string().describe('`engine` of the configuration.'),
+  version: z.string().describe('Version of the engine program.'),
+  phase: z.enum(ENGINE_PHASES),
+  configHash: z.string().describe('Hash of the configuration in force, as `configHash` of crds/engine-config.ts computes it.'),
+  heapFlags: z.array(z.string()).describe('The V8 flags that the process runs with (`process.execArgv`).'),
+  sequence: z.int().min(0).describe('Last sequence that is durable.'),
+  stateHash: z.string().regex(/^[0-9a-f]{16}$/).describe('Hash of the whole matching state at the last applied sequence.'),
+  recovery: z.object({
+    sequence: z.int().min(0).describe('Sequence that recovery reached.'),
+    stateHash: z.string().describe('State hash at that sequence; empty while recovering.'),
+    commands: z.int().min(0).describe('Commands that were replayed.'),
+    durationMs: z.number().min(0),
+  }),
+  warmup: z.object({ orders: z.int().min(0), p99Micros: z.number().min(0).describe('99th percentile of matching one synthetic order.') }).nullable(),
+  openOrders: z.int().min(0),
+  ordersAccepted: z.int().min(0).describe('Since this process started.'),
+  ordersRejected: z.int().min(0).describe('Since this process started.'),
+  fills: z.int().min(0).describe('Since this process started.'),
+  ordersPerSecond: z.number().min(0),
+  startedAt: z.iso.datetime(),
+  pid: z.int().min(1),
+});
+export type EngineStatus = z.output<typeof engineStatusSchema>;
+
+/** What `POST /admin/config/check` answers. */
+export const configCheckSchema = z.discriminatedUnion('accepted', [
+  z.object({ accepted: z.literal(true) }),
+  z.object({ accepted: z.literal(false), code: z.string(), message: z.string() }),
+]);
+export type ConfigCheck = z.output<typeof configCheckSchema>;
+
+export interface AdminClientOptions {
+  /** Address of the operations port, for example `http://demo-ops.trading:9090`. */
+  baseUrl: string;
+  /** The admin token (key `admin-token` of the Secret). Never logged. */
+  token: string;
+  /** Bound on each call, connecting included. Default 5000. */
+  timeoutMs?: number;
+}
+
+/** Calls the admin endpoints of one engine. Every method throws {@link EngineError}; none retries. */
+export class AdminClient {
+  readonly #http: HttpCaller;
+
+  constructor(options: AdminClientOptions) {
+    this.#http = new HttpCaller({
+      baseUrl: options.baseUrl,
+      timeoutMs: options.timeoutMs ?? 5000,
+      headers: { authorization: `Bearer ${options.token}` },
+      connections: 2,
+    });
+  }
+
+  /** What the engine says of itself; answers in every phase. */
+  async status(signal?: AbortSignal): Promise<EngineStatus> {
+    return await this.#http.json({ method: 'GET', path: '/admin/status', schema: engineStatusSchema, signal });
+  }
+
+  /**
+   * Whether the running state could be recovered under `config`: the same check that an engine makes when it starts.
+   * While the engine is still recovering it cannot tell, and this throws an EngineError with status 503.
+   */
+  async checkConfig(config: EngineConfig, signal?: AbortSignal): Promise<ConfigCheck> {
+    return await this.#http.json({ method: 'POST', path: '/admin/config/check', body: config, schema: configCheckSchema, signal });
+  }
+
+  /** Closes the connections. Calls in flight fail. */
+  async close(): Promise<void> {
+    await this.#http.close();
+  }
+}
+
+export { EngineError };

@@ -1,0 +1,132 @@
+/** The HTTP plumbing that the clients share: pooled connections, a hard bound on every call, typed errors, validated answers. */
+import { Pool } from 'undici';
+import { z } from 'zod';
+
+/** Longest answer that a client reads. */
+const MAX_ANSWER_BYTES = 16 * 1024 * 1024;
+
+const problemSchema = z.object({ code: z.string(), detail: z.string().optional(), title: z.string().optional(), field: z.string().optional() });
+
+/**
+ * A call that gave no usable answer. `code` is the engine's own (`HFT_…`), or one of the client's: `HFT_CLIENT_UNREACHABLE`,
+ * `HFT_CLIENT_TIMEOUT`, `HFT_CLIENT_ABORTED`, `HFT_CLIENT_BAD_ANSWER`. `status` is 0 when no HTTP answer came.
+ */
+export class EngineError extends Error {
+  override readonly name = 'EngineError';
+  readonly code: string;
+  readonly status: number;
+  /** The field of the request that was wrong, when the engine named one. */
+  readonly field: string | undefined;
+  /** How long the engine asked to wait before the next try, when it did. */
+  readonly retryAfterMs: number | undefined;
+
+  constructor(detail: { code: string; status: number; message: string; field?: string; retryAfterMs?: number; cause?: unknown }) {
+    super(detail.message, detail.cause === undefined ? undefined : { cause: detail.cause });
+    this.code = detail.code;
+    this.status = detail.status;
+    this.field = detail.field;
+    this.retryAfterMs = detail.retryAfterMs;
+  }
+}
+
+export interface HttpCall<T extends z.ZodType> {
+  method: 'GET' | 'POST' | 'DELETE';
+  path: string;
+  query?: Record<string, string | number | undefined>;
+  body?: unknown;
+  /** Shape of a 2xx answer. */
+  schema: T;
+  signal?: AbortSignal | undefined;
+}
+
+/** One pool of connections to one origin. */
+export class HttpCaller {
+  readonly #pool: Pool;
+  readonly #headers: Record<string, string>;
+  readonly #timeoutMs: number;
+  readonly #origin: string;
+
+  constructor(options: { baseUrl: string; timeoutMs: number; headers?: Record<string, string>; connections: number }) {
+    const { origin } = new URL(options.baseUrl);
+    this.#origin = origin;
+    this.#timeoutMs = options.timeoutMs;
+    this.#headers = { accept: 'application/json', ...options.headers };
+    this.#pool = new Pool(origin, {
+      connections: options.connections,
+      connect: { timeout: options.timeoutMs },
+      headersTimeout: options.timeoutMs,
+      bodyTimeout: options.timeoutMs,
+      maxResponseSize: MAX_ANSWER_BYTES,
+    });
+  }
+
+  /** Sends one request and gives its validated answer. Throws {@link EngineError}. */
+  async json<T extends z.ZodType>(call: HttpCall<T>): Promise<z.output<T>> {
+    const deadline = AbortSignal.timeout(this.#timeoutMs);
+    const signal = call.signal === undefined ? deadline : AbortSignal.any([deadline, call.signal]);
+    let status = 0;
+    let retryAfter: string | undefined;
+    let text: string;
+    try {
+      const answer = await this.#pool.request({
+        method: call.method,
+        path: call.path,
+        query: call.query,
+        signal,
+        headers: call.body === undefined ? this.#headers : { ...this.#headers, 'content-type': 'application/json' },
+        body: call.body === undefined ? null : JSON.stringify(call.body),
+      });
+      status = answer.statusCode;
+      const header = answer.headers['retry-after'];
+      retryAfter = typeof header === 'string' ? header : undefined;
+      text = await answer.body.text();
+    } catch (cause) {
+      throw this.#failure(call, deadline, cause);
+    }
+    let parsed: unknown;
+    try {
+      parsed = JSON.parse(text);
+    } catch (cause) {
+      throw new EngineError({ code: 'HFT_CLIENT_BAD_ANSWER', status, message: `${this.#at(call)} answered ${status} without JSON`, cause });
+    }
+    if (status < 200 || status > 299) throw problemOf(parsed, status, this.#at(call), retryAfter);
+    const checked = call.schema.safeParse(parsed);
+    if (!checked.success) {
+      throw new EngineError({ code: 'HFT_CLIENT_BAD_ANSWER', status, message: `${this.#at(call)} answered what this client does not know: ${z.prettifyError(checked.error)}` });
+    }
+    return checked.data;
+  }
+
+  async close(): Promise<void> {
+    await this.#pool.destroy();
+  }
+
+  #at(call: { method: string; path: string }): string {
+    return `${call.method} ${this.#origin}${call.path}`;
+  }
+
+  #failure(call: { method: string; path: string; signal?: AbortSignal | undefined }, deadline: AbortSignal, cause: unknown): EngineError {
+    const at = this.#at(call);
+    if (call.signal?.aborted === true) return new EngineError({ code: 'HFT_CLIENT_ABORTED', status: 0, message: `${at} was aborted by the caller`, cause });
+    const timedOut = deadline.aborted || (cause instanceof Error && /timeout/i.test(cause.name + cause.message));
+    if (timedOut) return new EngineError({ code: 'HFT_CLIENT_TIMEOUT', status: 0, message: `${at} gave no answer within ${this.#timeoutMs} ms`, cause });
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    return new EngineError({ code: 'HFT_CLIENT_UNREACHABLE', status: 0, message: `${at} cannot be reached: ${reason}`, cause });
+  }
+}
+
+function problemOf(parsed: unknown, status: number, at: string, retryAfter: string | undefined): EngineError {
+  const problem = problemSchema.safeParse(parsed);
+  const retryAfterMs = retryAfter !== undefined && /^[0-9]+$/.test(retryAfter) ? Number(retryAfter) * 1000 : undefined;
+  if (!problem.success) {
+    return new EngineError({ code: 'HFT_CLIENT_BAD_ANSWER', status, message: `${at} answered ${status}`, ...(retryAfterMs !== undefined && { retryAfterMs }) });
+  }
+  const { code, detail, title, field } = problem.data;
+  return new EngineError({
+    code,
+    status,
+    message: detail ?? title ?? `${at} answered ${status}`,
+    ...(field !== undefined && { field }),
+    ...(retryAfterMs !== undefined && { retryAfterMs }),
+  });
+}
