@@ -16,7 +16,6 @@ export interface KubeObjectMeta {
   labels?: Record<string, string>;
   annotations?: Record<string, string>;
   ownerReferences?: OwnerReference[];
-  [field: string]: unknown;
 }
 
 export interface KubeObject {
