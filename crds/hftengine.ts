@@ -2,12 +2,26 @@
  * The HFTEngine API, `hftengine.io/v1alpha1`. This file is its one source: the TypeScript types, the defaults, the CRD's schema with its
  * CEL rules, the reference table in `docs/` and the engine's own configuration are all derived from it.
  *
- * Everything that the API server can refuse by itself is refused by it: bounds and patterns here, relations between fields as CEL rules
+ * Everything that the API server can refuse by itself is refused by it: bounds and formats by field, relations between fields as CEL rules
  * (`x-kubernetes-validations`), each with a message that says what to do. Strings and lists are bounded because the API server limits the
  * worst-case cost of a rule.
  */
 import { z } from 'zod';
-import { BYTES_PATTERN, CPU_PATTERN, DECIMAL_PATTERN, DURATION_PATTERN } from './quantity.ts';
+import {
+  BYTES_PATTERN,
+  CPU_PATTERN,
+  DECIMAL_PATTERN,
+  DURATION_PATTERN,
+  parseBytes,
+  parseCpuMillis,
+  parseDecimalNanos,
+  parseDurationMs,
+} from './quantity.ts';
+import { celPattern, rules, text, transitionRules, type CelRule } from './rules.ts';
+import { statusSchema } from './status.ts';
+
+export type { CelRule } from './rules.ts';
+export * from './status.ts';
 
 export const GROUP = 'hftengine.io';
 export const VERSION = 'v1alpha1';
@@ -15,45 +29,78 @@ export const KIND = 'HFTEngine';
 export const PLURAL = 'hftengines';
 export const API_VERSION = `${GROUP}/${VERSION}`;
 
-/** One CEL rule of the CRD. `fieldPath` points at the field that the message is about, relative to the object that carries the rule. */
-export interface CelRule {
-  rule: string;
-  message: string;
-  fieldPath?: string;
-}
+/** A quantity of bytes from `least` to `most`. */
+const bytes = (field: string, least: string, most: string, example: string): z.ZodString =>
+  text({
+    maxLength: 18,
+    pattern: BYTES_PATTERN,
+    message: `${field} must be a quantity from ${least} to ${most}, without a fraction, for example ${example}`,
+    also: {
+      rule: `quantity(self).compareTo(quantity('${least}')) >= 0 && quantity(self).compareTo(quantity('${most}')) <= 0`,
+      holds: (value) => parseBytes(value) >= parseBytes(least) && parseBytes(value) <= parseBytes(most),
+    },
+  });
 
-/** Attaches CEL rules to a schema; the CRD generator copies them into the structural schema. */
-function rules<T extends z.ZodType>(schema: T, ...validations: CelRule[]): T {
-  return schema.meta({ ...schema.meta(), 'x-kubernetes-validations': validations });
-}
+/** A duration from `least` to `most`. */
+const duration = (field: string, least: string, most: string, example: string): z.ZodString =>
+  text({
+    maxLength: 36,
+    pattern: DURATION_PATTERN,
+    message: `${field} must be a duration from ${least} to ${most} in h, m, s or ms, for example ${example}`,
+    also: {
+      rule: `duration(self) >= duration('${least}') && duration(self) <= duration('${most}')`,
+      holds: (value) => parseDurationMs(value) >= parseDurationMs(least) && parseDurationMs(value) <= parseDurationMs(most),
+    },
+  });
 
-const decimal = z.string().max(25).regex(DECIMAL_PATTERN);
-const bytes = z.string().max(18).regex(BYTES_PATTERN);
-const duration = z.string().max(36).regex(DURATION_PATTERN);
-
-const positiveDecimal = (field: string, example: string): z.ZodString =>
-  rules(decimal, { rule: "self.matches('[1-9]')", message: `${field} must be greater than zero, for example "${example}"` });
+/** A decimal greater than zero, as text. */
+const positiveDecimal = (field: string, example: string, hint = ''): z.ZodString =>
+  text({
+    maxLength: 25,
+    pattern: DECIMAL_PATTERN,
+    message: `${field} must be a decimal greater than zero with at most nine digits after the point, for example "${example}"${hint}`,
+    also: { rule: "self.matches('[1-9]')", holds: (value) => /[1-9]/.test(value) },
+  });
 
 export const instrumentSchema = z
   .object({
-    symbol: z
-      .string()
-      .min(1)
-      .max(16)
-      .regex(/^[A-Z0-9]+([._/-][A-Z0-9]+)*$/)
-      .describe('Name of the instrument in orders, books and market data, for example BTC-USD.'),
+    symbol: text({
+      maxLength: 16,
+      pattern: /^[A-Z0-9]+([._/-][A-Z0-9]+)*$/,
+      message: 'symbol must be upper-case letters and digits, in parts joined by one of . _ / - (for example BTC-USD)',
+    }).describe('Name of the instrument in orders, books and market data, for example BTC-USD.'),
     tickSize: positiveDecimal('tickSize', '0.01').describe('Smallest price step, as a decimal. Every price is a whole number of ticks.'),
-    lotSize: positiveDecimal('lotSize', '0.0001').describe('Smallest quantity step, as a decimal. Every quantity is a whole number of lots.'),
+    lotSize: positiveDecimal('lotSize', '0.0001').describe(
+      'Smallest quantity step, as a decimal. Every quantity is a whole number of lots.',
+    ),
   })
   .describe('An instrument that the engine trades.');
+
+const CPU_MESSAGE = 'cpu must be from 50m to 256 CPUs: a whole number, or text such as "0.5" or "500m"';
 
 export const resourcesSchema = z
   .object({
     cpu: z
-      .union([z.int().min(1).max(256), z.string().max(8).regex(CPU_PATTERN)])
+      .union(
+        [
+          z.int().min(1).max(256),
+          text({
+            maxLength: 8,
+            pattern: CPU_PATTERN,
+            message: CPU_MESSAGE,
+            also: {
+              rule: "quantity(self).compareTo(quantity('50m')) >= 0 && quantity(self).compareTo(quantity('256')) <= 0",
+              holds: (value) => parseCpuMillis(value) >= 50 && parseCpuMillis(value) <= 256_000,
+            },
+          }),
+        ],
+        { error: CPU_MESSAGE },
+      )
       .default(1)
       .describe('CPUs of the engine, request and limit alike. A whole number gives steady latency; a fraction is throttled by the kernel.'),
-    memory: bytes.default('1Gi').describe('Memory of the engine, request and limit alike. The V8 heap flags are worked out from it.'),
+    memory: bytes('memory', '256Mi', '4Ti', '1Gi')
+      .default('1Gi')
+      .describe('Memory of the engine, request and limit alike. The V8 heap flags are worked out from it.'),
   })
   .describe('Resources of the engine container; requests always equal limits.');
 
@@ -64,7 +111,12 @@ export const runtimeSchema = z
       .default('auto')
       .describe('auto works the heap flags out from resources.memory; explicit takes oldSpaceMi and semiSpaceMi.'),
     oldSpaceMi: z.int().min(64).max(1_048_576).optional().describe('V8 old space in MiB, with heap: explicit.'),
-    semiSpaceMi: z.int().min(1).max(1024).optional().describe('One V8 semi space in MiB, with heap: explicit; the young generation takes three.'),
+    semiSpaceMi: z
+      .int()
+      .min(1)
+      .max(1024)
+      .optional()
+      .describe('One V8 semi space in MiB, with heap: explicit; the young generation takes three.'),
   })
   .describe('How the JavaScript runtime of the engine is tuned.');
 
@@ -74,15 +126,27 @@ export const journalSchema = z
       .enum(['memory', 'commit', 'disk'])
       .default('disk')
       .describe('What an acknowledged order survives: memory nothing, commit the death of the process, disk the loss of power.'),
-    storage: bytes.default('1Gi').describe('Size of the volume that holds the journal. It can grow, not shrink.'),
-    storageClassName: z.string().min(1).max(253).optional().describe('StorageClass of the volume; the default class of the cluster when absent.'),
+    storage: bytes('storage', '64Mi', '1024Ti', '10Gi')
+      .default('1Gi')
+      .describe('Size of the volume that holds the journal. It can grow, not shrink.'),
+    storageClassName: text({
+      maxLength: 253,
+      pattern: /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/,
+      message: 'storageClassName must be the name of a StorageClass (see `kubectl get storageclass`); leave it out for the default class',
+    })
+      .optional()
+      .describe('StorageClass of the volume; the default class of the cluster when absent.'),
   })
   .describe('Where and how surely orders are recorded.');
 
 export const riskSchema = z
   .object({
-    maxOrderQty: decimal.default('1000000').describe('Largest quantity of one order, as a decimal.'),
-    maxNotional: decimal.default('1000000000').describe('Largest price times quantity of one order, as a decimal.'),
+    maxOrderQty: positiveDecimal('maxOrderQty', '100', '; to stop trading use killSwitch')
+      .default('1000000')
+      .describe('Largest quantity of one order, as a decimal.'),
+    maxNotional: positiveDecimal('maxNotional', '1000000', '; to stop trading use killSwitch')
+      .default('1000000000')
+      .describe('Largest price times quantity of one order, as a decimal.'),
     priceBandPercent: z
       .int()
       .min(1)
@@ -102,8 +166,10 @@ export const limitsSchema = z
 
 export const authSchema = z
   .object({
-    rotateEvery: duration.default('24h').describe('Age at which the keys of the engine are replaced.'),
-    overlap: duration.default('10m').describe('How long a replaced key stays valid.'),
+    rotateEvery: duration('rotateEvery', '10s', '8760h', '24h')
+      .default('24h')
+      .describe('Age at which the keys of the engine are replaced.'),
+    overlap: duration('overlap', '1s', '8760h', '10m').default('10m').describe('How long a replaced key stays valid.'),
   })
   .describe('Keys of the engine.');
 
@@ -117,7 +183,7 @@ export const sloSchema = z
 export const rolloutSchema = z
   .object({
     autoRollback: z.boolean().default(true).describe('Go back to the last good revision when a new one misses its deadline or its SLO.'),
-    progressDeadline: duration.default('120s').describe('Time that a new revision has to serve.'),
+    progressDeadline: duration('progressDeadline', '5s', '24h', '120s').default('120s').describe('Time that a new revision has to serve.'),
     slo: sloSchema.prefault({}),
   })
   .describe('How a change is brought to the running engine.');
@@ -140,48 +206,73 @@ export const observabilitySchema = z
 /** Memory that V8 flags leave to code, stacks, SQLite and buffers, in MiB; see `charts/heap.ts` for the reasoning. */
 export const NATIVE_RESERVE_MI = 96;
 
-export const specSchema = rules(
-  z.object({
-    image: z
-      .string()
-      .min(1)
-      .max(512)
-      .regex(/^\S+$/)
+/** `cel`, unless the text in `field` is no quantity: the field's own rule says so then. */
+const ifQuantities = (fields: readonly string[], cel: string): string =>
+  [...fields.map((field) => `!isQuantity(${field})`), cel].join(' || ');
+
+const instrumentsSchema = rules(
+  z.array(
+    transitionRules(
+      instrumentSchema,
+      ...(['tickSize', 'lotSize'] as const).map((field) => ({
+        rule: `self.${field} == oldSelf.${field}`,
+        message: `${field} of a listed instrument cannot change, resting orders are counted in it: list a new symbol instead`,
+        fieldPath: `.${field}`,
+      })),
+    ),
+  ),
+  {
+    rule: 'self.all(i, self.exists_one(j, j.symbol == i.symbol))',
+    message: 'each symbol may be listed once: remove the duplicate instrument',
+    holds: (instruments) => new Set(instruments.map(({ symbol }) => symbol)).size === instruments.length,
+  },
+)
+  .min(1)
+  .max(64)
+  .describe('The instruments that the engine trades.')
+  // A map by symbol: the API server then compares an instrument with its former self, and two appliers can each own some.
+  .meta({ 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': ['symbol'] });
+
+const specObject = z
+  .object({
+    image: text({
+      maxLength: 512,
+      pattern: /^[A-Za-z0-9][A-Za-z0-9._:/@-]*$/,
+      message: 'image must be an image reference, for example registry.example/hft-engine:1.0',
+    })
       .default('hft-engine:dev')
       .describe('Image of the engine.'),
     imagePullPolicy: z.enum(['Always', 'IfNotPresent', 'Never']).default('IfNotPresent').describe('When the kubelet pulls the image.'),
-    instruments: rules(
-      z.array(instrumentSchema).min(1).max(64),
-      {
-        rule: 'self.all(i, self.exists_one(j, j.symbol == i.symbol))',
-        message: 'each symbol may be listed once: remove the duplicate instrument',
-      },
-      {
-        rule: 'oldSelf.all(o, !self.exists(n, n.symbol == o.symbol && (n.tickSize != o.tickSize || n.lotSize != o.lotSize)))',
-        message: 'tickSize and lotSize of a listed instrument cannot change, resting orders are counted in them: list a new symbol instead',
-      },
-    ).describe('The instruments that the engine trades.'),
+    instruments: instrumentsSchema,
     resources: resourcesSchema.prefault({}),
     runtime: runtimeSchema.prefault({}),
-    journal: rules(journalSchema.prefault({}), {
-      rule: 'quantity(self.storage).compareTo(quantity(oldSelf.storage)) >= 0',
-      message: 'a volume cannot shrink: keep storage at its present size or more',
-      fieldPath: '.storage',
-    }, {
-      rule: "(has(self.storageClassName) ? self.storageClassName : '') == (has(oldSelf.storageClassName) ? oldSelf.storageClassName : '')",
-      message: 'storageClassName cannot change: create a new HFTEngine on the other class',
-      fieldPath: '.storageClassName',
-    }),
+    journal: transitionRules(
+      journalSchema.prefault({}),
+      {
+        rule: ifQuantities(['self.storage', 'oldSelf.storage'], 'quantity(self.storage).compareTo(quantity(oldSelf.storage)) >= 0'),
+        message: 'a volume cannot shrink: keep storage at its present size or more',
+        fieldPath: '.storage',
+      },
+      {
+        rule: "(has(self.storageClassName) ? self.storageClassName : '') == (has(oldSelf.storageClassName) ? oldSelf.storageClassName : '')",
+        message: 'storageClassName cannot change: create a new HFTEngine on the other class',
+        fieldPath: '.storageClassName',
+      },
+    ),
     risk: riskSchema.prefault({}),
     limits: rules(limitsSchema.prefault({}), {
       rule: 'self.burst >= self.ordersPerSecond / 100',
       message: 'burst must allow at least 10 ms of orders: raise burst to ordersPerSecond / 100 or more',
       fieldPath: '.burst',
+      holds: ({ burst, ordersPerSecond }) => burst >= Math.floor(ordersPerSecond / 100),
     }),
     auth: rules(authSchema.prefault({}), {
-      rule: 'duration(self.overlap) < duration(self.rotateEvery)',
+      rule:
+        ['overlap', 'rotateEvery'].map((field) => `!self.${field}.matches(${celPattern(DURATION_PATTERN)})`).join(' || ') +
+        ' || duration(self.overlap) < duration(self.rotateEvery)',
       message: 'overlap must be shorter than rotateEvery: lower overlap or raise rotateEvery',
       fieldPath: '.overlap',
+      holds: ({ overlap, rotateEvery }) => parseDurationMs(overlap) < parseDurationMs(rotateEvery),
     }),
     rollout: rolloutSchema.prefault({}),
     observability: observabilitySchema.prefault({}),
@@ -189,95 +280,51 @@ export const specSchema = rules(
       .enum(['Retain', 'Delete'])
       .default('Retain')
       .describe('What happens to the volume when the HFTEngine is deleted: Retain keeps the journal, Delete removes it.'),
-  }),
+  })
+  .describe('What the engine should be.');
+
+export const specSchema = rules(
+  specObject,
   {
     rule: "self.runtime.heap != 'explicit' || (has(self.runtime.oldSpaceMi) && has(self.runtime.semiSpaceMi))",
     message: 'heap: explicit needs oldSpaceMi and semiSpaceMi: set both, or use heap: auto',
     fieldPath: '.runtime',
+    holds: ({ runtime }) => runtime.heap !== 'explicit' || (runtime.oldSpaceMi !== undefined && runtime.semiSpaceMi !== undefined),
   },
   {
     rule: "self.runtime.heap != 'auto' || (!has(self.runtime.oldSpaceMi) && !has(self.runtime.semiSpaceMi))",
     message: 'oldSpaceMi and semiSpaceMi are read only with heap: explicit: remove them, or set heap: explicit',
     fieldPath: '.runtime',
+    holds: ({ runtime }) => runtime.heap !== 'auto' || (runtime.oldSpaceMi === undefined && runtime.semiSpaceMi === undefined),
   },
   {
-    rule:
+    rule: ifQuantities(
+      ['self.resources.memory'],
       "self.runtime.heap != 'explicit' || !has(self.runtime.oldSpaceMi) || !has(self.runtime.semiSpaceMi) || " +
-      `quantity(string(self.runtime.oldSpaceMi + 3 * self.runtime.semiSpaceMi + ${NATIVE_RESERVE_MI}) + 'Mi').compareTo(quantity(self.resources.memory)) <= 0`,
+        `quantity(string(self.runtime.oldSpaceMi + 3 * self.runtime.semiSpaceMi + ${NATIVE_RESERVE_MI}) + 'Mi').compareTo(quantity(self.resources.memory)) <= 0`,
+    ),
     message: `the heap does not fit: oldSpaceMi + 3 x semiSpaceMi + ${NATIVE_RESERVE_MI} must be at most resources.memory; raise memory or lower the heap`,
     fieldPath: '.runtime',
+    holds: ({ runtime: { heap, oldSpaceMi, semiSpaceMi }, resources: { memory } }) =>
+      heap !== 'explicit' ||
+      oldSpaceMi === undefined ||
+      semiSpaceMi === undefined ||
+      (oldSpaceMi + 3 * semiSpaceMi + NATIVE_RESERVE_MI) * 2 ** 20 <= parseBytes(memory),
   },
   {
-    rule: "quantity(self.resources.memory).compareTo(quantity('256Mi')) >= 0",
-    message: 'an engine needs 256Mi of memory or more: raise resources.memory',
-    fieldPath: '.resources.memory',
+    rule: ifQuantities(
+      ['self.risk.maxOrderQty'],
+      `self.instruments.all(i, ${ifQuantities(['i.lotSize'], 'quantity(i.lotSize).compareTo(quantity(self.risk.maxOrderQty)) <= 0')})`,
+    ),
+    message: 'maxOrderQty is smaller than the lotSize of an instrument, no order could pass: raise maxOrderQty',
+    fieldPath: '.risk.maxOrderQty',
+    holds: ({ instruments, risk: { maxOrderQty } }) =>
+      instruments.every(({ lotSize }) => parseDecimalNanos(lotSize) <= parseDecimalNanos(maxOrderQty)),
   },
 );
 
-/** Condition types that the operator reports, in the order in which a person reads them. */
-export const CONDITION_TYPES = ['Ready', 'Progressing', 'Degraded', 'ConfigApplied', 'WholeCPUs'] as const;
-
-export const conditionSchema = z.object({
-  type: z.string().max(316),
-  status: z.enum(['True', 'False', 'Unknown']),
-  observedGeneration: z.int().min(0).optional(),
-  lastTransitionTime: z.iso.datetime({ offset: true }),
-  reason: z.string().min(1).max(1024),
-  message: z.string().max(32_768),
-});
-
-export const planSchema = z
-  .object({
-    class: z.enum(['none', 'create', 'restart', 'refused']).describe('The heaviest class among the changes.'),
-    changes: z
-      .array(
-        z.object({
-          class: z.enum(['create', 'restart', 'refused']),
-          field: z.string().max(253).describe('What changes, as a path in the spec.'),
-          reason: z.string().max(1024).describe('Why this class.'),
-        }),
-      )
-      .max(64),
-  })
-  .describe('What the operator is about to do, or just did, to bring the running engine to the spec.');
-
-export const statusSchema = z
-  .object({
-    observedGeneration: z.int().min(0).optional().describe('The generation of the spec that this status speaks of.'),
-    conditions: z.array(conditionSchema).max(16).optional(),
-    plan: planSchema.optional(),
-    configHash: z.string().max(64).optional().describe('Hash of the configuration that the running engine reports.'),
-    desiredConfigHash: z.string().max(64).optional().describe('Hash of the configuration that the spec asks for.'),
-    heapFlags: z.array(z.string().max(64)).max(16).optional().describe('V8 flags that the running engine reports.'),
-    sequence: z.int().min(0).optional().describe('Last sequence that the running engine reported durable.'),
-    stateHash: z.string().max(64).optional().describe('State hash that the engine reported for its recovery.'),
-    version: z.string().max(64).optional().describe('Version of the running engine.'),
-    endpoints: z
-      .object({ orders: z.string().max(512).optional(), operations: z.string().max(512).optional(), dashboard: z.string().max(512).optional() })
-      .optional()
-      .describe('Addresses inside the cluster.'),
-    engines: z
-      .array(
-        z.object({
-          pod: z.string().max(253),
-          node: z.string().max(253).optional(),
-          phase: z.string().max(64).describe('What the engine says of itself: recovering, warming, serving, draining; or unreachable.'),
-          serving: z.boolean().describe('Whether the operator has opened the readiness gate.'),
-          sequence: z.int().min(0).optional(),
-          configHash: z.string().max(64).optional(),
-        }),
-      )
-      .max(16)
-      .optional()
-      .describe('The engine pods.'),
-  })
-  .describe('What the operator has seen.');
-
 export type HFTEngineSpec = z.output<typeof specSchema>;
 export type HFTEngineSpecInput = z.input<typeof specSchema>;
-export type HFTEngineStatus = z.output<typeof statusSchema>;
-export type Condition = z.output<typeof conditionSchema>;
-export type Plan = z.output<typeof planSchema>;
 export type Instrument = z.output<typeof instrumentSchema>;
 
 /**

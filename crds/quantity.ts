@@ -7,8 +7,11 @@
 export const BYTES_PATTERN = /^[1-9][0-9]{0,14}(Ki|Mi|Gi|Ti|k|M|G|T)?$/;
 /** CPU quantity: whole or fractional CPUs (`2`, `0.5`) or millicores (`500m`). */
 export const CPU_PATTERN = /^([0-9]{1,3}(\.[0-9]{1,3})?|[1-9][0-9]{0,5}m)$/;
-/** One or more of hours, minutes, seconds, milliseconds, as Go and CEL write them: `24h`, `1h30m`, `500ms`. */
-export const DURATION_PATTERN = /^([1-9][0-9]{0,6}(h|m|s|ms)){1,4}$/;
+/**
+ * One to four of hours, minutes, seconds, milliseconds, as Go and CEL write them: `24h`, `1h30m`, `500ms`. Hours have at most five digits
+ * because Go and CEL count nanoseconds in 64 bits and fail beyond 292 years.
+ */
+export const DURATION_PATTERN = /^([1-9][0-9]{0,4}h|[1-9][0-9]{0,6}(m|s|ms)){1,4}$/;
 /** Non-negative decimal with at most nine digits after the point and no leading zeros, no exponent, no sign. */
 export const DECIMAL_PATTERN = /^(0|[1-9][0-9]{0,14})(\.[0-9]{1,9})?$/;
 
@@ -24,7 +27,7 @@ const BYTES_FACTORS: Readonly<Record<string, number>> = {
   Ti: 2 ** 40,
 };
 
-/** Bytes of a quantity such as `1Gi`. Throws RangeError on text that {@link BYTES_PATTERN} refuses. */
+/** Bytes of a quantity such as `1Gi`, exact below 2⁵³ (8Pi). Throws RangeError on text that {@link BYTES_PATTERN} refuses. */
 export function parseBytes(text: string): number {
   const match = /^([0-9]+)([A-Za-z]*)$/.exec(text);
   const factor = BYTES_FACTORS[match?.[2] ?? ''];
@@ -47,4 +50,11 @@ export function parseDurationMs(text: string): number {
   let totalMs = 0;
   for (const [, count, unit] of text.matchAll(/([0-9]+)(ms|h|m|s)/g)) totalMs += Number(count) * (DURATION_UNITS_MS[unit ?? ''] ?? 0);
   return totalMs;
+}
+
+/** A decimal such as `0.01` in units of 10⁻⁹, exact. Throws RangeError on text that {@link DECIMAL_PATTERN} refuses. */
+export function parseDecimalNanos(text: string): bigint {
+  if (!DECIMAL_PATTERN.test(text)) throw new RangeError(`not a decimal: ${text}`);
+  const [whole = '0', fraction = ''] = text.split('.');
+  return BigInt(whole) * 1_000_000_000n + BigInt(fraction.padEnd(9, '0'));
 }
