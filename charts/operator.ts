@@ -35,7 +35,7 @@ export const OPERATOR_LABELS: Readonly<Record<string, string>> = {
  * - **Two replicas, one leads by Lease**; the other takes over within the Lease's duration. The new revision is up before the old one
  *   goes (maxUnavailable 0), and the replicas prefer different nodes but also start where there is one.
  * - **CPU is requested, not limited**: a throttled leader misses renewals of its Lease and steps down. Memory is limited to what is requested.
- * - **/readyz must be good on a standby too**: readiness means "could lead", or a roll-out would wait for ever for its second replica.
+ * - **A standby answers /readyz with 200 too**: readiness means "could lead", or a roll-out would wait for ever for its second replica.
  * - **Liveness** asks /healthz, which turns bad when a watch is deaf; three failures of 10 s, since a restart is cheap and harms no engine.
  * - Configuration comes by environment: POD_NAME (identity in the Lease), POD_NAMESPACE (where the Lease is), HFT_OPERATOR_PORT.
  */
