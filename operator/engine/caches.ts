@@ -1,0 +1,73 @@
+/** What the operator watches: every HFTEngine, and the objects that carry its label, in all namespaces. */
+import type { Registry } from 'prom-client';
+import { ENGINE_LABEL, FIELD_MANAGER, MANAGED_BY_LABEL } from '../../charts/names.ts';
+import type { KubeClient } from '../kube/client.ts';
+import type { Log } from '../kube/log.ts';
+import { Reflector } from '../kube/reflector.ts';
+import { keyOf, resources, type KubeObject, type Live, type ObjectRef } from '../kube/resource.ts';
+import { CHILD_RESOURCES, childResource, hftEngines, type Pod, type RawHFTEngine } from './resource.ts';
+
+export interface CachesOptions {
+  client: KubeClient;
+  registry: Registry;
+  log: Log;
+  /** Watch one namespace; all when absent. */
+  namespace?: string;
+  /** Called with `namespace/name` of the HFTEngine whose world changed. */
+  onChange(key: string): void;
+}
+
+/** `namespace/name` of the HFTEngine that an object belongs to by its label; undefined for one that lost its label. */
+function ownerKey({ metadata }: KubeObject): string | undefined {
+  const name = metadata.labels?.[ENGINE_LABEL];
+  return name === undefined ? undefined : keyOf({ name, ...(metadata.namespace === undefined ? {} : { namespace: metadata.namespace }) });
+}
+
+export class Caches {
+  readonly engines: Reflector<RawHFTEngine>;
+  readonly pods: Reflector<NonNullable<(typeof resources.pods)['objectType']>>;
+  readonly #children: ReadonlyMap<string, Reflector<KubeObject>>;
+
+  constructor({ client, registry, log, namespace, onChange }: CachesOptions) {
+    const common = { client, registry, log, ...(namespace === undefined ? {} : { namespace }) };
+    const labelSelector = `${MANAGED_BY_LABEL}=${FIELD_MANAGER},${ENGINE_LABEL}`;
+    this.engines = new Reflector<RawHFTEngine>({ ...common, resource: hftEngines });
+    this.pods = new Reflector({ ...common, resource: resources.pods, labelSelector });
+    this.#children = new Map(
+      CHILD_RESOURCES.map((resource) => [resource.kind, new Reflector<KubeObject>({ ...common, resource: childResource(resource.kind), labelSelector })]),
+    );
+    const onEngine = (engine: Live<RawHFTEngine>): void => onChange(keyOf(engine));
+    this.engines.on({ added: onEngine, updated: onEngine, deleted: onEngine });
+    const onChild = (child: KubeObject): void => {
+      const key = ownerKey(child);
+      if (key !== undefined) onChange(key);
+    };
+    for (const reflector of this.#children.values()) reflector.on({ added: onChild, updated: onChild, deleted: onChild });
+    this.pods.on({ added: onChild, updated: onChild, deleted: onChild });
+  }
+
+  get all(): ReadonlyMap<string, Reflector<never>> {
+    return new Map<string, Reflector<never>>([['HFTEngine', this.engines], ['Pod', this.pods], ...this.#children] as never);
+  }
+
+  start(signal: AbortSignal): void {
+    for (const reflector of [this.engines, this.pods, ...this.#children.values()]) reflector.start(signal);
+  }
+
+  /** Resolves once every kind was listed; rejects after `timeoutMs`. */
+  async whenSynced(timeoutMs: number, signal: AbortSignal): Promise<void> {
+    await Promise.all([this.engines, this.pods, ...this.#children.values()].map((reflector) => reflector.whenSynced({ timeoutMs, signal })));
+  }
+
+  childrenOf(kind: string, engine: ObjectRef): Live<KubeObject>[] {
+    const reflector = this.#children.get(kind);
+    if (reflector === undefined) throw new TypeError(`${kind} is not watched`);
+    return reflector.list(engine.namespace === undefined ? {} : { namespace: engine.namespace }).filter((child) => child.metadata.labels?.[ENGINE_LABEL] === engine.name);
+  }
+
+  podsOf(engine: ObjectRef): Pod[] {
+    return this.pods
+      .list(engine.namespace === undefined ? {} : { namespace: engine.namespace })
+      .filter((pod) => pod.metadata.labels?.[ENGINE_LABEL] === engine.name);
+  }
+}

@@ -1,0 +1,74 @@
+/**
+ * What a change of the spec means for a running engine, field by field. In this version every change of the configuration or of the pod
+ * restarts the engine (drain, new pod, verified recovery); the class and its reason stand in `status.plan` before it happens.
+ */
+import type { Plan } from '../../crds/hftengine.ts';
+import { engineConfigSchema, type EngineConfig } from '../../crds/engine-config.ts';
+import { CONFIG_HASH_ANNOTATION, CONFIG_KEY, configMapName } from '../../charts/names.ts';
+import type { KubeObject } from '../kube/resource.ts';
+import { heapFlagsOf } from './pods.ts';
+import { revisionOfTemplate, templateOf } from './revision.ts';
+import type { ConfigMap, Deployment } from './resource.ts';
+
+export type Change = Plan['changes'][number];
+const MAX_CHANGES = 64;
+
+function configHashOfTemplate(deployment: KubeObject | undefined): string | undefined {
+  return templateOf(deployment)?.metadata?.annotations?.[CONFIG_HASH_ANNOTATION];
+}
+
+/** The changes from the live Deployment to the wanted one; empty when the pod template is the same. */
+export function changesOf(live: Deployment | undefined, wanted: KubeObject, liveConfigs: readonly ConfigMap[], config: EngineConfig): Change[] {
+  if (live === undefined) return [{ class: 'create', field: 'spec', reason: 'there is no engine yet' }];
+  if (revisionOfTemplate(live) === revisionOfTemplate(wanted)) return [];
+  const changes: Change[] = [];
+  const restart = (field: string, reason: string): void => void changes.push({ class: 'restart', field, reason });
+  const before = templateOf(live)?.spec?.containers?.[0];
+  const after = templateOf(wanted)?.spec?.containers?.[0];
+  if (before?.image !== after?.image) restart('spec.image', `${before?.image ?? 'none'} becomes ${after?.image ?? 'none'}: a new image needs a new pod`);
+  if (!same(before?.resources, after?.resources)) restart('spec.resources', 'requests and limits are fixed when a container starts');
+  if (!same(heapFlagsOf(before), heapFlagsOf(after))) {
+    restart('spec.runtime', `heap flags become ${heapFlagsOf(after).join(' ')}: V8 reads them when it starts`);
+  }
+  if (configHashOfTemplate(live) !== configHashOfTemplate(wanted)) {
+    for (const field of changedConfigFields(configOfHash(liveConfigs, config.engine, configHashOfTemplate(live)), config)) {
+      restart(field, 'the engine reads its configuration when it starts');
+    }
+  }
+  if (changes.length === 0) restart('spec', 'the pod template changed');
+  return changes.slice(0, MAX_CHANGES);
+}
+
+function same(a: unknown, b: unknown): boolean {
+  return JSON.stringify(a ?? null) === JSON.stringify(b ?? null);
+}
+
+/** The configuration that a live Deployment runs with, read back from its ConfigMap; undefined when that was deleted or edited by hand. */
+function configOfHash(configMaps: readonly ConfigMap[], engine: string, hash: string | undefined): EngineConfig | undefined {
+  const text = configMaps.find(({ metadata }) => metadata.name === configMapName(engine, hash ?? ''))?.data?.[CONFIG_KEY];
+  if (text === undefined) return undefined;
+  try {
+    return engineConfigSchema.safeParse(JSON.parse(text)).data;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Paths of the spec in which two configurations differ, two levels deep: `spec.risk.killSwitch`, `spec.instruments`. */
+function changedConfigFields(before: EngineConfig | undefined, after: EngineConfig): string[] {
+  if (before === undefined) return ['spec'];
+  const fields: string[] = [];
+  for (const [section, value] of Object.entries(after)) {
+    const old = (before as Record<string, unknown>)[section];
+    if (same(old, value)) continue;
+    if (Array.isArray(value) || typeof value !== 'object' || typeof old !== 'object' || old === null) {
+      fields.push(`spec.${section}`);
+      continue;
+    }
+    const keys = new Set([...Object.keys(value), ...Object.keys(old)]);
+    for (const key of keys) {
+      if (!same((old as Record<string, unknown>)[key], (value as Record<string, unknown>)[key])) fields.push(`spec.${section}.${key}`);
+    }
+  }
+  return fields;
+}

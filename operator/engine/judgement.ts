@@ -1,0 +1,21 @@
+/** What {@link plan} has found out about an engine; the status is worked out from it. */
+import type { HFTEngine } from '../../crds/hftengine.ts';
+import type { Change } from './changes.ts';
+import type { GateDecision } from './gate.ts';
+import type { Observed, ObservedPod } from './observed.ts';
+
+export interface JudgedPod extends ObservedPod {
+  gate: GateDecision;
+  /** Whether the pod is of the wanted revision and here to stay. */
+  current: boolean;
+}
+
+export interface Judgement {
+  engine: HFTEngine;
+  observed: Observed;
+  desiredConfigHash: string;
+  changes: readonly Change[];
+  /** The engine's reason when it refuses the wanted configuration while the old one runs on. */
+  refusal: { code: string; message: string } | undefined;
+  pods: readonly JudgedPod[];
+}

@@ -1,0 +1,32 @@
+/** What the operator knows of one HFTEngine at the moment of a reconcile: the input of {@link plan}, gathered by `observe.ts`. */
+import type { ConfigCheck, EngineStatus } from '../../engine/client/admin.ts';
+import type { KubeObject, Live } from '../kube/resource.ts';
+import type { ConfigMap, Deployment, PersistentVolumeClaim, Pod } from './resource.ts';
+
+/** An engine's answer to `GET /admin/status`, or why there is none. */
+export type EngineAnswer = { reachable: true; status: EngineStatus } | { reachable: false; reason: string };
+
+export interface ObservedPod {
+  pod: Pod;
+  /** Absent when the pod has no running container to ask. */
+  answer?: EngineAnswer;
+}
+
+export interface Observed {
+  now: Date;
+  /** Token of the admin endpoints; kept from the Secret, or new when there was none. */
+  adminToken: string;
+  deployment?: Deployment;
+  configMaps: readonly ConfigMap[];
+  claim?: PersistentVolumeClaim;
+  pods: readonly ObservedPod[];
+  /** What the running engine said to the wanted configuration; absent when it was not asked or did not answer. */
+  check?: ConfigCheck;
+  /** The last failure to apply objects at this generation, if it still stands. */
+  applyFailure?: string;
+}
+
+/** `Kind/name`, unique among the children of one engine. */
+export function childKey(object: KubeObject | Live<KubeObject>): string {
+  return `${object.kind}/${object.metadata.name}`;
+}

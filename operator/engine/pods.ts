@@ -1,0 +1,92 @@
+/** Reading engine pods: pure functions over the pod as the API server shows it. */
+import { CONFIG_HASH_ANNOTATION, ENGINE_CONTAINER, SERVING_GATE } from '../../charts/names.ts';
+import type { Pod } from './resource.ts';
+
+function engineContainer(pod: Pod) {
+  return pod.status?.containerStatuses?.find(({ name }) => name === ENGINE_CONTAINER);
+}
+
+export function isTerminating(pod: Pod): boolean {
+  return pod.metadata.deletionTimestamp !== undefined;
+}
+
+/** Whether the pod can be asked: it has an address and its engine container runs. */
+export function isRunning(pod: Pod): boolean {
+  return pod.status?.podIP !== undefined && engineContainer(pod)?.state?.running !== undefined;
+}
+
+/** Whether Kubernetes sends the pod traffic: probes pass and every readiness gate is open. */
+export function isReady(pod: Pod): boolean {
+  return pod.status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') === true;
+}
+
+/** Whether the pod finished or failed for good; the Deployment replaces it. */
+export function isOver(pod: Pod): boolean {
+  return pod.status?.phase === 'Succeeded' || pod.status?.phase === 'Failed';
+}
+
+export function gateCondition(pod: Pod) {
+  return pod.status?.conditions?.find(({ type }) => type === SERVING_GATE);
+}
+
+export function isGateOpen(pod: Pod): boolean {
+  return gateCondition(pod)?.status === 'True';
+}
+
+/** Twelve digits that name the running container: a restart inside the pod gives others. Empty when none runs. */
+export function containerId(pod: Pod): string {
+  return (engineContainer(pod)?.containerID ?? '').replace(/^.*:\/\//, '').slice(0, 12);
+}
+
+export function configHashOf(pod: Pod): string | undefined {
+  return pod.metadata.annotations?.[CONFIG_HASH_ANNOTATION];
+}
+
+/** The V8 flags on the container's command line. */
+export function heapFlagsOf(container: { command?: string[]; args?: string[] } | undefined): string[] {
+  return [...(container?.command ?? []), ...(container?.args ?? [])].filter((argument) => V8_FLAG.test(argument));
+}
+const V8_FLAG = /^--(max-|min-|initial-)?(old-space|semi-space|heap)[a-z-]*=/;
+
+export interface PodTrouble {
+  reason: string;
+  message: string;
+}
+
+/** How long a pod may stay unscheduled before it is called a trouble: a volume binds and an old pod leaves in that time. */
+const UNSCHEDULABLE_AFTER_MS = 5_000;
+const TROUBLED_WAITS = new Set(['ErrImagePull', 'ImagePullBackOff', 'InvalidImageName', 'ErrImageNeverPull', 'CreateContainerConfigError', 'CreateContainerError', 'RunContainerError']);
+
+/**
+ * What keeps a pod from running, in words for a person; undefined when nothing does.
+ * An engine that refuses to start writes `{"code", "message"}` to its termination log: that text is the message then.
+ */
+export function troubleOf(pod: Pod, now: Date): PodTrouble | undefined {
+  const scheduled = pod.status?.conditions?.find(({ type }) => type === 'PodScheduled');
+  if (scheduled?.status === 'False' && now.getTime() - Date.parse(scheduled.lastTransitionTime ?? '') > UNSCHEDULABLE_AFTER_MS) {
+    return { reason: 'Unschedulable', message: `no node takes pod ${pod.metadata.name}: ${scheduled.message ?? scheduled.reason ?? 'no reason given'}` };
+  }
+  const container = engineContainer(pod);
+  const waiting = container?.state?.waiting;
+  if (waiting?.reason !== undefined && TROUBLED_WAITS.has(waiting.reason)) {
+    return { reason: waiting.reason, message: waiting.message ?? `the kubelet cannot start the engine: ${waiting.reason}` };
+  }
+  const ended = container?.state?.terminated ?? (container?.state?.running === undefined ? container?.lastState?.terminated : undefined);
+  if (ended === undefined || ended.exitCode === 0) return undefined;
+  if (ended.reason === 'OOMKilled') {
+    return { reason: 'OutOfMemory', message: 'the engine was killed at its memory limit: raise spec.resources.memory' };
+  }
+  return { reason: 'EngineFailed', message: engineReason(ended.message) ?? `the engine ended with exit code ${ended.exitCode}; see kubectl logs --previous ${pod.metadata.name}` };
+}
+
+/** `code: message` of a termination log, or the log's own last words when it is not the engine's JSON. */
+function engineReason(log: string | undefined): string | undefined {
+  if (log === undefined || log.trim() === '') return undefined;
+  try {
+    const parsed: unknown = JSON.parse(log);
+    if (typeof parsed === 'object' && parsed !== null && 'code' in parsed && 'message' in parsed) return `${String(parsed.code)}: ${String(parsed.message)}`;
+  } catch {
+    // Not the engine's own report (a crash of the runtime, say): its last words are the best there is.
+  }
+  return log.trim().slice(-600);
+}
