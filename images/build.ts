@@ -1,10 +1,9 @@
 import { createHash } from 'node:crypto';
-import { mkdir, mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
-import { homedir } from 'node:os';
+import { mkdir, readdir, readFile, rename, stat, writeFile } from 'node:fs/promises';
 import { join, relative, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { execa, ExecaError } from 'execa';
 import { z } from 'zod';
+import { buildTarget, openWorkshop, saveArchive, type Workshop } from './buildah.ts';
 import { bundleProgram } from './bundle.ts';
 import { imageName, PROGRAMS, programsOf, ROOT, type Program } from './program.ts';
 import { basePart, hashParts, programParts, writeParts, type RootfsPart } from './rootfs.ts';
@@ -14,7 +13,7 @@ export interface BuiltImage {
   readonly program: Program;
   /** `hft-engine:dev`. The next build moves this name to its own image. */
   readonly name: string;
-  /** `hft-engine:dev-<12 hex digits>`: a second name in the same archive that changes with the contents, so that a rollout notices a new build. */
+  /** `hft-engine:dev-<12 digits of the digest>`: a second name in the same archive, so that a rollout notices a new build. */
   readonly contentName: string;
   /** docker-archive, uncompressed: for `ctr images import`, `docker load`, `kind load image-archive`. */
   readonly archivePath: string;
@@ -44,7 +43,6 @@ export interface BuildImagesOptions {
 }
 
 const RECIPE = join(ROOT, 'images/Dockerfile');
-const BUILDAH_TIMEOUT_MS = 300_000;
 
 /**
  * Builds the images by buildah, without a registry or a daemon, and writes `OUT/hft-PROGRAM.tar`. An image whose inputs are unchanged is left alone.
@@ -123,7 +121,9 @@ async function readStamp(program: Program, settings: Settings): Promise<Stamp | 
 
 async function upToDate(program: Program, settings: Settings): Promise<BuiltImage | undefined> {
   const stamp = await readStamp(program, settings);
-  return stamp !== undefined && stamp.signs === (await signsOf(stamp.sources, settings)) ? imageOf(program, stamp, settings, true) : undefined;
+  return stamp !== undefined && stamp.signs === (await signsOf(stamp.sources, settings))
+    ? imageOf(program, stamp, settings, true)
+    : undefined;
 }
 
 function imageOf(program: Program, stamp: Stamp, settings: Settings, cached: boolean): BuiltImage {
@@ -133,7 +133,14 @@ function imageOf(program: Program, stamp: Stamp, settings: Settings, cached: boo
 
 async function signsOf(sources: readonly string[], settings: Settings): Promise<string> {
   const hash = createHash('sha256').update(settingsKey(settings));
-  const signs = await Promise.all(sources.map((path) => stat(path).then(({ size, ctimeMs }) => `${path} ${size} ${ctimeMs}`, () => `${path} gone`)));
+  const signs = await Promise.all(
+    sources.map((path) =>
+      stat(path).then(
+        ({ size, ctimeMs }) => `${path} ${size} ${ctimeMs}`,
+        () => `${path} gone`,
+      ),
+    ),
+  );
   return hash.update(signs.join('\n')).digest('hex');
 }
 
@@ -142,22 +149,25 @@ function settingsKey({ tag, buildArgs, entryPoints }: Settings): string {
 }
 
 async function buildStale(programs: readonly Program[], settings: Settings): Promise<BuiltImage[]> {
+  await using workshop = await openWorkshop();
   const base = await basePart();
   const recipe = await readFile(RECIPE, 'utf8');
+  const method = await readFile(join(ROOT, 'images/buildah.ts'), 'utf8');
   const built: BuiltImage[] = [];
-  await using workshop = await openWorkshop();
   for (const program of programs) {
     const entryPoint = settings.entryPoints[program];
     const bundle = await bundleProgram({ program, ...(entryPoint === undefined ? {} : { entryPoint }) });
     say(settings, `${imageName(program)}: bundled ${bundle.packages.length} packages`);
     const parts = [base, ...programParts(program, bundle)];
-    const contents = createHash('sha256').update(`${settingsKey(settings)}\n${recipe}\n${await hashParts(parts)}`).digest('hex');
+    const contents = createHash('sha256')
+      .update([settingsKey(settings), recipe, method, await hashParts(parts)].join('\n'))
+      .digest('hex');
     const sources = [...new Set([...bundle.sources, ...copied(parts), ...(await ownSources())])].sort();
     // Before the build, so that a change in the midst of it is seen by the next run.
     const signs = await signsOf(sources, settings);
     const old = settings.force ? undefined : await readStamp(program, settings);
     const same = old !== undefined && old.contents === contents;
-    const image = same ? old : { contents, ...(await runBuildah(program, parts, contents, workshop, settings)) };
+    const image = same ? old : { contents, ...(await writeImage(program, parts, workshop, settings)) };
     const stamp: Stamp = { ...image, sources, signs };
     await writeFile(paths(program, settings).stampPath, `${JSON.stringify(stamp)}\n`);
     built.push(report(settings, imageOf(program, stamp, settings, same), same ? 'same contents' : 'built'));
@@ -175,98 +185,22 @@ async function ownSources(): Promise<string[]> {
   return [join(ROOT, 'package.json'), ...names.filter((name) => !name.endsWith('.test.ts')).map((name) => join(ROOT, 'images', name))];
 }
 
-interface Workshop extends AsyncDisposable {
-  /** Arguments that keep buildah inside the workshop. */
-  readonly storage: readonly string[];
-  readonly policy: string;
-  /** Build context `build` of the Dockerfile; the parts go to its `rootfs`. */
-  readonly context: string;
-  /** The main context, empty. */
-  readonly empty: string;
-}
-
-/** A folder of its own for each run, outside the tree: no state is shared, nothing is left. Folders of runs that died are removed. */
-async function openWorkshop(): Promise<Workshop> {
-  await requireBuildah();
-  const cache = process.env['HFT_CACHE_DIR'] ?? join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'hftengine');
-  const parent = join(cache, 'images');
-  await mkdir(parent, { recursive: true });
-  for (const name of await readdir(parent)) {
-    if (!isRunning(Number.parseInt(name, 10))) await rm(join(parent, name), { recursive: true, force: true });
-  }
-  const directory = await mkdtemp(join(parent, `${process.pid}-`));
-  const [root, runroot, context, empty, policy] = ['root', 'run', 'context', 'empty', 'policy.json'].map((name) => join(directory, name));
-  if (root === undefined || runroot === undefined || context === undefined || empty === undefined || policy === undefined) throw new Error('unreachable');
-  await mkdir(join(context, 'rootfs'), { recursive: true });
-  await mkdir(empty);
-  await writeFile(policy, JSON.stringify({ default: [{ type: 'insecureAcceptAnything' }] }));
-  return {
-    storage: ['--root', root, '--runroot', runroot],
-    policy,
-    context,
-    empty,
-    [Symbol.asyncDispose]: () => rm(directory, { recursive: true, force: true }),
-  };
-}
-
-async function requireBuildah(): Promise<void> {
-  try {
-    await execa('buildah', ['--version'], { timeout: 10_000 });
-  } catch (cause) {
-    if (cause instanceof ExecaError && cause.code === 'ENOENT') {
-      throw new Error('buildah is not installed, and the images are built with it: apt-get install -y buildah', { cause });
-    }
-    throw cause;
-  }
-}
-
-function isRunning(pid: number): boolean {
-  try {
-    return Number.isInteger(pid) && process.kill(pid, 0);
-  } catch (error) {
-    return error instanceof Error && 'code' in error && error.code === 'EPERM';
-  }
-}
-
-async function runBuildah(
+async function writeImage(
   program: Program,
   parts: readonly RootfsPart[],
-  contents: string,
   workshop: Workshop,
   settings: Settings,
 ): Promise<Pick<Stamp, 'name' | 'contentName' | 'digest' | 'bytes'>> {
-  const name = `${imageName(program)}:${settings.tag}`;
-  const contentName = `${name}-${contents.slice(0, 12)}`;
   const { archivePath } = paths(program, settings);
   const unfinished = `${archivePath}.${process.pid}`;
-  const idFile = join(workshop.context, 'id');
-  await writeParts(parts, join(workshop.context, 'rootfs'));
-  // Docker's own name for a short name; buildah would write localhost/ into the archive.
-  const names = [name, contentName].flatMap((short) => ['--tag', `docker.io/library/${short}`]);
-  await buildah([
-    ...workshop.storage,
-    ...['build', '--layers', '--timestamp', '0', '--identity-label=false', '--signature-policy', workshop.policy],
-    ...['--file', RECIPE, '--target', imageName(program), '--build-context', `build=${workshop.context}`, '--iidfile', idFile],
-    ...settings.buildArgs.flatMap((argument) => ['--build-arg', argument]),
-    ...names,
-    workshop.empty,
-  ]);
-  const destination = `docker-archive:${unfinished}:docker.io/library/${name}`;
-  await rm(unfinished, { force: true });
-  await buildah([...workshop.storage, 'push', '--signature-policy', workshop.policy, `docker.io/library/${name}`, destination]);
+  await writeParts(parts, workshop.rootfs);
+  const digest = await buildTarget(workshop, { recipe: RECIPE, target: imageName(program), buildArgs: settings.buildArgs });
+  const name = `${imageName(program)}:${settings.tag}`;
+  const contentName = `${name}-${digest.replace('sha256:', '').slice(0, 12)}`;
+  await saveArchive(workshop, digest, { names: [name, contentName], path: unfinished });
   const { size } = await stat(unfinished);
   await rename(unfinished, archivePath);
-  return { name, contentName, digest: (await readFile(idFile, 'utf8')).trim(), bytes: size };
-}
-
-async function buildah(args: readonly string[]): Promise<void> {
-  const env = { BUILDAH_ISOLATION: 'chroot', STORAGE_DRIVER: 'vfs' };
-  try {
-    await execa('buildah', args, { env, timeout: BUILDAH_TIMEOUT_MS });
-  } catch (cause) {
-    const said = cause instanceof ExecaError ? String(cause.stderr) : String(cause);
-    throw new Error(`buildah ${args.includes('push') ? 'push' : 'build'} failed:\n${said}`, { cause });
-  }
+  return { name, contentName, digest, bytes: size };
 }
 
 function report(settings: Settings, image: BuiltImage, how: string): BuiltImage {
@@ -284,7 +218,7 @@ const HELP = `Usage: node images/build.ts [engine|operator]... [options]
 Builds hft-engine and hft-operator (or the one named) with buildah: no registry, no daemon. Same inputs give the same digest, and an image
 whose inputs have not changed is left alone. With Docker and registries, images/Dockerfile is the same recipe.
 
-  --tag TAG        tag of the images (default dev); a second tag, TAG-<contents hash>, is in the archive too
+  --tag TAG        tag of the images (default dev); a second tag, TAG-<digest>, is in the archive too
   --out DIR        where the archives go (default dist/images)
   --revision REV   source revision for the image label
   --force          build even when nothing has changed

@@ -73,7 +73,9 @@ export function swaggerUi(finds: Finds): Plugin {
         const patch = SWAGGER_UI_PATCHES.find(({ file }) => file.test(path));
         const source = await readFile(path, 'utf8');
         if (patch === undefined || !source.includes(patch.from)) {
-          throw new Error(`${path} no longer contains ${patch?.from ?? 'a known path'}: adapt the swagger-ui plugin in images/bundle-plugins.ts`);
+          throw new Error(
+            `${path} no longer contains ${patch?.from ?? 'a known path'}: adapt the swagger-ui plugin in images/bundle-plugins.ts`,
+          );
         }
         if (path.endsWith('index.js')) await collect(finds, join(dirname(path), 'static'), SWAGGER_UI_DIR);
         return { contents: source.replace(patch.from, patch.to), loader: 'js' };
@@ -123,7 +125,10 @@ const HARMLESS_PLACES: readonly { file: RegExp; because: string }[] = [
   { file: /undici\/index(-fetch)?\.js$/, because: 'only the name of a frame in stack traces' },
   { file: /better-sqlite3\/lib\/binding\.js$/, because: 'replaced by the native-sqlite plugin' },
   { file: /@fastify\/swagger-ui\/(index|lib\/routes)\.js$/, because: 'patched by the swagger-ui plugin' },
-  { file: /@fastify\/swagger\/lib\/util\/read-package-json\.js$/, because: 'falls back when no file is there; the engine gives title and version' },
+  {
+    file: /@fastify\/swagger\/lib\/util\/read-package-json\.js$/,
+    because: 'falls back when no file is there; the engine gives title and version',
+  },
   { file: /pino\/lib\/transport\.js$/, because: 'only for pino transports; both programs log to standard output directly' },
   { file: /thread-stream\/index\.js$/, because: 'only for pino transports' },
   { file: /cdk8s\/lib\/yaml\.js$/, because: 'only Yaml.load of a URL; nothing is loaded by URL' },
@@ -141,7 +146,9 @@ export function knownPlaces(): Plugin {
             if (HARMLESS_PLACES.some(({ file }) => file.test(input))) return [];
             const source = withoutComments(await readFile(resolve(build.initialOptions.absWorkingDir ?? '.', input), 'utf8'));
             const use = /\b(__dirname|__filename|import\.meta\.(url|dirname|filename))\b/.exec(source);
-            return use === null ? [] : [{ text: `${input} uses ${use[0]}: see whether it works in a bundle, then list it in images/bundle-plugins.ts` }];
+            return use === null
+              ? []
+              : [{ text: `${input} uses ${use[0]}: see whether it works in a bundle, then list it in images/bundle-plugins.ts` }];
           }),
         );
         return { errors: errors.flat() };

@@ -55,7 +55,12 @@ export async function bundleProgram(request: BundleRequest): Promise<Bundle> {
   finds.workers.set(main, `${request.program}.mjs`);
   for (let next = nextEntry(finds, done); next !== undefined; next = nextEntry(finds, done)) {
     const [entryPoint, name] = next;
-    const result = await build({ ...OPTIONS, entryPoints: [entryPoint], outfile: join(ROOT, 'dist', name), plugins: plugins(finds, entryPoint, request.arch) });
+    const result = await build({
+      ...OPTIONS,
+      entryPoints: [entryPoint],
+      outfile: join(ROOT, 'dist', name),
+      plugins: plugins(finds, entryPoint, request.arch),
+    });
     refuseLeftOutside(result.metafile);
     for (const output of result.outputFiles) finds.files.set(name, output.contents);
     for (const input of Object.keys(result.metafile.inputs)) inputs.add(input);
@@ -116,7 +121,11 @@ Run one with: node dist/bundle/engine/engine.mjs --help
 if (import.meta.main) {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
-    options: { out: { type: 'string', default: join(ROOT, 'dist/bundle') }, arch: { type: 'string' }, help: { type: 'boolean', short: 'h' } },
+    options: {
+      out: { type: 'string', default: join(ROOT, 'dist/bundle') },
+      arch: { type: 'string' },
+      help: { type: 'boolean', short: 'h' },
+    },
   });
   if (values.help) {
     process.stdout.write(HELP);
@@ -128,7 +137,9 @@ if (import.meta.main) {
       await writeBundle(bundle, outDir);
       const bytes = bundle.files.reduce((sum, { contents }) => sum + contents.length, 0);
       const seconds = ((performance.now() - startMs) / 1000).toFixed(1);
-      console.log(`${program}: ${bundle.files.length} files, ${(bytes / 1e6).toFixed(1)} MB, ${bundle.packages.length} packages, ${seconds} s -> ${outDir}`);
+      console.log(
+        `${program}: ${bundle.files.length} files, ${(bytes / 1e6).toFixed(1)} MB, ${bundle.packages.length} packages, ${seconds} s -> ${outDir}`,
+      );
     }
   }
 }

@@ -22,7 +22,12 @@ async function packageNotice(directory: string): Promise<{ name: string; text: s
   const manifest: unknown = JSON.parse(await readFile(join(directory, 'package.json'), 'utf8'));
   const name = `${field(manifest, 'name')}@${field(manifest, 'version')}`;
   const files = (await readdir(directory, { withFileTypes: true })).filter((entry) => entry.isFile() && LICENCE_FILE.test(entry.name));
-  const texts = await Promise.all(files.map(({ name }) => name).sort().map((file) => readFile(join(directory, file), 'utf8')));
+  const texts = await Promise.all(
+    files
+      .map(({ name }) => name)
+      .sort()
+      .map((file) => readFile(join(directory, file), 'utf8')),
+  );
   return { name, text: [`==== ${name} (${field(manifest, 'license')})`, ...texts.map((text) => text.trim())].join('\n\n') };
 }
 

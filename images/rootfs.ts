@@ -52,7 +52,7 @@ export async function sharedLibraries(binary: string): Promise<string[]> {
 export async function basePart(): Promise<RootfsPart> {
   const node = await nodeBinary();
   const libraries = await sharedLibraries(node);
-  const libc = libraries.find((path) => /\/libc\.so\.6$/.test(path));
+  const libc = libraries.find((path) => path.endsWith('/libc.so.6'));
   // Older glibc loads these when a name is looked up, so ldd does not name them.
   const resolvers = await existing(libc === undefined ? [] : GLIBC_RESOLVERS.map((name) => join(dirname(libc), name)));
   const copyrights = await existing(DEBIAN_COPYRIGHTS.map((name) => `/usr/share/doc/${name}/copyright`));
@@ -131,7 +131,14 @@ function directory(path: string, mode = 0o755): RootfsEntry {
 }
 
 async function existing(paths: readonly string[]): Promise<string[]> {
-  const found = await Promise.all(paths.map((path) => access(path).then(() => [path], () => [])));
+  const found = await Promise.all(
+    paths.map((path) =>
+      access(path).then(
+        () => [path],
+        () => [],
+      ),
+    ),
+  );
   return found.flat();
 }
 
