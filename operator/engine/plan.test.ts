@@ -1,0 +1,221 @@
+import { describe, expect, test } from 'vitest';
+import type { HFTEngineSpecInput, HFTEngineStatus } from '../../crds/hftengine.ts';
+import { answerOf, engineWith, liveObjects, NOW, observedWith, OPERATOR_NAMESPACE, podOf, type PodOptions } from './fixtures.test-support.ts';
+import type { Observed } from './observed.ts';
+import { needsCheck, plan } from './plan.ts';
+
+const conditionOf = (status: HFTEngineStatus, type: string) => {
+  const found = status.conditions?.find((condition) => condition.type === type);
+  return found === undefined ? 'absent' : `${found.status} ${found.reason}`;
+};
+const messageOf = (status: HFTEngineStatus, type: string): string => status.conditions?.find((condition) => condition.type === type)?.message ?? '';
+const planned = (engine = engineWith(), observed: Partial<Observed> = {}) => plan(engine, observedWith(observed), OPERATOR_NAMESPACE);
+
+const VERIFIED = `container 0123456789ab recovered and runs configuration `;
+
+describe('a new engine', () => {
+  test('everything is to be created and nothing is claimed', () => {
+    const { objects, status, gates } = planned();
+    expect(objects.map(({ kind }) => kind).sort()).toEqual(
+      ['ConfigMap', 'Deployment', 'NetworkPolicy', 'PersistentVolumeClaim', 'PodDisruptionBudget', 'Secret', 'Service', 'Service', 'ServiceAccount'].sort(),
+    );
+    expect(objects.at(-1)?.kind).toBe('Deployment');
+    expect(gates).toEqual([]);
+    expect(status.plan).toEqual({ class: 'create', changes: [{ class: 'create', field: 'spec', reason: 'there is no engine yet' }] });
+    expect(conditionOf(status, 'Ready')).toBe('False Creating');
+    expect(conditionOf(status, 'Progressing')).toBe('True Creating');
+    expect(conditionOf(status, 'Degraded')).toBe('False AsExpected');
+    expect(conditionOf(status, 'ConfigApplied')).toBe('Unknown NoAnswer');
+    expect(status.sequence).toBeUndefined();
+    expect(status.configHash).toBeUndefined();
+  });
+
+  test('the same input gives the same plan', () => {
+    expect(JSON.stringify(planned())).toBe(JSON.stringify(planned()));
+  });
+});
+
+/** An engine whose Deployment is applied and whose one pod is as `options` say. */
+function running(options: PodOptions & { answer?: ReturnType<typeof answerOf> | { reachable: false; reason: string } | 'none'; status?: HFTEngineStatus; annotations?: Record<string, string>; spec?: Partial<HFTEngineSpecInput> }) {
+  const engine = engineWith(options.spec ?? {}, { ...(options.status ? { status: options.status } : {}), ...(options.annotations ? { annotations: options.annotations } : {}) });
+  const live = liveObjects(engine);
+  const answer = options.answer ?? answerOf(engine);
+  const pod = podOf(live.deployment, options);
+  return planned(engine, { ...live, pods: [answer === 'none' ? { pod } : { pod, answer }] });
+}
+
+describe('the way to Ready', () => {
+  test.each([
+    ['the container does not run yet', { answer: 'none' as const, state: { waiting: { reason: 'ContainerCreating' } } }, 'False Starting', false],
+    ['the engine replays its journal', { answer: answerOf(engineWith(), { phase: 'recovering' }) }, 'False Recovering', false],
+    ['the engine warms up', { answer: answerOf(engineWith(), { phase: 'warming' }) }, 'False WarmingUp', false],
+    ['the engine does not answer', { answer: { reachable: false as const, reason: 'no answer' } }, 'False Unreachable', false],
+    ['another configuration', { answer: answerOf(engineWith(), { configHash: 'ffffffffffffffff' }) }, 'False ConfigMismatch', false],
+    ['other heap flags', { answer: answerOf(engineWith(), { heapFlags: ['--max-old-space-size=1'] }) }, 'False HeapFlagsMismatch', false],
+    ['verified, the probe is still to come', {}, 'False Opening', true],
+    ['the engine drains', { answer: answerOf(engineWith(), { phase: 'draining' }) }, 'False Draining', false],
+  ])('%s', (_name, options, ready, open) => {
+    const { status, gates } = running(options);
+    expect(conditionOf(status, 'Ready')).toBe(ready);
+    expect(gates).toHaveLength(1);
+    expect(gates[0]?.decision.open).toBe(open);
+    expect(conditionOf(status, 'Progressing').startsWith('True')).toBe(true);
+  });
+
+  test('verified and ready', () => {
+    const { status, requeueAfterMs } = running({ ready: true, gate: { status: 'True', message: VERIFIED } });
+    expect(conditionOf(status, 'Ready')).toBe('True Serving');
+    expect(conditionOf(status, 'Progressing')).toBe('False Complete');
+    expect(conditionOf(status, 'ConfigApplied')).toBe('True Reported');
+    expect(status.plan).toEqual({ class: 'none', changes: [] });
+    expect(status).toMatchObject({ sequence: 40, version: '0.1.0', stateHash: '00112233aabbccdd', observedGeneration: 1 });
+    expect(status.configHash).toBe(status.desiredConfigHash);
+    expect(requeueAfterMs).toBe(10_000);
+  });
+});
+
+describe('the readiness gate', () => {
+  const status = { sequence: 41, conditions: [] };
+  test('stays open for a verified engine that is silent for a moment', () => {
+    const hash = running({}).status.configHash ?? '';
+    const { gates } = running({ ready: true, gate: { status: 'True', message: VERIFIED + hash }, answer: { reachable: false, reason: 'no answer' } });
+    expect(gates[0]?.decision.open).toBe(true);
+  });
+
+  test('closes when the container inside the pod is another one and does not answer yet', () => {
+    const hash = running({}).status.configHash ?? '';
+    const { gates } = running({ containerId: 'containerd://ffffffffffffffff', gate: { status: 'True', message: VERIFIED + hash }, answer: { reachable: false, reason: 'no answer' } });
+    expect(gates[0]?.decision).toMatchObject({ open: false, reason: 'Unreachable' });
+  });
+
+  test('stays shut when the journal ends before what was acknowledged, and the sequence is not forgotten', () => {
+    const result = running({ status });
+    expect(result.gates[0]?.decision).toMatchObject({ open: false, reason: 'JournalBehind' });
+    expect(conditionOf(result.status, 'Degraded')).toBe('True JournalBehind');
+    expect(messageOf(result.status, 'Degraded')).toContain('kubectl annotate hft');
+    expect(result.status.sequence).toBe(41);
+  });
+
+  test('opens when a person accepts exactly that sequence, and only that', () => {
+    expect(running({ status, annotations: { 'hftengine.io/accept-sequence': '39' } }).gates[0]?.decision.open).toBe(false);
+    expect(running({ status, annotations: { 'hftengine.io/accept-sequence': '40' } }).gates[0]?.decision.open).toBe(true);
+  });
+
+  test('promises nothing with durability memory', () => {
+    expect(running({ status, spec: { journal: { durability: 'memory' } } }).gates[0]?.decision.open).toBe(true);
+  });
+
+  test('a pod that is being stopped is left alone', () => {
+    expect(running({ terminating: true }).gates).toEqual([]);
+  });
+});
+
+describe('a change', () => {
+  const before = engineWith();
+  const live = liveObjects(before);
+  const servingPod = { pod: podOf(live.deployment, { ready: true, gate: { status: 'True', message: VERIFIED } }), answer: answerOf(before) };
+  const change = (spec: Partial<HFTEngineSpecInput>, more: Partial<Observed> = {}) =>
+    planned(engineWith(spec, { generation: 2, status: { observedGeneration: 1, sequence: 40 } }), { ...live, pods: [servingPod], ...more });
+
+  test.each<[string, Partial<HFTEngineSpecInput>, string[]]>([
+    ['risk', { risk: { killSwitch: true } }, ['spec.risk.killSwitch']],
+    ['a limit', { limits: { ordersPerSecond: 5, burst: 7 } }, ['spec.limits.ordersPerSecond', 'spec.limits.burst']],
+    ['instruments', { instruments: [{ symbol: 'ETH-USD', tickSize: '0.01', lotSize: '0.01' }] }, ['spec.instruments']],
+    ['memory', { resources: { memory: '2Gi' } }, ['spec.resources', 'spec.runtime']],
+    ['cpu', { resources: { cpu: 2 } }, ['spec.resources']],
+    ['image', { image: 'hft-engine:next' }, ['spec.image']],
+    ['durability', { journal: { durability: 'commit' } }, ['spec.journal.durability']],
+  ])('of %s restarts the engine, says so first, and names the field', (_name, spec, fields) => {
+    const { status, objects } = change(spec);
+    expect(status.plan?.class).toBe('restart');
+    expect(status.plan?.changes.map(({ field }) => field)).toEqual(fields);
+    expect(conditionOf(status, 'Ready')).toBe('False RollingOut');
+    expect(conditionOf(status, 'Progressing')).toBe('True RollingOut');
+    expect(status.observedGeneration).toBe(2);
+    expect(objects.some(({ kind }) => kind === 'Deployment')).toBe(true);
+  });
+
+  test('of what only the cluster sees restarts nothing', () => {
+    const { status } = change({ journal: { storage: '5Gi' }, deletionPolicy: 'Delete' });
+    expect(status.plan).toEqual({ class: 'none', changes: [] });
+    expect(conditionOf(status, 'Ready')).toBe('True Serving');
+  });
+
+  test('while the old engine drains, Ready is False and the old sequence is kept up to date', () => {
+    const after = engineWith({ risk: { killSwitch: true } }, { generation: 2, status: { observedGeneration: 1, sequence: 40 } });
+    const pods = [{ pod: podOf(live.deployment, { terminating: true }), answer: answerOf(before, { phase: 'draining', sequence: 55 }) }];
+    const { status } = planned(after, { ...liveObjects(after), pods });
+    expect(conditionOf(status, 'Ready')).toBe('False Draining');
+    expect(status.sequence).toBe(55);
+  });
+
+  test('that the running engine refuses is not applied; the old one serves on and its reason is told', () => {
+    const refused = { accepted: false as const, code: 'HFT_INSTRUMENT_HAS_OPEN_ORDERS', message: 'BTC-USD has 3 open orders: cancel them first' };
+    const { status, objects, prune } = change({ instruments: [{ symbol: 'ETH-USD', tickSize: '0.01', lotSize: '0.01' }] }, { check: refused });
+    expect(objects.map(({ kind }) => kind)).not.toContain('Deployment');
+    expect(objects.map(({ kind }) => kind)).not.toContain('ConfigMap');
+    expect(prune).toEqual([]);
+    expect(status.plan?.class).toBe('refused');
+    expect(conditionOf(status, 'Ready')).toBe('True Serving');
+    expect(conditionOf(status, 'Degraded')).toBe('True ConfigRefused');
+    expect(messageOf(status, 'Degraded')).toContain('BTC-USD has 3 open orders');
+    expect(conditionOf(status, 'Progressing')).toBe('False ConfigRefused');
+    expect(conditionOf(status, 'ConfigApplied')).toBe('False Refused');
+  });
+
+  test('the running engine is asked only when the pod template would change', () => {
+    expect(needsCheck(before, { ...live, adminToken: 'x'.repeat(32) })).toBe(false);
+    expect(needsCheck(engineWith({ risk: { killSwitch: true } }), { ...live, adminToken: 'x'.repeat(32) })).toBe(true);
+  });
+
+  test('configurations that no pod uses are pruned once the new one serves, and not before', () => {
+    const after = engineWith({ risk: { killSwitch: true } });
+    const next = liveObjects(after);
+    const configMaps = [...live.configMaps, ...next.configMaps];
+    const serving = planned(after, { deployment: next.deployment, configMaps, pods: [{ pod: podOf(next.deployment, { ready: true }), answer: answerOf(after) }] });
+    expect(serving.prune.map(({ metadata }) => metadata.name)).toEqual(live.configMaps.map(({ metadata }) => metadata.name));
+    const starting = planned(after, { deployment: next.deployment, configMaps, pods: [{ pod: podOf(next.deployment), answer: answerOf(after) }] });
+    expect(starting.prune).toEqual([]);
+  });
+});
+
+describe('trouble', () => {
+  const ended = (message: string, extra = {}) => ({ terminated: { exitCode: 1, message, ...extra } });
+  test.each<[string, PodOptions, string, string]>([
+    ['the engine refuses to start', { state: { waiting: { reason: 'CrashLoopBackOff' } }, lastState: ended('{"code":"HFT_TICK_CHANGED","message":"BTC-USD: tick size was 0.01"}') }, 'EngineFailed', 'HFT_TICK_CHANGED: BTC-USD: tick size was 0.01'],
+    ['the engine crashes', { state: ended('segmentation fault') }, 'EngineFailed', 'segmentation fault'],
+    ['the engine says nothing', { state: ended('') }, 'EngineFailed', 'kubectl logs --previous'],
+    ['out of memory', { state: ended('', { reason: 'OOMKilled', exitCode: 137 }) }, 'OutOfMemory', 'raise spec.resources.memory'],
+    ['no image', { state: { waiting: { reason: 'ErrImagePull', message: 'no such image' } } }, 'ErrImagePull', 'no such image'],
+    ['no node', { state: {}, conditions: [{ type: 'PodScheduled', status: 'False', message: '0/1 nodes: Insufficient cpu', lastTransitionTime: '2026-01-02T03:00:00Z' }] }, 'Unschedulable', 'Insufficient cpu'],
+  ])('%s is told as Degraded', (_name, options, reason, text) => {
+    const { status } = running({ ...options, answer: 'none' });
+    expect(conditionOf(status, 'Degraded')).toBe(`True ${reason}`);
+    expect(messageOf(status, 'Degraded')).toContain(text);
+    expect(conditionOf(status, 'Ready').startsWith('False')).toBe(true);
+  });
+
+  test('an object that the API server refuses', () => {
+    expect(conditionOf(planned(engineWith(), { applyFailure: 'the API server refuses Service' }).status, 'Degraded')).toBe('True ApplyFailed');
+  });
+
+  test('a revision that does not serve in time', () => {
+    const since = (seconds: number) => new Date(NOW.getTime() - seconds * 1000).toISOString();
+    const late = (seconds: number) =>
+      running({ answer: 'none', status: { conditions: [{ type: 'Progressing', status: 'True', reason: 'Starting', message: '', lastTransitionTime: since(seconds), observedGeneration: 1 }] } }).status;
+    expect(conditionOf(late(119), 'Progressing')).toBe('True Starting');
+    expect(conditionOf(late(121), 'Progressing')).toBe('False DeadlineExceeded');
+    expect(conditionOf(late(121), 'Degraded')).toBe('True DeadlineExceeded');
+  });
+});
+
+test.each([
+  [1, 'True Whole', ''],
+  ['2', 'True Whole', ''],
+  ['500m', 'False Fraction', '50 ms'],
+  ['1.25', 'False Fraction', '75 ms'],
+])('cpu %s', (cpu, expected, text) => {
+  const { status } = planned(engineWith({ resources: { cpu } }));
+  expect(conditionOf(status, 'WholeCPUs')).toBe(expected);
+  expect(messageOf(status, 'WholeCPUs')).toContain(text);
+});
