@@ -1,0 +1,113 @@
+/**
+ * Fields that somebody else added to an object that is ours: an environment variable in our container, a key in our ConfigMap, `hostNetwork` in our pod template.
+ * Comparing cannot tell them from the server's defaults, but `metadata.managedFields` can: a default has no manager. Labels, annotations and the rest of metadata
+ * stay open to others, as do top-level sections that the manifest does not have. Server-side apply cannot take such fields away (their manager still wants them),
+ * so they come with the JSON pointers to remove.
+ */
+import { elementKey } from './drift.ts';
+import { isRecord, pointerSegment } from './json.ts';
+import type { JsonRecord } from './json.ts';
+import type { ManagedFieldsEntry } from './resource.ts';
+
+export interface ForeignField {
+  /** JSON pointer into the live object. */
+  readonly pointer: string;
+  readonly reason: string;
+}
+
+/** Parts of Kubernetes that complete objects of others by design. */
+const TRUSTED_MANAGERS = new Set(['kube-controller-manager', 'kube-scheduler', 'kube-apiserver', 'kubelet']);
+/** Filled in once by allocators and binders, whoever they are, and immutable then. */
+const ALLOCATED = new Set(['/spec/volumeName', '/spec/clusterIP', '/spec/clusterIPs']);
+/** Maps in which every key is data, so that even an unmanaged extra key is foreign. */
+const EXACT_MAPS: Readonly<Record<string, readonly (readonly string[])[]>> = {
+  ConfigMap: [['data'], ['binaryData']],
+  Secret: [['data']],
+  Service: [['spec', 'selector']],
+};
+
+interface Walk {
+  readonly manager: string;
+  readonly found: Map<string, ForeignField>;
+}
+
+function parseKey(text: string): JsonRecord | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    return isRecord(value) ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function report(walk: Walk, pointer: string): void {
+  if (ALLOCATED.has(pointer)) return;
+  walk.found.set(pointer, { pointer, reason: `${pointer} was added by ${walk.manager}` });
+}
+
+/** Goes down one manager's field set beside the live and the wanted value. */
+function visit(walk: Walk, fields: JsonRecord, live: unknown, desired: unknown, pointer: string): void {
+  for (const [name, below] of Object.entries(fields)) {
+    const children = isRecord(below) ? below : {};
+    if (name.startsWith('f:') && isRecord(live)) {
+      const field = name.slice(2);
+      step(walk, children, live[field], isRecord(desired) ? desired[field] : undefined, pointer + pointerSegment(field));
+    } else if (name.startsWith('k:') && Array.isArray(live)) {
+      const key = parseKey(name.slice(2));
+      if (!key) continue;
+      const keys = Object.keys(key);
+      const wanted = elementKey(key, keys);
+      const index = live.findIndex((element) => elementKey(element, keys) === wanted);
+      const element: unknown = Array.isArray(desired) ? desired.find((candidate) => elementKey(candidate, keys) === wanted) : undefined;
+      if (index >= 0) step(walk, children, live[index], element, pointer + pointerSegment(index));
+    } else if (name.startsWith('v:') && Array.isArray(live)) {
+      const index = live.findIndex((element) => JSON.stringify(element) === name.slice(2));
+      if (index >= 0 && !(Array.isArray(desired) && desired.includes(live[index]))) report(walk, pointer + pointerSegment(index));
+    }
+  }
+}
+
+function step(walk: Walk, children: JsonRecord, live: unknown, desired: unknown, pointer: string): void {
+  if (live === undefined) return;
+  const names = Object.keys(children);
+  const wanted = desired !== undefined && desired !== null;
+  if (!wanted && (names.length === 0 || '.' in children)) report(walk, pointer);
+  else if (names.length > 0) visit(walk, children, live, desired, pointer);
+}
+
+/** What others added, in the order in which it can be removed one by one: of two elements of a list the later first. */
+export function foreignFields(
+  desired: JsonRecord,
+  live: JsonRecord & { metadata: { managedFields?: ManagedFieldsEntry[] } },
+  fieldManager: string,
+): ForeignField[] {
+  const found = new Map<string, ForeignField>();
+  for (const entry of live.metadata.managedFields ?? []) {
+    const manager = entry.manager ?? 'someone';
+    if (manager === fieldManager || TRUSTED_MANAGERS.has(manager) || entry.subresource || !isRecord(entry.fieldsV1)) continue;
+    for (const [name, children] of Object.entries(entry.fieldsV1)) {
+      const field = name.slice(2);
+      if (field === 'metadata' || field === 'status' || desired[field] === undefined || !isRecord(children)) continue;
+      step({ manager, found }, children, live[field], desired[field], pointerSegment(field));
+    }
+  }
+  const kind = typeof desired['kind'] === 'string' ? desired['kind'] : '';
+  for (const path of EXACT_MAPS[kind] ?? []) {
+    const at = (root: JsonRecord): unknown => path.reduce<unknown>((value, key) => (isRecord(value) ? value[key] : undefined), root);
+    const wanted = at(desired);
+    const present = at(live);
+    if (!isRecord(wanted) || !isRecord(present)) continue;
+    for (const key of Object.keys(present)) {
+      if (key in wanted) continue;
+      const pointer = [...path, key].map(pointerSegment).join('');
+      if (!found.has(pointer)) found.set(pointer, { pointer, reason: `${pointer} was added` });
+    }
+  }
+  return removable([...found.values()]);
+}
+
+/** Leaves out what goes with its parent, and orders so that no removal moves the target of a later one. */
+function removable(fields: ForeignField[]): ForeignField[] {
+  const outermost = fields.filter(({ pointer }) => !fields.some((other) => other.pointer !== pointer && pointer.startsWith(`${other.pointer}/`)));
+  return outermost.sort((a, b) => b.pointer.localeCompare(a.pointer, 'en', { numeric: true }));
+}
