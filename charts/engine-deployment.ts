@@ -23,7 +23,6 @@ import { CONTAINER_SECURITY, POD_SECURITY } from './pod-security.ts';
 import { canonicalBytes, canonicalCpu } from './quantities.ts';
 
 const TERMINATION_LOG = '/dev/termination-log';
-const MAX_INT32 = 2 ** 31 - 1;
 /** Owner and group may read, nobody else: the group is the pod's fsGroup. */
 const SECRET_FILE_MODE = 0o440;
 const CONFIG_FILE_MODE = 0o444;
@@ -50,8 +49,7 @@ export function engineDeployment(name: string, spec: HFTEngineSpec, configHash: 
     replicas: 1,
     strategy: { type: 'Recreate' },
     revisionHistoryLimit: 3,
-    // The API server wants more than minReadySeconds (0) and an int32.
-    progressDeadlineSeconds: Math.min(MAX_INT32, Math.max(1, Math.ceil(parseDurationMs(spec.rollout.progressDeadline) / 1000))),
+    progressDeadlineSeconds: Math.ceil(parseDurationMs(spec.rollout.progressDeadline) / 1000),
     selector: { matchLabels: engineSelector(name) },
     template: {
       metadata: { labels, annotations: { [CONFIG_HASH_ANNOTATION]: configHash } },

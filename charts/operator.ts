@@ -36,7 +36,8 @@ export const OPERATOR_LABELS: Readonly<Record<string, string>> = {
  *   goes (maxUnavailable 0), and the replicas prefer different nodes but also start where there is one.
  * - **CPU is requested, not limited**: a throttled leader misses renewals of its Lease and steps down. Memory is limited to what is requested.
  * - **A standby answers /readyz with 200 too**: readiness means "could lead", or a roll-out would wait for ever for its second replica.
- * - **Liveness** asks /healthz, which turns bad when a watch is deaf; three failures of 10 s, since a restart is cheap and harms no engine.
+ * - **Liveness** asks /healthz, which turns bad when a watch is deaf. Two minutes of it, because an API server that is merely away makes watches
+ *   deaf too, and restarts do not bring it back: they would only run into the kubelet's back-off and make the operator late when it returns.
  * - Configuration comes by environment: POD_NAME (identity in the Lease), POD_NAMESPACE (where the Lease is), HFT_OPERATOR_PORT.
  */
 export class OperatorChart extends Chart {
@@ -140,7 +141,7 @@ function operatorPod(input: OperatorObjectsInput): k8s.PodSpec {
         ports: [{ name: 'metrics', containerPort: OPERATOR_PORT, protocol: 'TCP' }],
         resources: { requests: { cpu: k8s.Quantity.fromString('100m'), memory }, limits: { memory } },
         startupProbe: { httpGet: probe('/healthz'), periodSeconds: 1, timeoutSeconds: 1, failureThreshold: 60 },
-        livenessProbe: { httpGet: probe('/healthz'), periodSeconds: 10, timeoutSeconds: 5, failureThreshold: 3 },
+        livenessProbe: { httpGet: probe('/healthz'), periodSeconds: 10, timeoutSeconds: 5, failureThreshold: 12 },
         readinessProbe: { httpGet: probe('/readyz'), periodSeconds: 5, timeoutSeconds: 2, failureThreshold: 2 },
         terminationMessagePolicy: 'FallbackToLogsOnError',
         securityContext: CONTAINER_SECURITY,
