@@ -74,9 +74,10 @@ async function requireBuildah(): Promise<void> {
 }
 
 async function buildah({ directory }: Workshop, command: 'build' | 'push' | 'tag', args: readonly string[]): Promise<void> {
-  const storage = ['--root', join(directory, 'root'), '--runroot', join(directory, 'run')];
+  // As flags: with --root, buildah takes no heed of STORAGE_DRIVER, and its overlay driver would leave mounts behind when it is killed.
+  const storage = ['--storage-driver', 'vfs', '--root', join(directory, 'root'), '--runroot', join(directory, 'run')];
   const policy = command === 'tag' ? [] : ['--signature-policy', join(directory, 'policy.json')];
-  const env = { BUILDAH_ISOLATION: 'chroot', STORAGE_DRIVER: 'vfs' };
+  const env = { BUILDAH_ISOLATION: 'chroot' };
   try {
     await execa('buildah', [...storage, command, ...policy, ...args], { env, timeout: TIMEOUT_MS });
   } catch (cause) {
