@@ -62,7 +62,8 @@ export function objectSchema(): StructuralSchema {
     properties: {
       apiVersion: { type: 'string' },
       kind: { type: 'string' },
-      metadata: { type: 'object' },
+      // The longest name that Kubernetes allows, so that the rule on it has a bounded cost and speaks before a bare length check does.
+      metadata: { type: 'object', properties: { name: { type: 'string', maxLength: 253 } } },
       spec: structuralSchema(specSchema),
       status: structuralSchema(statusSchema),
     },

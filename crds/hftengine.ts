@@ -298,10 +298,12 @@ export const specSchema = rules(
     holds: ({ runtime }) => runtime.heap !== 'auto' || (runtime.oldSpaceMi === undefined && runtime.semiSpaceMi === undefined),
   },
   {
+    // In bytes: a quantity built from text of unknown length would break the cost limit of the API server.
     rule: ifQuantities(
       ['self.resources.memory'],
-      "self.runtime.heap != 'explicit' || !has(self.runtime.oldSpaceMi) || !has(self.runtime.semiSpaceMi) || " +
-        `quantity(string(self.runtime.oldSpaceMi + 3 * self.runtime.semiSpaceMi + ${NATIVE_RESERVE_MI}) + 'Mi').compareTo(quantity(self.resources.memory)) <= 0`,
+      "!quantity(self.resources.memory).isInteger() || self.runtime.heap != 'explicit' || " +
+        '!has(self.runtime.oldSpaceMi) || !has(self.runtime.semiSpaceMi) || ' +
+        `(self.runtime.oldSpaceMi + 3 * self.runtime.semiSpaceMi + ${NATIVE_RESERVE_MI}) * 1048576 <= quantity(self.resources.memory).asInteger()`,
     ),
     message: `the heap does not fit: oldSpaceMi + 3 x semiSpaceMi + ${NATIVE_RESERVE_MI} must be at most resources.memory; raise memory or lower the heap`,
     fieldPath: '.runtime',
@@ -355,5 +357,6 @@ export const OBJECT_RULES: readonly CelRule[] = [
   {
     rule: "size(self.metadata.name) <= 40 && self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",
     message: 'metadata.name must be at most 40 lower-case letters, digits and dashes and start with a letter: Services are named after it',
+    fieldPath: '.metadata.name',
   },
 ];

@@ -92,7 +92,7 @@ function ruleTable(schema: StructuralSchema): string {
     fields(schema, '', false).flatMap(({ path, schema: { 'x-kubernetes-validations': validations = [] } }) =>
       validations.map(({ rule, message, fieldPath = '' }) => {
         const field = `${path}${fieldPath}`.replace(/^\./, '');
-        return [code(field === '' ? 'metadata.name' : field), rule.includes('oldSelf') ? 'on a change' : 'always', message];
+        return [code(field), rule.includes('oldSelf') ? 'on a change' : 'always', message];
       }),
     ),
   );

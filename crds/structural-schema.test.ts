@@ -18,7 +18,7 @@ describe('a structural schema', () => {
         size: { description: 'How large.', type: 'integer', format: 'int32', default: 3, minimum: 1, maximum: 9 },
         name: { type: 'string', minLength: 1, maxLength: 5 },
         ratio: { type: 'number', format: 'double', minimum: 0, exclusiveMinimum: true, maximum: 1, exclusiveMaximum: true },
-        nested: { type: 'object', default: {}, properties: { on: { type: 'boolean', default: true } } },
+        nested: { type: 'object', default: { on: true }, properties: { on: { type: 'boolean', default: true } } },
       },
     });
   });

@@ -140,6 +140,20 @@ function object(node: Node, path: string): StructuralSchema {
   return out;
 }
 
+/**
+ * A default with the defaults of its own properties filled in. The API server would fill them in as well, but it checks a default against the
+ * CEL rules before it does, and refuses the CRD when a rule reads a property that is only there by default.
+ */
+function withDefaults(value: unknown, schema: StructuralSchema): unknown {
+  if (!isNode(value)) return value;
+  const filled: Record<string, unknown> = { ...value };
+  for (const [key, property] of Object.entries(schema.properties ?? {})) {
+    if (!(key in filled) && property.default !== undefined) filled[key] = property.default;
+    if (key in filled) filled[key] = withDefaults(filled[key], property);
+  }
+  return filled;
+}
+
 function convert(node: Node, path: string): StructuralSchema {
   for (const key of Object.keys(node)) {
     if (!READ.has(key) && !(key in COPIED)) throw new TypeError(`${path}: ${key} has no structural counterpart`);
@@ -168,7 +182,7 @@ function convert(node: Node, path: string): StructuralSchema {
       throw new TypeError(`${path}: type ${String(node['type'])} has no structural schema`);
   }
   if (Array.isArray(node['enum'])) out.enum = [...node['enum']];
-  if (node['default'] !== undefined) out.default = node['default'];
+  if (node['default'] !== undefined) out.default = withDefaults(node['default'], out);
   if (node['nullable'] === true) out.nullable = true;
   for (const [key, type] of Object.entries(COPIED)) {
     if (typeof node[key] === type) Object.assign(out, { [key]: node[key] });
