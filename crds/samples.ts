@@ -85,7 +85,7 @@ export const BAD_SPECS: readonly BadSpec[] = [
   bad('no instruments', {}, 'spec.instruments', 'Required value'),
   bad('an empty list of instruments', spec({ instruments: [] }), 'spec.instruments', 'should have at least 1 items'),
   bad('too many instruments', spec({ instruments: instruments(65) }), 'spec.instruments', 'must have at most 64 items'),
-  bad('instruments as an object', spec({ instruments: BTC }), 'spec.instruments', 'must be of type array'),
+  bad('instruments as text', spec({ instruments: 'BTC-USD' }), 'spec.instruments', 'must be of type array'),
   bad('an instrument as text', spec({ instruments: ['BTC-USD'] }), 'spec.instruments[0]', 'must be of type object'),
   bad('no symbol', without('symbol'), 'spec.instruments[0].symbol', 'Required value'),
   bad('no tickSize', without('tickSize'), 'spec.instruments[0].tickSize', 'Required value'),
