@@ -38,7 +38,7 @@ export async function buildTarget(
 ): Promise<string> {
   const idFile = join(workshop.directory, 'id');
   // Every time in the image is the epoch, and no version of buildah is in it: same files, same digest.
-  const reproducible = ['--layers', '--timestamp', '0', '--identity-label=false'];
+  const reproducible = ['--layers=false', '--timestamp', '0', '--identity-label=false'];
   const what = ['--file', recipe, '--target', target, '--build-context', `build=${join(workshop.directory, 'context')}`];
   const named = buildArgs.flatMap((argument) => ['--build-arg', argument]);
   await buildah(workshop, 'build', [...reproducible, ...what, ...named, '--iidfile', idFile, join(workshop.directory, 'empty')]);

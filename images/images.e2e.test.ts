@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execa } from 'execa';
@@ -43,6 +43,7 @@ async function inArchive(image: BuiltImage, path: string): Promise<unknown> {
 /** Unpacks the layers as a container runtime does. */
 async function unpack(image: BuiltImage): Promise<string> {
   const root = await mkdtemp(join(directory, 'root-'));
+  await chmod(root, 0o755);
   const [{ Layers }] = manifestSchema.parse(await inArchive(image, 'manifest.json'));
   for (const layer of Layers) await execa({ shell: '/bin/sh' })`tar -xOf ${image.archivePath} ${layer} | tar -xp -C ${root}`;
   return root;
@@ -66,14 +67,13 @@ it('leaves an image alone when nothing has changed, in under two seconds', async
 });
 
 it('builds anew when the archive is gone or the settings differ', async () => {
-  const outDir = join(directory, 'gone');
-  const [first] = await buildImages({ outDir, images: ['operator'] });
+  const outDir = join(directory, 'again');
   await rm(join(outDir, 'hft-operator.tar'));
   const [second] = await buildImages({ outDir, images: ['operator'] });
-  expect(second).toEqual({ ...first, cached: false });
+  expect(second).toMatchObject({ cached: false, digest: built('operator').digest });
   const [other] = await buildImages({ outDir, images: ['operator'], revision: 'abc' });
   expect(other?.cached).toBe(false);
-  expect(other?.digest).not.toBe(first?.digest);
+  expect(other?.digest).not.toBe(second?.digest);
 });
 
 it('says how to get buildah where there is none', async () => {
@@ -98,7 +98,7 @@ it('has the same digest when the Dockerfile runs its own build stage', { timeout
   for (const program of PROGRAMS) {
     const idFile = join(directory, `${program}.id`);
     const recipe = ['--file', join(source, 'images/Dockerfile'), '--target', `hft-${program}`, '--build-arg', `VERSION=${version}`];
-    const same = ['--layers', '--timestamp', '0', '--identity-label=false', '--pull-never', '--iidfile', idFile];
+    const same = ['--layers=false', '--timestamp', '0', '--identity-label=false', '--pull-never', '--iidfile', idFile];
     await buildah('build', ...recipe, ...same, '--volume', packages, source);
     expect(await readFile(idFile, 'utf8')).toBe(built(program).digest);
   }
