@@ -17,7 +17,7 @@ export interface Workshop extends AsyncDisposable {
 /** Opens a workshop and removes those of runs that died. Throws when buildah is missing, saying how to get it. */
 export async function openWorkshop(): Promise<Workshop> {
   await requireBuildah();
-  const cache = process.env['HFT_CACHE_DIR'] ?? join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'hftengine');
+  const cache = process.env['HFT_CACHE_DIR'] || join(process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'hftengine');
   const parent = join(cache, 'images');
   await mkdir(parent, { recursive: true });
   for (const name of await readdir(parent)) {
