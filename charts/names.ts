@@ -12,7 +12,7 @@ export const OPERATOR_NAMESPACE = 'hft-system';
 export const OPERATOR_NAME = 'hft-operator';
 
 export const ENGINE_LABEL = `${GROUP}/engine`;
-export const SHARD_LABEL = `${GROUP}/shard`;
+const SHARD_LABEL = `${GROUP}/shard`;
 /** Namespaces, and pods beside an engine, that carry this label with value "true" may reach its operations port (9090). */
 export const MONITORING_LABEL = `${GROUP}/monitoring`;
 export const CONFIG_HASH_ANNOTATION = `${GROUP}/config-hash`;
