@@ -97,10 +97,12 @@ export const resourcesSchema = z
         { error: CPU_MESSAGE },
       )
       .default(1)
-      .describe('CPUs of the engine, request and limit alike. A whole number gives steady latency; a fraction is throttled by the kernel.'),
+      .describe(
+        'CPUs of the engine, request and limit alike: a whole number, or text such as "0.5" or "500m". A whole number gives steady latency; a fraction is throttled by the kernel.',
+      ),
     memory: bytes('memory', '256Mi', '4Ti', '1Gi')
       .default('1Gi')
-      .describe('Memory of the engine, request and limit alike. The V8 heap flags are worked out from it.'),
+      .describe('Memory of the engine, request and limit alike, from 256Mi to 4Ti. The V8 heap flags are worked out from it.'),
   })
   .describe('Resources of the engine container; requests always equal limits.');
 
@@ -128,7 +130,7 @@ export const journalSchema = z
       .describe('What an acknowledged order survives: memory nothing, commit the death of the process, disk the loss of power.'),
     storage: bytes('storage', '64Mi', '1024Ti', '10Gi')
       .default('1Gi')
-      .describe('Size of the volume that holds the journal. It can grow, not shrink.'),
+      .describe('Size of the volume that holds the journal, from 64Mi to 1024Ti. It can grow, not shrink.'),
     storageClassName: text({
       maxLength: 253,
       pattern: /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/,
@@ -168,8 +170,10 @@ export const authSchema = z
   .object({
     rotateEvery: duration('rotateEvery', '10s', '8760h', '24h')
       .default('24h')
-      .describe('Age at which the keys of the engine are replaced.'),
-    overlap: duration('overlap', '1s', '8760h', '10m').default('10m').describe('How long a replaced key stays valid.'),
+      .describe('Age at which the keys of the engine are replaced, from 10s to 8760h.'),
+    overlap: duration('overlap', '1s', '8760h', '10m')
+      .default('10m')
+      .describe('How long a replaced key stays valid, from 1s; less than rotateEvery.'),
   })
   .describe('Keys of the engine.');
 
@@ -183,7 +187,9 @@ export const sloSchema = z
 export const rolloutSchema = z
   .object({
     autoRollback: z.boolean().default(true).describe('Go back to the last good revision when a new one misses its deadline or its SLO.'),
-    progressDeadline: duration('progressDeadline', '5s', '24h', '120s').default('120s').describe('Time that a new revision has to serve.'),
+    progressDeadline: duration('progressDeadline', '5s', '24h', '120s')
+      .default('120s')
+      .describe('Time that a new revision has to serve, from 5s to 24h.'),
     slo: sloSchema.prefault({}),
   })
   .describe('How a change is brought to the running engine.');
