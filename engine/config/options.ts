@@ -1,0 +1,83 @@
+/** Command line and environment of the engine process. */
+import { parseArgs } from 'node:util';
+import { ConfigError } from './config.ts';
+
+export interface Options {
+  readonly help: boolean;
+  readonly version: boolean;
+  /** undefined: the embedded default. */
+  readonly configFile: string | undefined;
+  readonly dataDirectory: string;
+  readonly host: string;
+  readonly port: number;
+  readonly opsPort: number;
+  /** undefined: one is made and kept in the data directory. */
+  readonly adminTokenFile: string | undefined;
+  readonly terminationLog: string | undefined;
+}
+
+export const HELP = `Usage: node engine/main.ts [options]
+
+Runs one order-matching engine: HTTP order API with documentation, journal, metrics and dashboard.
+Without --config it trades BTC-USD and ETH-USD with an embedded configuration.
+
+  --config FILE       engine configuration (JSON)                    HFT_CONFIG
+  --data DIR          journal and admin token, default ./data        HFT_DATA
+  --port N            orders, default 8080; 0 for any free port      HFT_PORT
+  --ops-port N        operations, default 9090; 0 for any free port  HFT_OPS_PORT
+  --host ADDRESS      address to listen on, default :: (all)         HFT_HOST
+  --admin-token-file FILE                                            HFT_ADMIN_TOKEN_FILE
+                      token of the admin calls; default DIR/admin-token, made at the first start
+  --termination-log FILE                                             HFT_TERMINATION_LOG
+                      where the reason is written when the engine refuses to start or fails
+  --version, --help
+
+Flags win over the environment. Exit status: 0 after SIGTERM or SIGINT, 2 when it refuses to start, 1 when it fails.
+`;
+
+const FLAGS = {
+  config: { type: 'string' },
+  data: { type: 'string' },
+  port: { type: 'string' },
+  'ops-port': { type: 'string' },
+  host: { type: 'string' },
+  'admin-token-file': { type: 'string' },
+  'termination-log': { type: 'string' },
+  help: { type: 'boolean', short: 'h' },
+  version: { type: 'boolean' },
+} as const;
+
+/** Throws ConfigError naming the flag or variable. */
+export function readOptions(args: readonly string[], environment: NodeJS.ProcessEnv): Options {
+  const flags = parse(args);
+  const text = (flag: keyof typeof flags & keyof typeof FLAGS, variable: string): string | undefined => {
+    const given = flags[flag];
+    const value = typeof given === 'string' ? given : environment[variable];
+    return value === undefined || value === '' ? undefined : value;
+  };
+  const port = (flag: 'port' | 'ops-port', variable: string, preset: number): number => {
+    const value = text(flag, variable);
+    if (value === undefined) return preset;
+    if (!/^[0-9]{1,5}$/.test(value) || Number(value) > 65_535) throw new ConfigError(`--${flag} (${variable}): must be a port from 0 to 65535, found "${value}"`);
+    return Number(value);
+  };
+  return {
+    help: flags.help === true,
+    version: flags.version === true,
+    configFile: text('config', 'HFT_CONFIG'),
+    dataDirectory: text('data', 'HFT_DATA') ?? './data',
+    host: text('host', 'HFT_HOST') ?? '::',
+    port: port('port', 'HFT_PORT', 8080),
+    opsPort: port('ops-port', 'HFT_OPS_PORT', 9090),
+    adminTokenFile: text('admin-token-file', 'HFT_ADMIN_TOKEN_FILE'),
+    terminationLog: text('termination-log', 'HFT_TERMINATION_LOG'),
+  };
+}
+
+function parse(args: readonly string[]) {
+  try {
+    return parseArgs({ args: [...args], options: FLAGS, allowPositionals: false }).values;
+  } catch (cause) {
+    throw new ConfigError(`${cause instanceof Error ? cause.message : String(cause)}. Run with --help for the options`);
+  }
+}

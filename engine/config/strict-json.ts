@@ -1,0 +1,108 @@
+/**
+ * JSON with nothing silently dropped: a key that occurs twice in an object is refused (JSON.parse takes the last), and a fault names the
+ * field in which it was found.
+ */
+
+/** `field` is a path such as `instruments[0].tickSize`; undefined when the fault lies in no field. */
+export class JsonFault extends Error {
+  override readonly name = 'JsonFault';
+  readonly kind: 'syntax' | 'duplicate';
+  readonly field: string | undefined;
+
+  constructor(kind: 'syntax' | 'duplicate', field: string | undefined, message: string) {
+    super(message);
+    this.kind = kind;
+    this.field = field;
+  }
+}
+
+/** Parses `text`. Throws {@link JsonFault}. */
+export function parseStrictJson(text: string): unknown {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new JsonFault('syntax', walk(text).badToken, reason);
+  }
+  // Every key costs one colon outside a string. A duplicate leaves fewer keys than colons, so equal counts prove that there is none.
+  if (countColons(text) !== countKeys(value)) {
+    const field = walk(text).duplicate;
+    throw new JsonFault('duplicate', field, `${field ?? 'a key'} occurs more than once: send it once`);
+  }
+  return value;
+}
+
+const QUOTE = 34;
+const COLON = 58;
+const BACKSLASH = 92;
+
+/** Colons outside strings. `text` must be valid JSON. */
+function countColons(text: string): number {
+  let colons = 0;
+  for (let index = 0; index < text.length; index += 1) {
+    const code = text.charCodeAt(index);
+    if (code === COLON) colons += 1;
+    else if (code === QUOTE) {
+      for (index += 1; text.charCodeAt(index) !== QUOTE; index += 1) if (text.charCodeAt(index) === BACKSLASH) index += 1;
+    }
+  }
+  return colons;
+}
+
+/** Keys of all objects in `value`. Iterative: depth is up to whoever sent it. */
+function countKeys(value: unknown): number {
+  let keys = 0;
+  const waiting: unknown[] = [value];
+  while (waiting.length > 0) {
+    const next = waiting.pop();
+    if (next === null || typeof next !== 'object') continue;
+    const children: unknown[] = Object.values(next);
+    if (!Array.isArray(next)) keys += children.length;
+    for (const child of children) if (typeof child === 'object') waiting.push(child);
+  }
+  return keys;
+}
+
+const TOKEN = /\s*(?:("(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*")|(-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?(?![\w.])|true\b|false\b|null\b)|([{}[\],:]))/y;
+
+interface Frame {
+  readonly keys: Set<string> | undefined;
+  key: string | undefined;
+  index: number;
+}
+
+/** The slow path, for faults only: where the first text that is no token stands, and the first key that its object already had. */
+function walk(text: string): { badToken: string | undefined; duplicate: string | undefined } {
+  const stack: Frame[] = [];
+  let duplicate: string | undefined;
+  let lastString: string | undefined;
+  TOKEN.lastIndex = 0;
+  for (let match = TOKEN.exec(text); match !== null; match = TOKEN.exec(text)) {
+    const [, string, , sign] = match;
+    const frame = stack.at(-1);
+    if (string !== undefined) lastString = string;
+    else if (sign === '{') stack.push({ keys: new Set(), key: undefined, index: 0 });
+    else if (sign === '[') stack.push({ keys: undefined, key: undefined, index: 0 });
+    else if (sign === '}' || sign === ']') stack.pop();
+    else if (sign === ',' && frame !== undefined) {
+      frame.index += 1;
+      frame.key = undefined;
+    } else if (sign === ':' && frame?.keys !== undefined && lastString !== undefined) {
+      frame.key = String(JSON.parse(lastString));
+      if (frame.keys.has(frame.key)) duplicate ??= pathOf(stack);
+      frame.keys.add(frame.key);
+    }
+  }
+  return { badToken: pathOf(stack), duplicate };
+}
+
+function pathOf(stack: readonly Frame[]): string | undefined {
+  return fieldPath(stack.flatMap<string | number>((frame) => (frame.keys === undefined ? [frame.index] : frame.key === undefined ? [] : [frame.key])));
+}
+
+/** `['instruments', 0, 'tickSize']` as `instruments[0].tickSize`; undefined when empty. */
+export function fieldPath(path: readonly PropertyKey[]): string | undefined {
+  if (path.length === 0) return undefined;
+  return path.reduce<string>((text, key) => (typeof key === 'number' ? `${text}[${key}]` : text === '' ? String(key) : `${text}.${String(key)}`), '');
+}

@@ -1,0 +1,41 @@
+/** The server of the orders port (8080): order API, probes, metrics, and its own documentation at /docs. */
+import swagger from '@fastify/swagger';
+import swaggerUi from '@fastify/swagger-ui';
+import { jsonSchemaTransform } from 'fastify-type-provider-zod';
+import { VERSION } from '../../config/version.ts';
+import type { Engine } from '../../service/engine.ts';
+import type { Metrics } from '../../telemetry/metrics.ts';
+import { registerHealthRoutes } from './health-routes.ts';
+import { registerMarketRoutes } from './market-routes.ts';
+import { registerOrderRoutes } from './order-routes.ts';
+import { createHttpServer, type HttpServer } from './server.ts';
+
+/** An order is some 300 bytes. */
+const BODY_LIMIT = 16_384;
+
+export async function createApiServer(engine: Engine, metrics: Metrics): Promise<HttpServer> {
+  const app = createHttpServer({
+    bodyLimit: BODY_LIMIT,
+    logLevel: engine.config.observability.logLevel,
+    onProblem: (request, code) => {
+      if (request.routeOptions.url === '/v1/orders' && request.method === 'POST') engine.stats.rejected(code);
+    },
+  });
+  await app.register(swagger, {
+    openapi: {
+      openapi: '3.1.0',
+      info: {
+        title: 'HFTEngine order API',
+        version: VERSION,
+        description: 'Prices and quantities are decimal strings. Errors are RFC 9457 problem details with a stable `code`.',
+      },
+      tags: [{ name: 'orders' }, { name: 'market' }],
+    },
+    transform: jsonSchemaTransform,
+  });
+  await app.register(swaggerUi, { routePrefix: '/docs' });
+  registerOrderRoutes(app, engine);
+  registerMarketRoutes(app, engine);
+  registerHealthRoutes(app, engine, metrics);
+  return app;
+}

@@ -1,0 +1,157 @@
+/** The frame of both HTTP servers: every limit set, strict JSON, and one error format (RFC 9457 with a stable code). */
+import { isUtf8 } from 'node:buffer';
+import { STATUS_CODES } from 'node:http';
+import type { Socket } from 'node:net';
+import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import { serializerCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod';
+import { JsonFault, parseStrictJson } from '../../config/strict-json.ts';
+import { Problem, PROBLEMS, type ProblemCode } from '../../service/problem.ts';
+import { zodValidator } from './validation.ts';
+
+export interface HttpServerOptions {
+  /** Largest body in bytes. */
+  bodyLimit: number;
+  logLevel: string;
+  /** Told of every refusal, for the counters. */
+  onProblem?: (request: FastifyRequest, code: ProblemCode) => void;
+}
+
+const CONNECTION_LIMIT = 10_000;
+const CLOSE_DELAY_MS = 200;
+
+/** A Fastify instance without routes. It does not listen yet. */
+export function createHttpServer(options: HttpServerOptions) {
+  const app = Fastify({
+    logger: { level: options.logLevel },
+    // A log line a request would cost more than the request.
+    disableRequestLogging: true,
+    bodyLimit: options.bodyLimit,
+    // Time to receive a whole request, headers and body: byte-at-a-time clients end here.
+    requestTimeout: 10_000,
+    // A connection on which nothing at all moves.
+    connectionTimeout: 120_000,
+    keepAliveTimeout: 75_000,
+    maxRequestsPerSocket: 0,
+    http: { headersTimeout: 5000, maxHeaderSize: 16_384, connectionsCheckingInterval: 2000 },
+    routerOptions: { maxParamLength: 64, ignoreTrailingSlash: false, caseSensitive: true },
+    // New requests during close() get our own 503, not Fastify's.
+    return503OnClosing: false,
+    forceCloseConnections: 'idle',
+    trustProxy: false,
+    clientErrorHandler: answerBrokenHttp,
+    frameworkErrors: (error, request, reply) => answer(request, reply, problemOf(error), options),
+  }).withTypeProvider<ZodTypeProvider>();
+  app.server.maxConnections = CONNECTION_LIMIT;
+  app.setValidatorCompiler(zodValidator);
+  app.setSerializerCompiler(serializerCompiler);
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body, done) => {
+    try {
+      done(null, parseBody(body));
+    } catch (cause) {
+      done(cause instanceof Error ? cause : new Error(String(cause)));
+    }
+  });
+  app.addHook('onSend', (_request, reply, _payload, done) => {
+    reply.header('x-content-type-options', 'nosniff');
+    done();
+  });
+  app.setErrorHandler<FastifyError | Problem>((error, request, reply) => {
+    const problem = problemOf(error);
+    if (problem.code === 'HFT_INTERNAL') request.log.error({ err: error, method: request.method, url: request.url }, 'a request failed');
+    return answer(request, reply, problem, options);
+  });
+  handleUnknownPaths(app, options);
+  return app;
+}
+
+export type HttpServer = ReturnType<typeof createHttpServer>;
+
+function parseBody(body: string | Buffer): unknown {
+  const bytes = typeof body === 'string' ? Buffer.from(body) : body;
+  if (bytes.length === 0) throw new Problem('HFT_BAD_JSON', 'the body is empty: send a JSON object');
+  if (!isUtf8(bytes)) throw new Problem('HFT_BAD_JSON', 'the body is not UTF-8');
+  try {
+    return parseStrictJson(bytes.toString('utf8'));
+  } catch (fault) {
+    if (!(fault instanceof JsonFault)) throw fault;
+    if (fault.kind === 'duplicate') throw new Problem('HFT_DUPLICATE_KEY', fault.message, { field: fault.field });
+    throw new Problem('HFT_BAD_JSON', `the body is not JSON${fault.field === undefined ? '' : ` at ${fault.field}`}`, { field: fault.field });
+  }
+}
+
+/** 404, or 405 with `allow` when the path exists for other methods. */
+function handleUnknownPaths(app: FastifyInstance, options: HttpServerOptions): void {
+  const routes: { pattern: RegExp; methods: Set<string> }[] = [];
+  app.addHook('onRoute', ({ url, method }) => {
+    if (url.includes('*')) return;
+    const source = `^${url.replace(/[.+?^$()[\]{}|\\]/g, '\\$&').replace(/:[A-Za-z]+/g, '[^/]+')}$`;
+    const known = routes.find(({ pattern }) => pattern.source === new RegExp(source).source);
+    const entry = known ?? { pattern: new RegExp(source), methods: new Set<string>() };
+    if (known === undefined) routes.push(entry);
+    for (const one of Array.isArray(method) ? method : [method]) entry.methods.add(one);
+  });
+  app.setNotFoundHandler((request, reply) => {
+    const path = request.url.split('?', 1)[0] ?? '';
+    const methods = new Set(routes.filter(({ pattern }) => pattern.test(path)).flatMap((route) => [...route.methods]));
+    if (methods.size === 0) return answer(request, reply, new Problem('HFT_NOT_FOUND', `${request.method} ${path.slice(0, 100)} does not exist: see /docs`), options);
+    const allow = [...methods].sort().join(', ');
+    reply.header('allow', allow);
+    return answer(request, reply, new Problem('HFT_METHOD_NOT_ALLOWED', `this path takes ${allow}`), options);
+  });
+}
+
+const FASTIFY_PROBLEMS: Readonly<Record<string, ProblemCode>> = {
+  FST_ERR_CTP_BODY_TOO_LARGE: 'HFT_BODY_TOO_LARGE',
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: 'HFT_UNSUPPORTED_MEDIA_TYPE',
+  FST_ERR_CTP_INVALID_CONTENT_LENGTH: 'HFT_BAD_REQUEST',
+  FST_ERR_BAD_URL: 'HFT_BAD_REQUEST',
+  FST_ERR_MAX_PARAM_LENGTH: 'HFT_BAD_REQUEST',
+};
+
+function problemOf(error: Error & { code?: string; statusCode?: number }): Problem {
+  if (error instanceof Problem) return error;
+  const code = FASTIFY_PROBLEMS[error.code ?? ''];
+  if (code !== undefined) return new Problem(code, detailOf(code, error.message));
+  if (error.statusCode !== undefined && error.statusCode >= 400 && error.statusCode < 500) return new Problem('HFT_BAD_REQUEST', error.message);
+  return new Problem('HFT_INTERNAL', 'the engine failed to answer; its log says why');
+}
+
+function detailOf(code: ProblemCode, message: string): string {
+  if (code === 'HFT_UNSUPPORTED_MEDIA_TYPE') return 'send the body with content-type: application/json';
+  if (code === 'HFT_BODY_TOO_LARGE') return 'the body is larger than this path takes';
+  return message;
+}
+
+/** The JSON of a problem. */
+export function problemJson(problem: Problem): string {
+  const { code, status, field, message } = problem;
+  return JSON.stringify({ type: `urn:hftengine:problem:${code}`, title: PROBLEMS[code].title, status, detail: message, code, ...(field !== undefined && { field }) });
+}
+
+function answer(request: FastifyRequest, reply: FastifyReply, problem: Problem, options: HttpServerOptions): FastifyReply {
+  options.onProblem?.(request, problem.code);
+  if (problem.retryAfterMs !== undefined) reply.header('retry-after', String(Math.max(1, Math.ceil(problem.retryAfterMs / 1000))));
+  return reply
+    .code(problem.status)
+    .header('content-type', 'application/problem+json')
+    .serializer((payload: unknown) => String(payload))
+    .send(problemJson(problem));
+}
+
+/** What is no HTTP gets an answer too, then the connection ends. */
+function answerBrokenHttp(error: Error & { code?: string }, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || socket.destroyed || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const code: ProblemCode =
+    error.code === 'HPE_HEADER_OVERFLOW' ? 'HFT_HEADERS_TOO_LARGE' : error.code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 'HFT_REQUEST_TIMEOUT' : 'HFT_BAD_REQUEST';
+  const problem = new Problem(code, PROBLEMS[code].title);
+  const body = problemJson(problem);
+  socket.end(
+    `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status] ?? ''}\r\ncontent-type: application/problem+json\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
+  );
+  // A client that neither reads nor closes must not keep the socket.
+  setTimeout(() => socket.destroy(), CLOSE_DELAY_MS).unref();
+}

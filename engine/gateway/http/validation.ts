@@ -1,0 +1,40 @@
+/** From a zod issue to a problem: the first fault, with a stable code and the field's name. */
+import type { FastifySchemaCompiler } from 'fastify';
+import type { z } from 'zod';
+import { fieldPath } from '../../config/strict-json.ts';
+import { Problem, PROBLEMS, type ProblemCode } from '../../service/problem.ts';
+
+/** Fastify's validator over zod schemas. */
+export const zodValidator: FastifySchemaCompiler<z.ZodType> = ({ schema }) => {
+  return (data: unknown) => {
+    const result = schema.safeParse(data);
+    return result.success ? { value: result.data } : { error: problemOfIssues(result.error.issues, data) };
+  };
+};
+
+function isCode(code: unknown): code is ProblemCode {
+  return typeof code === 'string' && code in PROBLEMS;
+}
+
+function valueAt(root: unknown, path: readonly PropertyKey[]): unknown {
+  return path.reduce<unknown>((value, key) => (value !== null && typeof value === 'object' ? Reflect.get(value, key) : undefined), root);
+}
+
+const MAX_NAME = 64;
+
+/** Exported for the tests. A missing field is told before a wrong one, and a wrong one before one too many. */
+export function problemOfIssues(issues: readonly z.core.$ZodIssue[], data: unknown): Problem {
+  const missing = issues.find((issue) => issue.code !== 'unrecognized_keys' && issue.path.length > 0 && valueAt(data, issue.path) === undefined);
+  const issue = missing ?? issues.find(({ code }) => code !== 'unrecognized_keys') ?? issues[0];
+  if (issue === undefined) return new Problem('HFT_INVALID_FIELD', 'the request is not valid');
+  const field = fieldPath(issue.path);
+  if (issue.code === 'unrecognized_keys') {
+    const name = (issue.keys[0] ?? '').slice(0, MAX_NAME);
+    return new Problem('HFT_UNKNOWN_FIELD', `${name} is not known here: remove it, or correct its spelling`, { field: name });
+  }
+  if (field === undefined) return new Problem('HFT_INVALID_FIELD', 'the body must be a JSON object');
+  if (missing !== undefined) return new Problem('HFT_MISSING_FIELD', `${field} is missing: add it`, { field });
+  const custom = issue.code === 'custom' && isCode(issue.params?.['code']) ? issue.params['code'] : 'HFT_INVALID_FIELD';
+  const message = issue.message.replace(/^Invalid (input|option|string): /, '');
+  return new Problem(custom, `${field}: ${message}`, { field });
+}

@@ -1,0 +1,82 @@
+/** Integers inside, decimal strings outside. */
+import { BUY, CANCELLED, FILLED, GTC, IOC, LIMIT, MARKET, OPEN, SELL, type Level, type OrderStatus } from '../../core/types.ts';
+import { OFF_STEP, TOO_LARGE } from '../../core/decimal.ts';
+import type { FillRecord, OrderRecord } from '../../journal/types.ts';
+import type { Instrument } from '../../service/instruments.ts';
+import { Problem } from '../../service/problem.ts';
+import type { PlaceRequest } from '../../service/sequencer.ts';
+import type { FillView, OrderView, PlaceOrderBody } from './schemas.ts';
+
+/** The order of a request in integers. Throws Problem when a price or quantity does not fit the instrument's steps. */
+export function toPlaceRequest(body: PlaceOrderBody, instrument: Instrument): PlaceRequest {
+  let priceTicks = 0;
+  if (body.type === 'limit') {
+    priceTicks = instrument.tick.parse(body.price);
+    if (priceTicks === OFF_STEP) {
+      throw new Problem('HFT_PRICE_OFF_TICK', `price must be a whole number of ticks of ${instrument.tick.text}, found "${body.price}"`, { field: 'price' });
+    }
+    if (priceTicks === TOO_LARGE) throw new Problem('HFT_PRICE_TOO_LARGE', `price "${body.price}" is larger than can be counted in ticks`, { field: 'price' });
+  }
+  const quantityLots = instrument.lot.parse(body.quantity);
+  if (quantityLots === OFF_STEP) {
+    throw new Problem('HFT_QUANTITY_OFF_LOT', `quantity must be a whole number of lots of ${instrument.lot.text}, found "${body.quantity}"`, { field: 'quantity' });
+  }
+  if (quantityLots === TOO_LARGE) {
+    throw new Problem('HFT_QUANTITY_TOO_LARGE', `quantity "${body.quantity}" is larger than can be counted in lots`, { field: 'quantity' });
+  }
+  return {
+    instrument: instrument.id,
+    accountName: body.account,
+    side: body.side === 'buy' ? BUY : SELL,
+    type: body.type === 'limit' ? LIMIT : MARKET,
+    timeInForce: body.timeInForce === 'GTC' ? GTC : IOC,
+    priceTicks,
+    quantityLots,
+    clientOrderId: body.clientOrderId ?? null,
+  };
+}
+
+const STATUS: Readonly<Record<OrderStatus, OrderView['status']>> = { [OPEN]: 'open', [FILLED]: 'filled', [CANCELLED]: 'cancelled' };
+
+export function orderView(order: OrderRecord, instrument: Instrument, account: string): OrderView {
+  const { lot, tick } = instrument;
+  return {
+    id: String(order.id),
+    sequence: order.id,
+    symbol: instrument.symbol,
+    account,
+    side: order.side === BUY ? 'buy' : 'sell',
+    type: order.type === MARKET ? 'market' : 'limit',
+    timeInForce: order.timeInForce === GTC ? 'GTC' : 'IOC',
+    ...(order.type === LIMIT && { price: tick.format(order.priceTicks) }),
+    quantity: lot.format(order.quantityLots),
+    filledQuantity: lot.format(order.quantityLots - order.remainingLots),
+    remainingQuantity: lot.format(order.remainingLots),
+    status: STATUS[order.status],
+    ...(order.clientOrderId !== null && { clientOrderId: order.clientOrderId }),
+    createdAt: new Date(order.createdAtMicros / 1000).toISOString(),
+  };
+}
+
+/** The order as the first answer showed it: before anything that came after its own command. */
+export function asFirstAnswered(order: OrderRecord, fills: readonly FillRecord[]): OrderRecord {
+  const remainingLots = fills.reduce((left, { quantityLots }) => left - quantityLots, order.quantityLots);
+  const rests = order.type === LIMIT && order.timeInForce === GTC;
+  return { ...order, remainingLots, status: remainingLots === 0 ? FILLED : rests ? OPEN : CANCELLED };
+}
+
+export function fillView(fill: FillRecord, instrument: Instrument): FillView {
+  return {
+    sequence: fill.sequence,
+    index: fill.index,
+    symbol: instrument.symbol,
+    price: instrument.tick.format(fill.priceTicks),
+    quantity: instrument.lot.format(fill.quantityLots),
+    makerOrderId: String(fill.makerOrderId),
+    takerOrderId: String(fill.takerOrderId),
+  };
+}
+
+export function levelView(level: Level, instrument: Instrument): { price: string; quantity: string; orders: number } {
+  return { price: instrument.tick.format(level.priceTicks), quantity: instrument.lot.format(level.quantityLots), orders: level.orders };
+}

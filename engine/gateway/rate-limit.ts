@@ -1,0 +1,54 @@
+/** A token bucket for each account: `ordersPerSecond` sustained, `burst` at once. The number of buckets is bounded. */
+
+interface Bucket {
+  tokens: number;
+  atMs: number;
+}
+
+export const MAX_BUCKETS = 100_000;
+
+export class RateLimiter {
+  readonly #perMs: number;
+  readonly #burst: number;
+  readonly #maxBuckets: number;
+  readonly #buckets = new Map<string, Bucket>();
+
+  constructor(limits: { ordersPerSecond: number; burst: number }, maxBuckets = MAX_BUCKETS) {
+    this.#perMs = limits.ordersPerSecond / 1000;
+    this.#burst = limits.burst;
+    this.#maxBuckets = maxBuckets;
+  }
+
+  get buckets(): number {
+    return this.#buckets.size;
+  }
+
+  /** Takes a token: 0 when there was one, else the milliseconds until there is. */
+  take(account: string, nowMs: number): number {
+    let bucket = this.#buckets.get(account);
+    if (bucket === undefined) {
+      if (this.#buckets.size >= this.#maxBuckets) this.#evict(nowMs);
+      bucket = { tokens: this.#burst, atMs: nowMs };
+      this.#buckets.set(account, bucket);
+    } else {
+      bucket.tokens = this.#level(bucket, nowMs);
+      bucket.atMs = nowMs;
+    }
+    if (bucket.tokens >= 1) {
+      bucket.tokens -= 1;
+      return 0;
+    }
+    return (1 - bucket.tokens) / this.#perMs;
+  }
+
+  #level(bucket: Bucket, nowMs: number): number {
+    return Math.min(this.#burst, bucket.tokens + (nowMs - bucket.atMs) * this.#perMs);
+  }
+
+  /** A full bucket says nothing that a new one does not; when none is full, the oldest has to go. */
+  #evict(nowMs: number): void {
+    for (const [account, bucket] of this.#buckets) if (this.#level(bucket, nowMs) >= this.#burst) this.#buckets.delete(account);
+    const [oldest] = this.#buckets.keys();
+    if (this.#buckets.size >= this.#maxBuckets && oldest !== undefined) this.#buckets.delete(oldest);
+  }
+}

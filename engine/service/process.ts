@@ -1,0 +1,104 @@
+/** The engine as a process: both servers up before recovery, drain on a signal, fail-stop on a fault. */
+import type { AddressInfo } from 'node:net';
+import type { EngineConfig } from '../../crds/engine-config.ts';
+import { createApiServer } from '../gateway/http/api.ts';
+import type { HttpServer } from '../gateway/http/server.ts';
+import { createMetrics } from '../telemetry/metrics.ts';
+import { createOpsServer } from '../telemetry/ops-server.ts';
+import { RuntimeWatch } from '../telemetry/runtime-watch.ts';
+import { EngineStats } from '../telemetry/stats.ts';
+import { Engine, type EngineLog } from './engine.ts';
+
+export interface RunningEngine {
+  readonly engine: Engine;
+  readonly port: number;
+  readonly opsPort: number;
+  readonly log: EngineLog;
+  /** Resolves when it serves; rejects when it refuses to start. */
+  readonly started: Promise<void>;
+  /** Refuses new commands, answers those in flight, makes everything durable, closes. Bounded in time; a second call waits for the first. */
+  stop(): Promise<void>;
+}
+
+/** Connections that have not ended by then are cut. */
+const CLOSE_TIMEOUT_MS = 5000;
+
+/** Listens on both ports, then recovers. Rejects when a port cannot be had. */
+export async function runEngine(options: {
+  config: EngineConfig;
+  dataDirectory: string;
+  host: string;
+  port: number;
+  opsPort: number;
+  adminToken: string;
+  onFatal: (cause: unknown) => void;
+}): Promise<RunningEngine> {
+  const stats = new EngineStats();
+  const logs: { target: EngineLog | undefined } = { target: undefined };
+  const log: EngineLog = {
+    info: (details, message) => logs.target?.info(details, message),
+    warn: (details, message) => logs.target?.warn(details, message),
+    error: (details, message) => logs.target?.error(details, message),
+  };
+  const engine = new Engine({ config: options.config, dataDirectory: options.dataDirectory, stats, log, onFatal: options.onFatal });
+  const metrics = createMetrics(engine);
+  const watch = new RuntimeWatch();
+  const api = await createApiServer(engine, metrics);
+  const ops = createOpsServer(engine, metrics, watch, options.adminToken);
+  logs.target = api.log;
+  try {
+    await listen(ops, options.host, options.opsPort, '--ops-port');
+    await listen(api, options.host, options.port, '--port');
+  } catch (cause) {
+    watch.stop();
+    await Promise.all([api.close(), ops.close()]);
+    throw cause;
+  }
+  let stopped: Promise<void> | undefined;
+  const stop = async (): Promise<void> => {
+    engine.drain();
+    // Orders in flight are answered before their server closes; the operations port tells of the drain until the end.
+    await closeServer(api);
+    await engine.close();
+    await closeServer(ops);
+    watch.stop();
+  };
+  return {
+    engine,
+    port: portOf(api),
+    opsPort: portOf(ops),
+    log,
+    started: engine.start(),
+    stop: () => (stopped ??= stop()),
+  };
+}
+
+/** The engine cannot listen where it was told to. */
+export class ListenError extends Error {
+  override readonly name = 'ListenError';
+  readonly code = 'HFT_PORT_UNAVAILABLE';
+}
+
+async function listen(app: HttpServer, host: string, port: number, flag: string): Promise<void> {
+  try {
+    await app.listen({ host, port, backlog: 1024, listenTextResolver: () => '' });
+  } catch (cause) {
+    const code = cause instanceof Error && 'code' in cause ? String(cause.code) : '';
+    // A machine without IPv6 has no dual-stack address to listen on.
+    if (host === '::' && (code === 'EAFNOSUPPORT' || code === 'EADDRNOTAVAIL')) return await listen(app, '0.0.0.0', port, flag);
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new ListenError(`port ${port} cannot be listened on (${reason}): stop what uses it, or choose another with ${flag}`, { cause });
+  }
+}
+
+function portOf(app: HttpServer): number {
+  const address: AddressInfo | undefined = app.addresses()[0];
+  if (address === undefined) throw new RangeError('the server does not listen');
+  return address.port;
+}
+
+async function closeServer(app: HttpServer): Promise<void> {
+  const cut = setTimeout(() => app.server.closeAllConnections(), CLOSE_TIMEOUT_MS);
+  await app.close();
+  clearTimeout(cut);
+}

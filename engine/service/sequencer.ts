@@ -1,0 +1,257 @@
+/**
+ * The single writer. Commands are checked, sequenced and matched as they arrive; those of one event-loop tick share one group commit, and each
+ * is answered only when that is durable. While a commit is under way the next batch gathers, so batches grow with the load by themselves.
+ *
+ * Matching runs ahead of the journal by one batch at most. When a commit fails, every command of that batch and of the one that gathers is
+ * refused, and the books are wrong until they are rebuilt from the journal: `onFailure` must do that, and this sequencer refuses until then.
+ */
+import { CANCEL_ORDER, FILLED, NEW_ORDER, OPEN, REJECT, type Core, type EventSink, type NewOrder, type OrderStatus } from '../core/types.ts';
+import type { Journal, JournalBatch, JournalError, OrderRecord } from '../journal/types.ts';
+import type { JournalQueries } from '../journal/queries.ts';
+import type { Accounts } from './accounts.ts';
+import { Problem, problemOfReject } from './problem.ts';
+
+export interface PlaceRequest extends Omit<NewOrder, 'kind' | 'account'> {
+  readonly accountName: string;
+  readonly clientOrderId: string | null;
+}
+
+export interface Placed {
+  readonly orderId: number;
+  /** true when the same client order id had been accepted before: `orderId` is that order. */
+  readonly repeated: boolean;
+}
+
+/** What the sequencer tells about its work. */
+export interface SequencerObserver {
+  matched(durationNanos: number, fills: number): void;
+  committed(commands: number, durationNanos: number): void;
+}
+
+type MutableOrder = { -readonly [K in keyof OrderRecord]: OrderRecord[K] };
+
+interface Batch extends JournalBatch {
+  readonly orders: MutableOrder[];
+  readonly done: PromiseWithResolvers<void>;
+}
+
+function emptyBatch(): Batch {
+  const done = Promise.withResolvers<void>();
+  // Whoever waits also sees the failure; a batch that nobody waits for must not count as an unhandled rejection.
+  done.promise.catch(() => undefined);
+  return { entries: [], orders: [], changes: new Map(), fills: [], accounts: [], done };
+}
+
+export class Sequencer {
+  readonly #core: Core;
+  readonly #journal: Journal;
+  readonly #queries: JournalQueries;
+  readonly #accounts: Accounts;
+  readonly #observer: SequencerObserver;
+  readonly #nowMicros: () => number;
+  readonly #onFailure: (cause: JournalError | Error) => void;
+  #batch = emptyBatch();
+  #committing: Batch | undefined;
+  #scheduled = false;
+  #failure: Error | undefined;
+  #lastMicros = 0;
+  /** Orders with a client order id that are matched but not yet durable, by account and id. */
+  readonly #pendingIds = new Map<string, { orderId: number; batch: Batch }>();
+
+  constructor(parts: {
+    core: Core;
+    journal: Journal;
+    queries: JournalQueries;
+    accounts: Accounts;
+    observer: SequencerObserver;
+    /** Timestamp of the last recovered command: time never runs backwards over a restart. */
+    lastTimestampMicros: number;
+    nowMicros: () => number;
+    onFailure: (cause: Error) => void;
+  }) {
+    this.#core = parts.core;
+    this.#journal = parts.journal;
+    this.#queries = parts.queries;
+    this.#accounts = parts.accounts;
+    this.#observer = parts.observer;
+    this.#lastMicros = parts.lastTimestampMicros;
+    this.#nowMicros = parts.nowMicros;
+    this.#onFailure = parts.onFailure;
+  }
+
+  /** Checks, matches and records an order; resolves when it is durable. Throws Problem when it is refused. */
+  async place(request: PlaceRequest): Promise<Placed> {
+    this.#refuseWhenFailed();
+    const known = request.clientOrderId === null ? undefined : this.#accounts.find(request.accountName);
+    const key = request.clientOrderId === null ? undefined : `${request.accountName} ${request.clientOrderId}`;
+    if (known !== undefined && request.clientOrderId !== null && key !== undefined) {
+      const pending = this.#pendingIds.get(key);
+      if (pending !== undefined) {
+        await pending.batch.done.promise;
+        return { orderId: pending.orderId, repeated: true };
+      }
+      const recorded = this.#queries.orderByClientOrderId(known, request.clientOrderId);
+      if (recorded !== undefined) return { orderId: recorded.id, repeated: true };
+    }
+    const { instrument, side, type, timeInForce, priceTicks, quantityLots } = request;
+    const command = { kind: NEW_ORDER, instrument, account: known ?? 0, side, type, timeInForce, priceTicks, quantityLots } as const;
+    const reject = this.#core.check(command);
+    if (reject !== REJECT.none) throw problemOfReject(reject);
+    const account = this.#accounts.intern(request.accountName);
+    const batch = this.#open();
+    const orderId = this.#core.sequence + 1;
+    const timestampMicros = this.#tick();
+    const order: MutableOrder = {
+      id: orderId, instrument, account, side, type, timeInForce, priceTicks, quantityLots,
+      remainingLots: quantityLots, status: OPEN, clientOrderId: request.clientOrderId, createdAtMicros: timestampMicros,
+    };
+    batch.orders.push(order);
+    if (key !== undefined) this.#pendingIds.set(key, { orderId, batch });
+    this.#apply(batch, orderId, timestampMicros, { ...command, account });
+    await batch.done.promise;
+    return { orderId, repeated: false };
+  }
+
+  /** Cancels a resting order; resolves when that is durable. Throws Problem when it rests on no book. */
+  async cancel(orderId: number): Promise<void> {
+    this.#refuseWhenFailed();
+    const instrument = this.#core.find(orderId);
+    if (instrument < 0) throw problemOfReject(REJECT.unknownOrder);
+    const command = { kind: CANCEL_ORDER, instrument, orderId } as const;
+    const reject = this.#core.check(command);
+    if (reject !== REJECT.none) throw problemOfReject(reject);
+    const batch = this.#open();
+    this.#apply(batch, this.#core.sequence + 1, this.#tick(), command);
+    await batch.done.promise;
+  }
+
+  /** Resolves when everything that was matched before the call is durable; rejects when it could not be made so. */
+  async settled(): Promise<void> {
+    if (this.#batch.entries.length > 0) await this.#batch.done.promise;
+    else if (this.#committing !== undefined) await this.#committing.done.promise;
+  }
+
+  #refuseWhenFailed(): void {
+    if (this.#failure !== undefined) throw journalProblem(this.#failure);
+  }
+
+  #tick(): number {
+    this.#lastMicros = Math.max(this.#lastMicros, this.#nowMicros());
+    return this.#lastMicros;
+  }
+
+  #open(): Batch {
+    if (!this.#scheduled && this.#committing === undefined) {
+      this.#scheduled = true;
+      // After the poll phase: every request that this tick has read is in the batch by then.
+      setImmediate(() => void this.#commitAll());
+    }
+    return this.#batch;
+  }
+
+  #apply(batch: Batch, sequence: number, timestampMicros: number, command: Parameters<Core['apply']>[2]): void {
+    const sink = new BatchSink(batch, sequence, command.instrument);
+    const start = process.hrtime.bigint();
+    try {
+      this.#core.apply(sequence, timestampMicros, command, sink);
+    } catch (cause) {
+      // A fault in the core: nothing that it says can be trusted any more, so the process must end before it says more.
+      this.#failure = cause instanceof Error ? cause : new Error(String(cause));
+      setImmediate(() => {
+        throw cause;
+      });
+      throw cause;
+    }
+    this.#observer.matched(Number(process.hrtime.bigint() - start), sink.fills);
+    batch.entries.push({ sequence, timestampMicros, command });
+  }
+
+  async #commitAll(): Promise<void> {
+    this.#scheduled = false;
+    if (this.#failure !== undefined) return;
+    while (this.#batch.entries.length > 0) {
+      const batch = this.#batch;
+      this.#batch = emptyBatch();
+      this.#committing = batch;
+      batch.accounts.push(...this.#accounts.takeUnrecorded());
+      const start = performance.now();
+      try {
+        await this.#journal.append(batch.entries[0]?.sequence ?? 0, batch);
+      } catch (cause) {
+        this.#fail(cause instanceof Error ? cause : new Error(String(cause)), batch);
+        return;
+      }
+      this.#observer.committed(batch.entries.length, (performance.now() - start) * 1e6);
+      this.#forget(batch);
+      this.#committing = undefined;
+      batch.done.resolve();
+    }
+  }
+
+  #forget(batch: Batch): void {
+    for (const { account, clientOrderId } of batch.orders) {
+      if (clientOrderId !== null) this.#pendingIds.delete(`${this.#accounts.name(account)} ${clientOrderId}`);
+    }
+  }
+
+  #fail(cause: Error, batch: Batch): void {
+    this.#failure = cause;
+    this.#committing = undefined;
+    const gathered = this.#batch;
+    this.#batch = emptyBatch();
+    const problem = journalProblem(cause);
+    batch.done.reject(problem);
+    gathered.done.reject(problem);
+    this.#onFailure(cause);
+  }
+}
+
+/** What a client is told when the journal cannot be written. */
+export function journalProblem(cause: Error): Problem {
+  const full = 'code' in cause && cause.code === 'HFT_JOURNAL_FULL';
+  return new Problem(
+    full ? 'HFT_JOURNAL_FULL' : 'HFT_JOURNAL_FAILED',
+    full ? 'no room is left for the journal: orders are refused until there is' : 'the journal cannot be written: orders are refused until it can',
+    { retryAfterMs: 1000 },
+  );
+}
+
+/** Turns the events of one command into the rows of a batch. */
+class BatchSink implements EventSink {
+  readonly #batch: Batch;
+  readonly #sequence: number;
+  readonly #instrument: number;
+  fills = 0;
+
+  constructor(batch: Batch, sequence: number, instrument: number) {
+    this.#batch = batch;
+    this.#sequence = sequence;
+    this.#instrument = instrument;
+  }
+
+  fill(makerOrderId: number, takerOrderId: number, priceTicks: number, quantityLots: number, makerRemainingLots: number): void {
+    this.#batch.fills.push({ sequence: this.#sequence, index: this.fills, instrument: this.#instrument, priceTicks, quantityLots, makerOrderId, takerOrderId });
+    this.fills += 1;
+    this.order(makerOrderId, makerRemainingLots, makerRemainingLots === 0 ? FILLED : OPEN);
+  }
+
+  order(orderId: number, remainingLots: number, status: OrderStatus): void {
+    const { orders } = this.#batch;
+    // Ids rise within a batch: an order of this batch is found by halving.
+    let from = 0;
+    let to = orders.length - 1;
+    while (from <= to) {
+      const middle = (from + to) >>> 1;
+      const order = orders[middle];
+      if (order === undefined) break;
+      if (order.id === orderId) {
+        order.remainingLots = remainingLots;
+        order.status = status;
+        return;
+      }
+      if (order.id < orderId) from = middle + 1;
+      else to = middle - 1;
+    }
+    this.#batch.changes.set(orderId, { remainingLots, status });
+  }
+}

@@ -1,0 +1,120 @@
+/** The engine's figures in Prometheus' text format. The hot path only adds to plain numbers; they are put into metrics when scraped. */
+import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client';
+import { BUY, SELL } from '../core/types.ts';
+import { VERSION } from '../config/version.ts';
+import type { Engine } from '../service/engine.ts';
+import type { BucketHistogram } from './stats.ts';
+
+export interface Metrics {
+  readonly contentType: string;
+  text(): Promise<string>;
+}
+
+const PHASES = ['recovering', 'warming', 'serving', 'draining'] as const;
+
+export function createMetrics(engine: Engine): Metrics {
+  const register = new Registry();
+  register.setDefaultLabels({ engine: engine.config.engine });
+  // Process, heap, event loop lag and garbage-collection pauses under their usual names (process_…, nodejs_…).
+  collectDefaultMetrics({ register, gcDurationBuckets: [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1] });
+  const { stats } = engine;
+  const registers = [register];
+
+  const counter = (name: string, help: string, read: () => number): void => {
+    new Counter({
+      name,
+      help,
+      registers,
+      collect() {
+        this.reset();
+        this.inc(read());
+      },
+    });
+  };
+  const gauge = (name: string, help: string, read: () => number): void => {
+    new Gauge({
+      name,
+      help,
+      registers,
+      collect() {
+        this.set(read());
+      },
+    });
+  };
+
+  counter('hft_orders_accepted_total', 'Orders that were accepted and made durable.', () => stats.ordersAccepted);
+  counter('hft_cancels_total', 'Orders that were cancelled on request.', () => stats.cancels);
+  counter('hft_fills_total', 'Fills.', () => stats.fills);
+  counter('hft_journal_commits_total', 'Group commits.', () => stats.commits);
+  new Counter({
+    name: 'hft_orders_rejected_total',
+    help: 'Order requests that were refused, by code.',
+    labelNames: ['code'],
+    registers,
+    collect() {
+      this.reset();
+      for (const [code, count] of stats.rejectedByCode) this.inc({ code }, count);
+    },
+  });
+  gauge('hft_sequence', 'Last durable sequence.', () => engine.sequence);
+  gauge('hft_open_orders', 'Resting orders.', () => engine.openOrders);
+  gauge('hft_journal_bytes', 'Size of the journal on disk, write-ahead log included.', () => engine.journalBytes());
+  gauge('hft_journal_blocked', '1 while the journal cannot be written and orders are refused.', () => (engine.blocked === undefined ? 0 : 1));
+  gauge('hft_orders_per_second', 'Accepted orders a second, mean of the last five seconds.', () => stats.ordersPerSecond());
+  new Gauge({ name: 'hft_build_info', help: 'The version that runs.', labelNames: ['version', 'config_hash'], registers }).set({ version: VERSION, config_hash: engine.configHash }, 1);
+  new Gauge({
+    name: 'hft_phase',
+    help: '1 for the phase that the engine is in.',
+    labelNames: ['phase'],
+    registers,
+    collect() {
+      for (const phase of PHASES) this.set({ phase }, engine.phase === phase ? 1 : 0);
+    },
+  });
+  new Gauge({
+    name: 'hft_book_orders',
+    help: 'Resting orders of an instrument.',
+    labelNames: ['symbol'],
+    registers,
+    collect() {
+      for (const { symbol, book } of engine.booksNow()) this.set({ symbol }, book.openOrders);
+    },
+  });
+  new Gauge({
+    name: 'hft_book_best_price',
+    help: 'Best price of a side; absent while it is empty.',
+    labelNames: ['symbol', 'side'],
+    registers,
+    collect() {
+      this.reset();
+      for (const { symbol, book, instrument } of engine.booksNow()) {
+        for (const [side, name] of [[BUY, 'bid'], [SELL, 'ask']] as const) {
+          const ticks = book.bestTicks(side);
+          if (ticks > 0) this.set({ symbol, side: name }, Number(instrument.tick.format(ticks)));
+        }
+      }
+    },
+  });
+  const engineName = JSON.stringify(engine.config.engine);
+  const text = async (): Promise<string> =>
+    [
+      await register.metrics(),
+      histogramText('hft_match_seconds', 'Time to match one command in the core.', engineName, stats.matchSeconds),
+      histogramText('hft_order_seconds', 'Time from the arrival of an order request to its reply.', engineName, stats.orderSeconds),
+      histogramText('hft_journal_commit_seconds', 'Time of one group commit.', engineName, stats.commitSeconds),
+      histogramText('hft_journal_batch_commands', 'Commands in one group commit.', engineName, stats.batchCommands),
+    ].join('');
+  return { contentType: register.contentType, text };
+}
+
+/** A {@link BucketHistogram} in the text format. prom-client's own histograms would cost the hot path a map look-up an observation. */
+function histogramText(name: string, help: string, engine: string, source: BucketHistogram): string {
+  const lines = [`# HELP ${name} ${help}`, `# TYPE ${name} histogram`];
+  let below = 0;
+  source.counts.forEach((count, index) => {
+    below += count;
+    lines.push(`${name}_bucket{le="${source.bounds[index] ?? '+Inf'}",engine=${engine}} ${below}`);
+  });
+  lines.push(`${name}_sum{engine=${engine}} ${source.sum}`, `${name}_count{engine=${engine}} ${source.count}`);
+  return `${lines.join('\n')}\n`;
+}
