@@ -20,19 +20,16 @@ export const LEASE_NAME = 'hft-operator';
 export const CLUSTER_RULES: readonly k8s.PolicyRule[] = [
   // The resource itself: watched; the finalizer is patched in and out.
   { apiGroups: [GROUP], resources: [PLURAL], verbs: [...READ, 'patch'] },
-  { apiGroups: [GROUP], resources: [`${PLURAL}/status`], verbs: ['get', 'patch'] },
+  { apiGroups: [GROUP], resources: [`${PLURAL}/status`], verbs: ['patch'] },
   // Asked for by the admission plugin OwnerReferencesPermissionEnforcement, because children carry blockOwnerDeletion.
   { apiGroups: [GROUP], resources: [`${PLURAL}/finalizers`], verbs: ['update'] },
-  // Children. Outdated ConfigMaps are pruned, the claim goes with deletionPolicy: Delete; a child whose immutable fields were tampered
-  // with is deleted and made again.
-  {
-    apiGroups: [''],
-    resources: ['configmaps', 'persistentvolumeclaims', 'secrets', 'serviceaccounts', 'services'],
-    verbs: [...READ, ...APPLY, 'delete'],
-  },
+  // Children. Those that are owned go with the HFTEngine by garbage collection; deleted by the operator itself are outdated ConfigMaps, the
+  // Deployment (to drain before the rest goes), and the volume claim under deletionPolicy: Delete.
+  { apiGroups: [''], resources: ['secrets', 'serviceaccounts', 'services'], verbs: [...READ, ...APPLY] },
+  { apiGroups: [''], resources: ['configmaps', 'persistentvolumeclaims'], verbs: [...READ, ...APPLY, 'delete'] },
   { apiGroups: ['apps'], resources: ['deployments'], verbs: [...READ, ...APPLY, 'delete'] },
-  { apiGroups: ['networking.k8s.io'], resources: ['networkpolicies'], verbs: [...READ, ...APPLY, 'delete'] },
-  { apiGroups: ['policy'], resources: ['poddisruptionbudgets'], verbs: [...READ, ...APPLY, 'delete'] },
+  { apiGroups: ['networking.k8s.io'], resources: ['networkpolicies'], verbs: [...READ, ...APPLY] },
+  { apiGroups: ['policy'], resources: ['poddisruptionbudgets'], verbs: [...READ, ...APPLY] },
   // Engine pods: found by label, asked over HTTP, and told to serve by their readiness gate.
   { apiGroups: [''], resources: ['pods'], verbs: READ },
   { apiGroups: [''], resources: ['pods/status'], verbs: ['patch'] },
@@ -42,5 +39,5 @@ export const CLUSTER_RULES: readonly k8s.PolicyRule[] = [
 /** Rules of the Role in the operator's own namespace: the Lease. `create` cannot be limited to a name. */
 export const LEASE_RULES: readonly k8s.PolicyRule[] = [
   { apiGroups: ['coordination.k8s.io'], resources: ['leases'], verbs: ['create'] },
-  { apiGroups: ['coordination.k8s.io'], resources: ['leases'], resourceNames: [LEASE_NAME], verbs: ['get', 'update', 'patch'] },
+  { apiGroups: ['coordination.k8s.io'], resources: ['leases'], resourceNames: [LEASE_NAME], verbs: ['get', 'update'] },
 ];

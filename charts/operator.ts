@@ -7,7 +7,7 @@ import { OPERATOR_NAME, OPERATOR_NAMESPACE } from './names.ts';
 import { CLUSTER_RULES, LEASE_RULES } from './operator-rbac.ts';
 import { CONTAINER_SECURITY, POD_SECURITY, RESTRICTED_NAMESPACE_LABELS } from './pod-security.ts';
 
-/** Port of /metrics, /healthz and /readyz. */
+/** Port of /metrics, /livez, /healthz and /readyz. */
 export const OPERATOR_PORT = 8080;
 export const OPERATOR_CONTAINER = 'operator';
 /** Service of the operator's metrics. */
@@ -36,8 +36,8 @@ export const OPERATOR_LABELS: Readonly<Record<string, string>> = {
  *   goes (maxUnavailable 0), and the replicas prefer different nodes but also start where there is one.
  * - **CPU is requested, not limited**: a throttled leader misses renewals of its Lease and steps down. Memory is limited to what is requested.
  * - **A standby answers /readyz with 200 too**: readiness means "could lead", or a roll-out would wait for ever for its second replica.
- * - **Liveness** asks /healthz, which turns bad when a watch is deaf. Two minutes of it, because an API server that is merely away makes watches
- *   deaf too, and restarts do not bring it back: they would only run into the kubelet's back-off and make the operator late when it returns.
+ * - **Liveness** asks /livez, not /healthz: that one turns bad while a watch is deaf, and an API server that is merely away makes watches deaf.
+ *   A restart does not bring it back; it would run into the kubelet's back-off and make the operator late when it returns.
  * - Configuration comes by environment: POD_NAME (identity in the Lease), POD_NAMESPACE (where the Lease is), HFT_OPERATOR_PORT.
  */
 export class OperatorChart extends Chart {
@@ -140,8 +140,8 @@ function operatorPod(input: OperatorObjectsInput): k8s.PodSpec {
         ],
         ports: [{ name: 'metrics', containerPort: OPERATOR_PORT, protocol: 'TCP' }],
         resources: { requests: { cpu: k8s.Quantity.fromString('100m'), memory }, limits: { memory } },
-        startupProbe: { httpGet: probe('/healthz'), periodSeconds: 1, timeoutSeconds: 1, failureThreshold: 60 },
-        livenessProbe: { httpGet: probe('/healthz'), periodSeconds: 10, timeoutSeconds: 5, failureThreshold: 12 },
+        startupProbe: { httpGet: probe('/livez'), periodSeconds: 1, timeoutSeconds: 1, failureThreshold: 60 },
+        livenessProbe: { httpGet: probe('/livez'), periodSeconds: 10, timeoutSeconds: 5, failureThreshold: 3 },
         readinessProbe: { httpGet: probe('/readyz'), periodSeconds: 5, timeoutSeconds: 2, failureThreshold: 2 },
         terminationMessagePolicy: 'FallbackToLogsOnError',
         securityContext: CONTAINER_SECURITY,

@@ -99,6 +99,7 @@ describe('the synthesized install', () => {
       [['update', `leases.coordination.k8s.io/${LEASE_NAME}`, '-n', 'hft-system'], 'yes'],
       [['update', 'leases.coordination.k8s.io/another', '-n', 'hft-system'], 'no'],
       [['update', `leases.coordination.k8s.io/${LEASE_NAME}`, '-n', 'trading'], 'no'],
+      [['delete', 'secrets', '-n', 'trading'], 'no'],
       [['create', 'hftengines.hftengine.io', '-n', 'trading'], 'no'],
       [['delete', 'hftengines.hftengine.io', '-n', 'trading'], 'no'],
       [['create', 'pods', '-n', 'trading'], 'no'],
