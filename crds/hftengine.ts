@@ -53,14 +53,20 @@ const duration = (field: string, least: string, most: string, example: string): 
     },
   });
 
-/** A decimal greater than zero, as text. */
-const positiveDecimal = (field: string, example: string, hint = ''): z.ZodString =>
+/** A decimal greater than zero, as text, with at most `digits` digits (24: as many as the pattern lets through). */
+const positiveDecimal = (field: string, example: string, { digits = 24, hint = '' } = {}): z.ZodString =>
   text({
     maxLength: 25,
     pattern: DECIMAL_PATTERN,
-    message: `${field} must be a decimal greater than zero with at most nine digits after the point, for example "${example}"${hint}`,
-    also: { rule: "self.matches('[1-9]')", holds: (value) => /[1-9]/.test(value) },
+    message: `${field} must be a decimal greater than zero with at most ${digits} digits, nine of them after the point, for example "${example}"${hint}`,
+    also: {
+      rule: `self.matches('[1-9]') && size(self) <= ${digits + 1}`,
+      holds: (value) => /[1-9]/.test(value) && value.length <= digits + 1,
+    },
   });
+
+/** A step of prices or quantities: a double counts it exactly in its last digit. */
+const step = (field: string, example: string): z.ZodString => positiveDecimal(field, example, { digits: 15 });
 
 export const instrumentSchema = z
   .object({
@@ -69,10 +75,8 @@ export const instrumentSchema = z
       pattern: /^[A-Z0-9]+([._/-][A-Z0-9]+)*$/,
       message: 'symbol must be upper-case letters and digits, in parts joined by one of . _ / - (for example BTC-USD)',
     }).describe('Name of the instrument in orders, books and market data, for example BTC-USD.'),
-    tickSize: positiveDecimal('tickSize', '0.01').describe('Smallest price step, as a decimal. Every price is a whole number of ticks.'),
-    lotSize: positiveDecimal('lotSize', '0.0001').describe(
-      'Smallest quantity step, as a decimal. Every quantity is a whole number of lots.',
-    ),
+    tickSize: step('tickSize', '0.01').describe('Smallest price step, as a decimal. Every price is a whole number of ticks.'),
+    lotSize: step('lotSize', '0.0001').describe('Smallest quantity step, as a decimal. Every quantity is a whole number of lots.'),
   })
   .describe('An instrument that the engine trades.');
 
@@ -143,10 +147,10 @@ export const journalSchema = z
 
 export const riskSchema = z
   .object({
-    maxOrderQty: positiveDecimal('maxOrderQty', '100', '; to stop trading use killSwitch')
+    maxOrderQty: positiveDecimal('maxOrderQty', '100', { hint: '; to stop trading use killSwitch' })
       .default('1000000')
       .describe('Largest quantity of one order, as a decimal.'),
-    maxNotional: positiveDecimal('maxNotional', '1000000', '; to stop trading use killSwitch')
+    maxNotional: positiveDecimal('maxNotional', '1000000', { hint: '; to stop trading use killSwitch' })
       .default('1000000000')
       .describe('Largest price times quantity of one order, as a decimal.'),
     priceBandPercent: z

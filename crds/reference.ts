@@ -109,7 +109,7 @@ export function referenceText(): string {
 ## ${KIND}
 
 \`${API_VERSION}\`, kind \`${KIND}\`, namespaced; \`kubectl get ${names.shortNames.join(', ')}\`, \`kubectl get ${names.singular}\`, or \`kubectl get ${names.categories.join(', ')}\`
-with whatever else belongs to trading. The shortest one that works:
+with whatever else belongs to trading. Needs Kubernetes 1.29 or newer. The shortest one that works:
 
 \`\`\`yaml
 apiVersion: ${API_VERSION}
