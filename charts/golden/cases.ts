@@ -15,7 +15,7 @@ function engine(name: string, spec: Partial<HFTEngineSpecInput> = {}, operatorNa
     namespace: GOLDEN_NAMESPACE,
     uid: '00000000-0000-4000-8000-000000000001',
     spec: specSchema.parse({ instruments: [BTC], ...spec }),
-    adminToken: 'not-a-secret',
+    adminToken: 'golden-file-token',
     operatorNamespace,
   });
 }
