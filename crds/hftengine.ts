@@ -58,7 +58,7 @@ const positiveDecimal = (field: string, example: string, { digits = 24, hint = '
   text({
     maxLength: 25,
     pattern: DECIMAL_PATTERN,
-    message: `${field} must be a decimal greater than zero with at most ${digits} digits, nine of them after the point, for example "${example}"${hint}`,
+    message: `${field} must be a decimal greater than zero with at most ${digits} digits (nine after the point), for example "${example}"${hint}`,
     also: {
       rule: `self.matches('[1-9]') && size(self) <= ${digits + 1}`,
       holds: (value) => /[1-9]/.test(value) && value.length <= digits + 1,
