@@ -68,13 +68,23 @@ function manifestOf(resource: Resource<KubeObject>, desired: KubeObject): JsonRe
   return manifest;
 }
 
+function plainOf(live: Live<KubeObject>): JsonRecord & Live<KubeObject> {
+  return { ...live };
+}
+
 interface Difference {
   readonly values: string[];
   readonly foreign: ForeignField[];
 }
 
-function differenceOf(manifest: JsonRecord, live: Live<KubeObject>, hash: string, fieldManager: string, hashAnnotation: string): Difference {
-  const plain: JsonRecord & Live<KubeObject> = { ...live };
+function differenceOf(
+  manifest: JsonRecord,
+  live: Live<KubeObject>,
+  hash: string,
+  fieldManager: string,
+  hashAnnotation: string,
+): Difference {
+  const plain = plainOf(live);
   const values = drift(manifest, plain);
   if (live.metadata.annotations?.[hashAnnotation] !== hash) values.unshift('the manifest changed');
   return { values, foreign: foreignFields(manifest, plain, fieldManager) };
@@ -109,7 +119,10 @@ export class Applier {
     this.#options = options;
     this.#log = options.log ?? silentLog;
     this.hashAnnotation = `${options.annotationPrefix}/applied-hash`;
-    this.#total = counter(options.registry, 'kube_apply_total', 'Objects compared with what is wanted, by kind and what was done', ['kind', 'action']);
+    this.#total = counter(options.registry, 'kube_apply_total', 'Objects compared with what is wanted, by kind and what was done', [
+      'kind',
+      'action',
+    ]);
   }
 
   /**
@@ -117,7 +130,12 @@ export class Applier {
    * or is undefined when there is none. Throws KubeError: `invalid` with the server's message for a manifest or an immutable field, `conflict` when something changed
    * meanwhile.
    */
-  async apply<T extends KubeObject>(resource: Resource<T>, desired: T, live: Live<T> | undefined, options: CallOptions = {}): Promise<ApplyOutcome<T>> {
+  async apply<T extends KubeObject>(
+    resource: Resource<T>,
+    desired: T,
+    live: Live<T> | undefined,
+    options: CallOptions = {},
+  ): Promise<ApplyOutcome<T>> {
     const manifest = manifestOf(resource, desired);
     const hash = hashOf(manifest);
     const id = `${resource.group}/${resource.plural}/${keyOf(desired)}`;
@@ -133,7 +151,7 @@ export class Applier {
     if (reasons.length === 0) return this.#count(resource, 'unchanged', current, []);
     let object = current;
     if (difference.values.length > 0) object = await this.#write(resource, desired, manifest, hash, options);
-    const foreign = foreignFields(manifest, { ...object }, this.#options.fieldManager);
+    const foreign = foreignFields(manifest, plainOf(object), this.#options.fieldManager);
     if (foreign.length > 0) object = await this.#remove(resource, object, foreign, options);
     return this.#finish(resource, manifest, hash, id, 'updated', object, reasons);
   }
@@ -151,11 +169,15 @@ export class Applier {
     const { partial, ...call } = options;
     const id = `${resource.group}/${resource.plural}/${keyOf(live)}`;
     const last = this.#writtenStatus.get(id);
-    const current = last && last.object.metadata.uid === live.metadata.uid && isOlder(live.metadata.resourceVersion, last.object.metadata.resourceVersion) ? (last.object as Live<T>) : live;
+    const current =
+      last && last.object.metadata.uid === live.metadata.uid && isOlder(live.metadata.resourceVersion, last.object.metadata.resourceVersion)
+        ? (last.object as Live<T>)
+        : live;
     const present = statusOf(current);
     const sent = hashOf(status);
     const same = partial ? partDrift(status, present, 'status').length === 0 : sameJson(status, present ?? {});
-    const known = last !== undefined && last.object.metadata.uid === live.metadata.uid && last.sent === sent && last.received === hashOf(present);
+    const known =
+      last !== undefined && last.object.metadata.uid === live.metadata.uid && last.sent === sent && last.received === hashOf(present);
     if (same || known) return { action: 'unchanged', object: current };
     const { name, namespace, uid } = live.metadata;
     const object = await this.#options.client.patch(
@@ -178,7 +200,11 @@ export class Applier {
     this.#written.delete(id);
     this.#writtenStatus.delete(id);
     try {
-      return await this.#options.client.delete(resource, live.metadata, { propagationPolicy: 'Background', ...options, uid: live.metadata.uid });
+      return await this.#options.client.delete(resource, live.metadata, {
+        propagationPolicy: 'Background',
+        ...options,
+        uid: live.metadata.uid,
+      });
     } catch (error) {
       if (isKubeError(error, 'conflict')) return 'absent';
       throw error;
@@ -202,7 +228,13 @@ export class Applier {
     };
   }
 
-  async #write<T extends KubeObject>(resource: Resource<T>, desired: T, manifest: JsonRecord, hash: string, options: CallOptions): Promise<Live<T>> {
+  async #write<T extends KubeObject>(
+    resource: Resource<T>,
+    desired: T,
+    manifest: JsonRecord,
+    hash: string,
+    options: CallOptions,
+  ): Promise<Live<T>> {
     const metadata = isRecord(manifest['metadata']) ? manifest['metadata'] : {};
     const annotations = { ...(isRecord(metadata['annotations']) ? metadata['annotations'] : {}), [this.hashAnnotation]: hash };
     const body = { ...manifest, metadata: { ...metadata, annotations } };
@@ -214,13 +246,22 @@ export class Applier {
     });
   }
 
-  async #remove<T extends KubeObject>(resource: Resource<T>, object: Live<T>, foreign: readonly ForeignField[], options: CallOptions): Promise<Live<T>> {
+  async #remove<T extends KubeObject>(
+    resource: Resource<T>,
+    object: Live<T>,
+    foreign: readonly ForeignField[],
+    options: CallOptions,
+  ): Promise<Live<T>> {
     const patch = [
       { op: 'test', path: '/metadata/resourceVersion', value: object.metadata.resourceVersion },
       ...foreign.map(({ pointer }) => ({ op: 'remove', path: pointer })),
     ];
     try {
-      return await this.#options.client.patch(resource, object.metadata, patch, { ...options, type: 'json', fieldManager: this.#options.fieldManager });
+      return await this.#options.client.patch(resource, object.metadata, patch, {
+        ...options,
+        type: 'json',
+        fieldManager: this.#options.fieldManager,
+      });
     } catch (error) {
       // The test failed: it changed under us, so the event of that change brings us back with a fresh copy.
       if (!isKubeError(error, 'invalid') || (await this.#isStale(resource, object, options))) throw error;
@@ -246,13 +287,21 @@ export class Applier {
     const left = differenceOf(manifest, object, hash, this.#options.fieldManager, this.hashAnnotation);
     const accepted = new Set([...left.values, ...left.foreign.map(({ reason }) => reason)]);
     if (accepted.size > 0) {
-      this.#log.warn({ kind: resource.kind, key: keyOf(object), differences: [...accepted] }, 'the server changed what was applied; accepted as it is');
+      this.#log.warn(
+        { kind: resource.kind, key: keyOf(object), differences: [...accepted] },
+        'the server changed what was applied; accepted as it is',
+      );
     }
     this.#written.set(id, { object, hash, accepted });
     return this.#count(resource, action, object, reasons);
   }
 
-  #count<T extends KubeObject>(resource: Resource<T>, action: ApplyOutcome<T>['action'], object: Live<T>, reasons: string[]): ApplyOutcome<T> {
+  #count<T extends KubeObject>(
+    resource: Resource<T>,
+    action: ApplyOutcome<T>['action'],
+    object: Live<T>,
+    reasons: string[],
+  ): ApplyOutcome<T> {
     this.#total.inc({ kind: resource.kind, action });
     return { action, object, reasons };
   }

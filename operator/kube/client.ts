@@ -233,7 +233,11 @@ export class KubeClient {
       try {
         return JSON.parse(text);
       } catch (error) {
-        throw new KubeError(`the answer is not JSON (${text.length} characters)`, { ...callOf(request), code: 'badResponse', cause: error });
+        throw new KubeError(`the answer is not JSON (${text.length} characters)`, {
+          ...callOf(request),
+          code: 'badResponse',
+          cause: error,
+        });
       }
     } catch (error) {
       if (isKubeError(error, 'timeout') && request.channel === undefined) this.refreshConnections();
@@ -328,7 +332,12 @@ export class KubeClient {
 }
 
 /** Types a failure of the connection: the caller's own abort passes through as it is. */
-export function networkError(call: { method: string; path: string }, deadline: Deadline, signal: AbortSignal | undefined, error: unknown): Error {
+export function networkError(
+  call: { method: string; path: string },
+  deadline: Deadline,
+  signal: AbortSignal | undefined,
+  error: unknown,
+): Error {
   if (error instanceof KubeError) return error;
   if (deadline.expired !== undefined) return new KubeError(`no ${deadline.expired}`, { ...call, code: 'timeout' });
   if (signal?.aborted) return signal.reason instanceof Error ? signal.reason : new Error('the call was aborted');

@@ -10,6 +10,16 @@ export interface Clock {
   setTimer(fn: () => void, delayMs: number): () => void;
 }
 
+/** RFC 3339 in whole seconds, as `metav1.Time` is written. */
+export function timestamp(date: Date): string {
+  return date.toISOString().replace(/\.\d{3}Z$/, 'Z');
+}
+
+/** RFC 3339 in microseconds, as `metav1.MicroTime` is written. */
+export function microTime(date: Date): string {
+  return date.toISOString().replace('Z', '000Z');
+}
+
 /** `setTimeout` fires at once for longer delays, so they are cut to this (24.8 days). */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 

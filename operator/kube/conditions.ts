@@ -1,5 +1,7 @@
 /** Status conditions as the API conventions want them: one entry a type, the transition time moving only when the status does. */
 
+import { timestamp } from './clock.ts';
+
 export interface Condition {
   type: string;
   status: 'True' | 'False' | 'Unknown';
@@ -13,11 +15,6 @@ export interface Condition {
 }
 
 export type ConditionUpdate = Omit<Condition, 'lastTransitionTime'>;
-
-/** RFC 3339 in whole seconds, as `metav1.Time` is written. */
-export function timestamp(date: Date): string {
-  return date.toISOString().replace(/\.\d{3}Z$/, 'Z');
-}
 
 /** The list with that condition set: in its old place when there was one, else at the end. The input is not changed. */
 export function setCondition(conditions: readonly Condition[] | undefined, next: ConditionUpdate, now: Date): Condition[] {

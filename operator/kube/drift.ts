@@ -90,7 +90,14 @@ function compareLists(walk: Walk, desired: readonly unknown[], live: readonly un
   const byKey = new Map(live.map((element) => [elementKey(element, keys), element]));
   for (const element of desired) {
     const key = elementKey(element, keys);
-    compare(walk, element, byKey.get(key), `${path}[${keys.map((name) => (isRecord(element) ? String(element[name] ?? '') : '')).join(',')}]`, '', field);
+    compare(
+      walk,
+      element,
+      byKey.get(key),
+      `${path}[${keys.map((name) => (isRecord(element) ? brief(element[name]) : '')).join(',')}]`,
+      '',
+      field,
+    );
   }
 }
 

@@ -51,6 +51,8 @@ function visit(walk: Walk, fields: JsonRecord, live: unknown, desired: unknown, 
     const children = isRecord(below) ? below : {};
     if (name.startsWith('f:') && isRecord(live)) {
       const field = name.slice(2);
+      // A template's labels and annotations are open to others too: `kubectl rollout restart` sets one.
+      if (field === 'metadata') continue;
       step(walk, children, live[field], isRecord(desired) ? desired[field] : undefined, pointer + pointerSegment(field));
     } else if (name.startsWith('k:') && Array.isArray(live)) {
       const key = parseKey(name.slice(2));
@@ -108,6 +110,8 @@ export function foreignFields(
 
 /** Leaves out what goes with its parent, and orders so that no removal moves the target of a later one. */
 function removable(fields: ForeignField[]): ForeignField[] {
-  const outermost = fields.filter(({ pointer }) => !fields.some((other) => other.pointer !== pointer && pointer.startsWith(`${other.pointer}/`)));
+  const outermost = fields.filter(
+    ({ pointer }) => !fields.some((other) => other.pointer !== pointer && pointer.startsWith(`${other.pointer}/`)),
+  );
   return outermost.sort((a, b) => b.pointer.localeCompare(a.pointer, 'en', { numeric: true }));
 }

@@ -7,7 +7,7 @@
  */
 import type { Registry } from 'prom-client';
 import type { KubeClient } from './client.ts';
-import { sleep, systemClock } from './clock.ts';
+import { microTime, sleep, systemClock } from './clock.ts';
 import type { Clock } from './clock.ts';
 import { isKubeError } from './errors.ts';
 import type { HealthResult } from './health.ts';
@@ -46,11 +46,6 @@ export interface LeaderElectorOptions {
   readonly onNewLeader?: (identity: string) => void;
 }
 
-/** `metav1.MicroTime`. */
-export function microTime(date: Date): string {
-  return date.toISOString().replace('Z', '000Z');
-}
-
 export class LeaderElector {
   readonly #options: LeaderElectorOptions;
   readonly #durationMs: number;
@@ -79,7 +74,12 @@ export class LeaderElector {
     this.#clock = options.clock ?? systemClock;
     this.#log = options.log ?? silentLog;
     this.#ref = { namespace: options.namespace, name: options.name };
-    this.#status = gauge(options.registry, 'leader_election_master_status', 'Whether this process is the leader of the lease (1) or not (0)', ['name']);
+    this.#status = gauge(
+      options.registry,
+      'leader_election_master_status',
+      'Whether this process is the leader of the lease (1) or not (0)',
+      ['name'],
+    );
     this.#status.set({ name: options.name }, 0);
   }
 
@@ -95,7 +95,8 @@ export class LeaderElector {
   /** Bad when this process believes to lead although its lease has run out. */
   health(): HealthResult {
     const sinceMs = this.#clock.nowMs() - this.#renewedAtMs;
-    if (this.#leading && sinceMs > this.#durationMs) return { ok: false, reason: `the lease was renewed ${(sinceMs / 1000).toFixed(1)} s ago` };
+    if (this.#leading && sinceMs > this.#durationMs)
+      return { ok: false, reason: `the lease was renewed ${(sinceMs / 1000).toFixed(1)} s ago` };
     return { ok: true };
   }
 
@@ -246,8 +247,13 @@ export class LeaderElector {
 
   /** Callbacks must not end the election by throwing. */
   #call(name: string, callback: () => void | Promise<void>): void {
-    Promise.resolve()
-      .then(callback)
-      .catch((error: unknown) => this.#log.error({ lease: this.#ref, err: error }, `${name} failed: ${errorText(error)}`));
+    const run = async (): Promise<void> => {
+      try {
+        await callback();
+      } catch (error) {
+        this.#log.error({ lease: this.#ref, err: error }, `${name} failed: ${errorText(error)}`);
+      }
+    };
+    void run();
   }
 }

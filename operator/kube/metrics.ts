@@ -8,7 +8,12 @@ import type { Registry } from 'prom-client';
 /** 1 ms to 60 s: API calls and reconciles. */
 export const SECONDS_BUCKETS = [0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
 
-export function counter<L extends string>(registry: Registry | undefined, name: string, help: string, labelNames: readonly L[]): Counter<L> {
+export function counter<L extends string>(
+  registry: Registry | undefined,
+  name: string,
+  help: string,
+  labelNames: readonly L[],
+): Counter<L> {
   const found = registry?.getSingleMetric(name);
   if (found instanceof Counter) return found;
   return new Counter({ name, help, labelNames, registers: registry ? [registry] : [] });
@@ -33,7 +38,7 @@ export function histogram<L extends string>(
 }
 
 type Samples = Map<string, () => number>;
-const samplesOf = new WeakMap<Gauge<string>, Samples>();
+const samplesOf = new WeakMap<Gauge, Samples>();
 
 /** A gauge whose value is asked for at each scrape; one sampler per label value. The returned function removes the series. */
 export function sampledGauge(
@@ -46,7 +51,7 @@ export function sampledGauge(
 ): () => void {
   if (!registry) return () => undefined;
   const found = registry.getSingleMetric(name);
-  let gaugeFound = found instanceof Gauge ? (found as Gauge<string>) : undefined;
+  let gaugeFound = found instanceof Gauge ? found : undefined;
   if (!gaugeFound) {
     const samples: Samples = new Map();
     gaugeFound = new Gauge({

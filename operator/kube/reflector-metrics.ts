@@ -13,7 +13,10 @@ export class ReflectorMetrics {
     this.#name = name;
     this.#lists = counter(registry, 'reflector_lists_total', 'Total number of API lists done by the reflectors', ['name']);
     this.#watches = counter(registry, 'reflector_watches_total', 'Total number of API watches done by the reflectors', ['name']);
-    this.#failures = counter(registry, 'reflector_failures_total', 'Lists, watches and handlers that failed, by reason', ['name', 'reason']);
+    this.#failures = counter(registry, 'reflector_failures_total', 'Lists, watches and handlers that failed, by reason', [
+      'name',
+      'reason',
+    ]);
     this.#lists.inc({ name }, 0);
     this.#watches.inc({ name }, 0);
     this.#stopSampling = [

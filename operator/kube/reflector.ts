@@ -305,10 +305,18 @@ export class Reflector<T extends KubeObject> {
       this.#deafSinceMs ??= this.#clock.nowMs();
     }
     const pauseMs = Math.max(this.#backoffMs(), this.#retryAfterMs(error));
-    if (isKubeError(error, 'gone') || isKubeError(error, 'invalid') || isTooLargeVersion(error) || this.#failures >= RELIST_AFTER_FAILURES) {
+    if (
+      isKubeError(error, 'gone') ||
+      isKubeError(error, 'invalid') ||
+      isTooLargeVersion(error) ||
+      this.#failures >= RELIST_AFTER_FAILURES
+    ) {
       this.#version = undefined;
     }
-    this.#log.warn({ resource: this.name, reason, failures: this.#failures, pauseMs: Math.round(pauseMs) }, `watch failed: ${errorText(error)}`);
+    this.#log.warn(
+      { resource: this.name, reason, failures: this.#failures, pauseMs: Math.round(pauseMs) },
+      `watch failed: ${errorText(error)}`,
+    );
     return pauseMs;
   }
 
@@ -341,7 +349,10 @@ export class Reflector<T extends KubeObject> {
       else handlers.deleted?.(change.object);
     } catch (error) {
       this.#metrics.failed('handler');
-      this.#log.error({ resource: this.name, key: keyOf(change.object), err: error }, `a handler of ${change.type} threw: ${errorText(error)}`);
+      this.#log.error(
+        { resource: this.name, key: keyOf(change.object), err: error },
+        `a handler of ${change.type} threw: ${errorText(error)}`,
+      );
     }
   }
 }

@@ -21,7 +21,13 @@ import type {
 } from '@kubernetes/client-node';
 
 /** A client-node model type as on the wire: every `Date` is a string. */
-export type Wire<T> = T extends Date ? string : T extends readonly (infer U)[] ? Wire<U>[] : T extends object ? { [K in keyof T]: Wire<T[K]> } : T;
+export type Wire<T> = T extends Date
+  ? string
+  : T extends readonly (infer U)[]
+    ? Wire<U>[]
+    : T extends object
+      ? { [K in keyof T]: Wire<T[K]> }
+      : T;
 
 export interface OwnerReference {
   apiVersion: string;
@@ -107,7 +113,13 @@ export const resources = {
   serviceAccounts: defineResource<Model<V1ServiceAccount>>({ ...core, plural: 'serviceaccounts', kind: 'ServiceAccount' }),
   namespaces: defineResource<Model<V1Namespace>>({ ...core, namespaced: false, plural: 'namespaces', kind: 'Namespace' }),
   nodes: defineResource<Model<V1Node>>({ ...core, namespaced: false, plural: 'nodes', kind: 'Node' }),
-  events: defineResource<Model<EventsV1Event>>({ group: 'events.k8s.io', version: 'v1', namespaced: true, plural: 'events', kind: 'Event' }),
+  events: defineResource<Model<EventsV1Event>>({
+    group: 'events.k8s.io',
+    version: 'v1',
+    namespaced: true,
+    plural: 'events',
+    kind: 'Event',
+  }),
   deployments: defineResource<Model<V1Deployment>>({ ...apps, plural: 'deployments', kind: 'Deployment' }),
   replicaSets: defineResource<Model<V1ReplicaSet>>({ ...apps, plural: 'replicasets', kind: 'ReplicaSet' }),
   statefulSets: defineResource<Model<V1StatefulSet>>({ ...apps, plural: 'statefulsets', kind: 'StatefulSet' }),
@@ -125,7 +137,13 @@ export const resources = {
     plural: 'networkpolicies',
     kind: 'NetworkPolicy',
   }),
-  leases: defineResource<Model<V1Lease>>({ group: 'coordination.k8s.io', version: 'v1', namespaced: true, plural: 'leases', kind: 'Lease' }),
+  leases: defineResource<Model<V1Lease>>({
+    group: 'coordination.k8s.io',
+    version: 'v1',
+    namespaced: true,
+    plural: 'leases',
+    kind: 'Lease',
+  }),
 };
 
 export function apiVersionOf(resource: Resource<KubeObject>): string {

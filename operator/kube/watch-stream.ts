@@ -30,7 +30,8 @@ function parseEvent<T extends KubeObject>(line: string, path: string): WatchEven
   if (!isRecord(metadata) || typeof version !== 'string') throw bad(`a watch event of type ${String(type)} has no resourceVersion`);
   if (type === 'BOOKMARK') return { type, object: { metadata: { resourceVersion: version } } };
   if (type !== 'ADDED' && type !== 'MODIFIED' && type !== 'DELETED') throw bad(`unknown watch event type ${String(type)}`);
-  if (typeof metadata['name'] !== 'string' || typeof metadata['uid'] !== 'string') throw bad('a watch event has an object without name or uid');
+  if (typeof metadata['name'] !== 'string' || typeof metadata['uid'] !== 'string')
+    throw bad('a watch event has an object without name or uid');
   return { type, object: object as Live<T> };
 }
 

@@ -242,7 +242,7 @@ export class WorkQueue {
   }
 
   #releaseWaiters(): void {
-    for (const waiter of [...this.#waiters]) waiter(undefined);
+    for (const waiter of this.#waiters) waiter(undefined);
   }
 
   #settleIdle(): void {
