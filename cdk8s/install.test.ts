@@ -3,10 +3,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { parseAllDocuments } from 'yaml';
+import { parse, parseAllDocuments } from 'yaml';
 import { operatorObjects } from '../charts/operator.ts';
 import { customResourceDefinition } from '../crds/crd.ts';
 import { hftEngineSchema } from '../crds/hftengine.ts';
+import { helmFiles } from './helm.ts';
 import { installApp, samplesApp } from './install.ts';
 
 const MAIN = join(import.meta.dirname, 'main.ts');
@@ -57,6 +58,25 @@ describe('the samples', () => {
   });
 });
 
+describe('the Helm chart', () => {
+  const files = new Map(helmFiles('1.2.3', 'registry.example/op:1').map(({ path, content }) => [path, content]));
+
+  it('has the version that it is given, and the CRD where Helm installs it first', () => {
+    expect(parse(files.get('Chart.yaml') ?? '')).toMatchObject({ apiVersion: 'v2', name: 'hft-operator', version: '1.2.3' });
+    expect(parse(files.get('crds/hftengines.yaml') ?? '')).toEqual(customResourceDefinition());
+  });
+
+  it('renders to the objects of the plain install, but for the namespace, which is the release’s', () => {
+    const values = parse(files.get('values.yaml') ?? '') as { image: string };
+    const rendered = (files.get('templates/operator.yaml') ?? '')
+      .replaceAll('{{ .Values.image }}', values.image)
+      .replaceAll('{{ .Release.Namespace }}', 'platform');
+    expect(rendered).not.toContain('{{');
+    const plain = operatorObjects({ image: 'registry.example/op:1', namespace: 'platform' }).filter(({ kind }) => kind !== 'Namespace');
+    expect(parseAllDocuments(rendered).map((document) => document.toJS() as unknown)).toEqual(plain);
+  });
+});
+
 describe('cdk8s/main.ts', () => {
   const run = (...args: string[]): ReturnType<typeof execa> =>
     execa(process.execPath, [MAIN, ...args], { env: { CDK8S_OUTDIR: join(outdir, 'main') }, timeout: 15_000, reject: false });
@@ -66,15 +86,15 @@ describe('cdk8s/main.ts', () => {
     expect(await documents('main/0001-operator.k8s.yaml')).toEqual(
       operatorObjects({ image: 'registry.example/op:1', namespace: 'platform' }),
     );
+    expect((await readdir(join(outdir, 'main'))).filter((file) => file.endsWith('.yaml'))).toHaveLength(2);
     expect(await readdir(join(outdir, 'main/samples'))).toEqual(['demo.k8s.yaml']);
+    expect(await documents('main/helm/hft-operator/values.yaml')).toEqual([{ image: 'registry.example/op:1' }]);
   });
 
   it('explains itself, and a wrong command line', async () => {
-    expect((await run('--help')).stdout).toContain('kubectl apply -f dist/');
-    expect(await run('--operator-imagee', 'x')).toMatchObject({ exitCode: 2, stderr: expect.stringContaining('--help') as string });
-    expect(await run('--namespace', 'Not_One')).toMatchObject({
-      exitCode: 2,
-      stderr: expect.stringContaining('for example hft-system') as string,
-    });
+    const [help, unknown, namespace] = await Promise.all([run('--help'), run('--operator-imagee', 'x'), run('--namespace', 'Not_One')]);
+    expect(help.stdout).toContain('kubectl apply -f dist/');
+    expect(unknown).toMatchObject({ exitCode: 2, stderr: expect.stringContaining('--help') as string });
+    expect(namespace).toMatchObject({ exitCode: 2, stderr: expect.stringContaining('for example hft-system') as string });
   });
 });

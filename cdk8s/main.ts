@@ -1,5 +1,8 @@
 /** Entry point of `cdk8s synth`. The cdk8s CLI names the output directory in CDK8S_OUTDIR. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { writeHelmChart } from './helm.ts';
 import { installApp, samplesApp } from './install.ts';
 
 const HELP = `Usage: cdk8s synth        (npm run synth)
@@ -8,6 +11,7 @@ const HELP = `Usage: cdk8s synth        (npm run synth)
 Writes the manifests that install the operator to $CDK8S_OUTDIR (default: dist) and samples to its folder samples/:
   kubectl apply -f dist/            the CRD and the operator
   kubectl apply -f dist/samples/    a namespace and the HFTEngine "demo" in it
+  helm install hft-operator dist/helm/hft-operator -n hft-system --create-namespace    the same install as a Helm chart
 
   --operator-image IMAGE   image of the operator (default: hft-operator:dev)
   --namespace NAME         namespace of the operator (default: hft-system)
@@ -15,6 +19,14 @@ Writes the manifests that install the operator to $CDK8S_OUTDIR (default: dist) 
 
 Options through the cdk8s CLI: cdk8s synth --app "node cdk8s/main.ts --operator-image IMAGE"
 `;
+
+/** Version in package.json. Throws when there is none. */
+function packageVersion(): string {
+  const manifest: unknown = JSON.parse(readFileSync(join(import.meta.dirname, '../package.json'), 'utf8'));
+  if (typeof manifest === 'object' && manifest !== null && 'version' in manifest && typeof manifest.version === 'string')
+    return manifest.version;
+  throw new Error('package.json has no version');
+}
 
 /** Returns the exit code: 0, or 2 for a bad command line. */
 function main(): number {
@@ -38,6 +50,7 @@ function main(): number {
   const outdir = process.env['CDK8S_OUTDIR'] ?? 'dist';
   installApp(outdir, { image: values['operator-image'], namespace: values.namespace }).synth();
   samplesApp(outdir).synth();
+  writeHelmChart(join(outdir, 'helm/hft-operator'), packageVersion(), values['operator-image']);
   return 0;
 }
 
