@@ -62,6 +62,11 @@ export class HttpCaller {
 
   /** Sends one request and gives its validated answer. Throws {@link EngineError}. */
   async json<T extends z.ZodType>(call: HttpCall<T>): Promise<z.output<T>> {
+    return (await this.answer(call)).body;
+  }
+
+  /** As {@link json}, with the HTTP status. */
+  async answer<T extends z.ZodType>(call: HttpCall<T>): Promise<{ status: number; body: z.output<T> }> {
     const deadline = AbortSignal.timeout(this.#timeoutMs);
     const signal = call.signal === undefined ? deadline : AbortSignal.any([deadline, call.signal]);
     let status = 0;
@@ -71,7 +76,7 @@ export class HttpCaller {
       const answer = await this.#pool.request({
         method: call.method,
         path: call.path,
-        query: call.query,
+        query: Object.fromEntries(Object.entries(call.query ?? {}).filter(([, value]) => value !== undefined)),
         signal,
         headers: call.body === undefined ? this.#headers : { ...this.#headers, 'content-type': 'application/json' },
         body: call.body === undefined ? null : JSON.stringify(call.body),
@@ -94,7 +99,7 @@ export class HttpCaller {
     if (!checked.success) {
       throw new EngineError({ code: 'HFT_CLIENT_BAD_ANSWER', status, message: `${this.#at(call)} answered what this client does not know: ${z.prettifyError(checked.error)}` });
     }
-    return checked.data;
+    return { status, body: checked.data };
   }
 
   async close(): Promise<void> {

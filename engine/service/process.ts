@@ -1,5 +1,4 @@
 /** The engine as a process: both servers up before recovery, drain on a signal, fail-stop on a fault. */
-import type { AddressInfo } from 'node:net';
 import type { EngineConfig } from '../../crds/engine-config.ts';
 import { createApiServer } from '../gateway/http/api.ts';
 import type { HttpServer } from '../gateway/http/server.ts';
@@ -81,7 +80,7 @@ export class ListenError extends Error {
 
 async function listen(app: HttpServer, host: string, port: number, flag: string): Promise<void> {
   try {
-    await app.listen({ host, port, backlog: 1024, listenTextResolver: () => '' });
+    await app.listen({ host, port, backlog: 1024, listenTextResolver: (address) => `listening on ${address}` });
   } catch (cause) {
     const code = cause instanceof Error && 'code' in cause ? String(cause.code) : '';
     // A machine without IPv6 has no dual-stack address to listen on.
@@ -92,8 +91,8 @@ async function listen(app: HttpServer, host: string, port: number, flag: string)
 }
 
 function portOf(app: HttpServer): number {
-  const address: AddressInfo | undefined = app.addresses()[0];
-  if (address === undefined) throw new RangeError('the server does not listen');
+  const address = app.server.address();
+  if (address === null || typeof address === 'string') throw new RangeError('the server does not listen');
   return address.port;
 }
 

@@ -2,7 +2,7 @@
 import { BUY, SELL } from '../../core/types.ts';
 import type { Engine } from '../../service/engine.ts';
 import { Problem } from '../../service/problem.ts';
-import { bookQuery, bookSchema, instrumentsSchema, problemSchema, symbolParams } from './schemas.ts';
+import { bookQuery, bookSchema, instrumentsSchema, problemSchema, symbolParams } from '../../client/schemas.ts';
 import type { HttpServer } from './server.ts';
 import { levelView } from './views.ts';
 

@@ -18,7 +18,7 @@ import {
   type FillView,
   type OrderView,
   type Placement,
-} from './schemas.ts';
+} from '../../client/schemas.ts';
 import type { HttpServer } from './server.ts';
 import { asFirstAnswered, fillView, orderView, toPlaceRequest } from './views.ts';
 

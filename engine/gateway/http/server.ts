@@ -2,7 +2,7 @@
 import { isUtf8 } from 'node:buffer';
 import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
-import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import Fastify, { LogController, type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { serializerCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod';
 import { JsonFault, parseStrictJson } from '../../config/strict-json.ts';
 import { Problem, PROBLEMS, type ProblemCode } from '../../service/problem.ts';
@@ -24,7 +24,7 @@ export function createHttpServer(options: HttpServerOptions) {
   const app = Fastify({
     logger: { level: options.logLevel },
     // A log line a request would cost more than the request.
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: options.bodyLimit,
     // Time to receive a whole request, headers and body: byte-at-a-time clients end here.
     requestTimeout: 10_000,

@@ -5,7 +5,7 @@ import type { FillRecord, OrderRecord } from '../../journal/types.ts';
 import type { Instrument } from '../../service/instruments.ts';
 import { Problem } from '../../service/problem.ts';
 import type { PlaceRequest } from '../../service/sequencer.ts';
-import type { FillView, OrderView, PlaceOrderBody } from './schemas.ts';
+import type { FillView, OrderView, PlaceOrderBody } from '../../client/schemas.ts';
 
 /** The order of a request in integers. Throws Problem when a price or quantity does not fit the instrument's steps. */
 export function toPlaceRequest(body: PlaceOrderBody, instrument: Instrument): PlaceRequest {

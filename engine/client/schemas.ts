@@ -1,6 +1,6 @@
 /** The HTTP order API as zod: one source for validation, serialization and the OpenAPI document. */
 import { z } from 'zod';
-import { DECIMAL_TEXT } from '../../core/decimal.ts';
+import { DECIMAL_TEXT } from '../core/decimal.ts';
 
 const MAX_DECIMAL_LENGTH = 25;
 

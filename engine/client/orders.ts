@@ -1,0 +1,107 @@
+/**
+ * Client of the order API over HTTP.
+ *
+ * ```ts
+ * const client = new OrderClient({ baseUrl: 'http://localhost:8080' });
+ * const { order, fills } = await client.place({ symbol: 'BTC-USD', account: 'alice', side: 'buy', type: 'limit', price: '100', quantity: '1' });
+ * await client.cancel(order.id);
+ * await client.close();
+ * ```
+ */
+import type { z } from 'zod';
+import { EngineError, HttpCaller } from './http.ts';
+import {
+  bookSchema,
+  fillsAnswerSchema,
+  instrumentsSchema,
+  orderAnswerSchema,
+  ordersAnswerSchema,
+  placedSchema,
+  type BookView,
+  type FillView,
+  type OrderView,
+  type placeOrderBody,
+} from './schemas.ts';
+
+export type NewOrder = z.input<typeof placeOrderBody>;
+export type Order = OrderView;
+export type Fill = FillView;
+export type OrderBook = BookView;
+
+export interface PlacedOrder {
+  order: Order;
+  fills: Fill[];
+  /** true when the same account and clientOrderId had been accepted before: this is the first answer again. */
+  repeated: boolean;
+}
+
+export interface Page<T> {
+  items: T[];
+  /** `after` of the next page; null at the end. */
+  next: string | null;
+}
+
+export interface OrderClientOptions {
+  /** Address of the orders port, for example `http://localhost:8080`. */
+  baseUrl: string;
+  /** Bound on each call, connecting included. Default 5000. */
+  timeoutMs?: number;
+  /** Connections at most; each carries one request at a time. Default 16. */
+  connections?: number;
+}
+
+/**
+ * Places, cancels and reads orders of one engine. Prices and quantities are decimal strings. Every method throws {@link EngineError}; none
+ * retries: after `HFT_CLIENT_TIMEOUT` or `HFT_CLIENT_UNREACHABLE` an order may have been accepted, and sending it again with the same
+ * clientOrderId gives its answer.
+ */
+export class OrderClient {
+  readonly #http: HttpCaller;
+
+  constructor(options: OrderClientOptions) {
+    this.#http = new HttpCaller({ baseUrl: options.baseUrl, timeoutMs: options.timeoutMs ?? 5000, connections: options.connections ?? 16 });
+  }
+
+  /** Resolves when the order and its fills are durable. */
+  async place(order: NewOrder, signal?: AbortSignal): Promise<PlacedOrder> {
+    const { status, body } = await this.#http.answer({ method: 'POST', path: '/v1/orders', body: order, schema: placedSchema, signal });
+    return { ...body, repeated: status === 200 };
+  }
+
+  /** Resolves with the cancelled order when the cancel is durable. `HFT_ORDER_NOT_OPEN` when it was filled or cancelled before. */
+  async cancel(id: string, signal?: AbortSignal): Promise<Order> {
+    return (await this.#http.json({ method: 'DELETE', path: `/v1/orders/${encodeURIComponent(id)}`, schema: orderAnswerSchema, signal })).order;
+  }
+
+  async get(id: string, signal?: AbortSignal): Promise<Order> {
+    return (await this.#http.json({ method: 'GET', path: `/v1/orders/${encodeURIComponent(id)}`, schema: orderAnswerSchema, signal })).order;
+  }
+
+  /** The best `depth` prices of each side, best first (default 10). */
+  async book(symbol: string, depth?: number, signal?: AbortSignal): Promise<OrderBook> {
+    return await this.#http.json({ method: 'GET', path: `/v1/book/${encodeURIComponent(symbol)}`, query: { depth }, schema: bookSchema, signal });
+  }
+
+  /** Orders with ids above `after`, oldest first; of all accounts when none is named. */
+  async orders(page: { account?: string; after?: string; limit?: number } = {}, signal?: AbortSignal): Promise<Page<Order>> {
+    const { orders, next } = await this.#http.json({ method: 'GET', path: '/v1/orders', query: page, schema: ordersAnswerSchema, signal });
+    return { items: orders, next };
+  }
+
+  /** Fills after `after` (`SEQUENCE.INDEX`), oldest first. */
+  async fills(page: { after?: string; limit?: number } = {}, signal?: AbortSignal): Promise<Page<Fill>> {
+    const { fills, next } = await this.#http.json({ method: 'GET', path: '/v1/fills', query: page, schema: fillsAnswerSchema, signal });
+    return { items: fills, next };
+  }
+
+  async instruments(signal?: AbortSignal): Promise<z.output<typeof instrumentsSchema>['instruments']> {
+    return (await this.#http.json({ method: 'GET', path: '/v1/instruments', schema: instrumentsSchema, signal })).instruments;
+  }
+
+  /** Closes the connections. Calls in flight fail. */
+  async close(): Promise<void> {
+    await this.#http.close();
+  }
+}
+
+export { EngineError };

@@ -1,0 +1,210 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { MatchingCore } from './core.ts';
+import { NaiveExchange } from './naive-model.ts';
+import { BUY, CANCEL_ORDER, CANCELLED, FILLED, GTC, IOC, LIMIT, MARKET, NEW_ORDER, OPEN, REJECT, SELL, type Command, type EventSink, type InstrumentRules, type NewOrder } from './types.ts';
+
+const RULES: InstrumentRules = { tradable: true, maxOrderLots: 1000, maxNotional: 100_000n, priceBandPercent: 0, killSwitch: false };
+
+class Recorder implements EventSink {
+  readonly events: number[][] = [];
+  fill(...event: [number, number, number, number, number]): void {
+    this.events.push(event);
+  }
+  order(...event: [number, number, number]): void {
+    this.events.push(event);
+  }
+}
+
+function limit(side: 0 | 1, priceTicks: number, quantityLots: number, more: Partial<NewOrder> = {}): NewOrder {
+  return { kind: NEW_ORDER, instrument: 0, account: 1, side, type: LIMIT, timeInForce: GTC, priceTicks, quantityLots, ...more };
+}
+
+function market(side: 0 | 1, quantityLots: number): NewOrder {
+  return limit(side, 0, quantityLots, { type: MARKET, timeInForce: IOC });
+}
+
+/** Applies commands from sequence 1 on; gives the events of each. */
+function run(core: MatchingCore, ...commands: Command[]): number[][][] {
+  return commands.map((command) => {
+    const sink = new Recorder();
+    core.apply(core.sequence + 1, core.sequence * 10, command, sink);
+    return sink.events;
+  });
+}
+
+function newCore(rules: Partial<InstrumentRules> = {}): MatchingCore {
+  const core = new MatchingCore();
+  core.setInstrument(0, { ...RULES, ...rules });
+  core.setInstrument(1, { ...RULES, ...rules });
+  return core;
+}
+
+describe('matching', () => {
+  it('fills at the best price first, then the oldest, at the resting price', () => {
+    const core = newCore();
+    const events = run(core, limit(SELL, 101, 5), limit(SELL, 100, 5), limit(SELL, 100, 5), limit(BUY, 101, 12));
+    expect(events[3]).toEqual([[2, 4, 100, 5, 0], [3, 4, 100, 5, 0], [1, 4, 101, 2, 3], [4, 0, FILLED]]);
+    expect(core.book(0).lastTradeTicks).toBe(101);
+  });
+
+  it('rests what a GTC limit leaves and cancels what IOC and market leave', () => {
+    const core = newCore();
+    const events = run(core, limit(SELL, 100, 3), limit(BUY, 100, 5), limit(BUY, 99, 5, { timeInForce: IOC }), market(SELL, 9), market(SELL, 1));
+    expect(events[1]).toEqual([[1, 2, 100, 3, 0], [2, 2, OPEN]]);
+    expect(events[2]).toEqual([[3, 5, CANCELLED]]);
+    expect(events[3]).toEqual([[2, 4, 100, 2, 0], [4, 7, CANCELLED]]);
+    expect(events[4]).toEqual([[5, 1, CANCELLED]]);
+    expect(core.openOrders).toBe(0);
+  });
+
+  it('does not trade through a limit', () => {
+    const core = newCore();
+    expect(run(core, limit(SELL, 101, 1), limit(BUY, 100, 1))[1]).toEqual([[2, 1, OPEN]]);
+    expect(core.book(0).bestTicks(BUY)).toBe(100);
+    expect(core.book(0).bestTicks(SELL)).toBe(101);
+  });
+
+  it('cancels first, middle and last of a price and keeps the order of the others', () => {
+    for (const gone of [1, 2, 3]) {
+      const core = newCore();
+      run(core, limit(BUY, 100, 1), limit(BUY, 100, 1), limit(BUY, 100, 1), { kind: CANCEL_ORDER, instrument: 0, orderId: gone });
+      const [events] = run(core, market(SELL, 2));
+      expect(events?.slice(0, 2).map(([maker]) => maker)).toEqual([1, 2, 3].filter((id) => id !== gone));
+      expect(core.openOrders).toBe(0);
+    }
+  });
+
+  it('keeps instruments apart', () => {
+    const core = newCore();
+    expect(run(core, limit(SELL, 100, 1), limit(BUY, 100, 1, { instrument: 1 }))[1]).toEqual([[2, 1, OPEN]]);
+    expect(core.find(1)).toBe(0);
+    expect(core.find(2)).toBe(1);
+    expect(core.find(3)).toBe(-1);
+  });
+
+  it('refuses a sequence that does not follow', () => {
+    const core = newCore();
+    expect(() => core.apply(2, 0, limit(BUY, 1, 1), new Recorder())).toThrow('sequence 2 does not follow 0');
+    expect(core.openOrders).toBe(0);
+  });
+});
+
+describe('risk', () => {
+  const cases: [string, NewOrder, Partial<InstrumentRules>, number][] = [
+    ['at the quantity limit', limit(BUY, 1, 1000), {}, REJECT.none],
+    ['over the quantity limit', limit(BUY, 1, 1001), {}, REJECT.maxOrderQty],
+    ['at the notional limit', limit(BUY, 1000, 100), {}, REJECT.none],
+    ['over the notional limit', limit(BUY, 1001, 100), {}, REJECT.maxNotional],
+    ['no price', limit(BUY, 0, 1), {}, REJECT.badPrice],
+    ['a price that is not safe', limit(BUY, 2 ** 53, 1), {}, REJECT.badPrice],
+    ['no quantity', limit(BUY, 1, 0), {}, REJECT.badQuantity],
+    ['half a lot', limit(BUY, 1, 0.5), {}, REJECT.badQuantity],
+    ['kill switch', limit(BUY, 1, 1), { killSwitch: true }, REJECT.killSwitch],
+    ['not listed', limit(BUY, 1, 1), { tradable: false }, REJECT.notTradable],
+    ['unknown instrument', limit(BUY, 1, 1, { instrument: 9 }), {}, REJECT.unknownInstrument],
+  ];
+  it.each(cases)('%s', (_name, order, rules, reject) => {
+    expect(newCore(rules).check(order)).toBe(reject);
+  });
+
+  it('compares notionals beyond 2^53 exactly', () => {
+    const big = Number.MAX_SAFE_INTEGER;
+    const exact = BigInt(big) * BigInt(big - 1);
+    const order = limit(BUY, big, big - 1);
+    expect(newCore({ maxOrderLots: big, maxNotional: exact }).check(order)).toBe(REJECT.none);
+    expect(newCore({ maxOrderLots: big, maxNotional: exact - 1n }).check(order)).toBe(REJECT.maxNotional);
+  });
+
+  it('values a market order at the prices that it would trade at', () => {
+    const core = newCore({ maxNotional: 1000n });
+    run(core, limit(SELL, 100, 5), limit(SELL, 101, 100));
+    expect(core.check(market(BUY, 9))).toBe(REJECT.none);
+    expect(core.check(market(BUY, 10))).toBe(REJECT.maxNotional);
+    expect(core.check(market(SELL, 1000))).toBe(REJECT.none);
+  });
+
+  it('holds limit prices within the band around the last trade, both edges included', () => {
+    const core = newCore({ priceBandPercent: 10 });
+    expect(core.check(limit(BUY, 500, 1))).toBe(REJECT.none);
+    run(core, limit(SELL, 100, 1), limit(BUY, 100, 1));
+    expect([89, 90, 110, 111].map((price) => core.check(limit(BUY, price, 1)))).toEqual([REJECT.priceBand, REJECT.none, REJECT.none, REJECT.priceBand]);
+  });
+
+  it('lets cancels through whatever the rules are', () => {
+    const core = newCore();
+    run(core, limit(BUY, 100, 1));
+    core.setInstrument(0, { ...RULES, killSwitch: true, tradable: false });
+    expect(core.check({ kind: CANCEL_ORDER, instrument: 0, orderId: 1 })).toBe(REJECT.none);
+    expect(core.check({ kind: CANCEL_ORDER, instrument: 0, orderId: 2 })).toBe(REJECT.unknownOrder);
+  });
+});
+
+describe('state hash', () => {
+  it('differs for every part of the state and not for an instrument without any', () => {
+    const base = [limit(BUY, 100, 5), limit(BUY, 100, 5)];
+    const variants: Command[][] = [
+      base,
+      [limit(BUY, 100, 5), limit(BUY, 100, 6)],
+      [limit(BUY, 100, 5), limit(BUY, 101, 5)],
+      [limit(BUY, 100, 5), limit(SELL, 101, 5)],
+      [limit(BUY, 100, 5), limit(BUY, 100, 5, { account: 2 })],
+      [limit(BUY, 100, 5), limit(BUY, 100, 5, { instrument: 1 })],
+      [limit(BUY, 100, 5), limit(SELL, 100, 1)],
+      [limit(BUY, 2 ** 40, 5), limit(BUY, 100, 5)],
+    ];
+    const hashes = variants.map((commands) => {
+      const core = newCore();
+      run(core, ...commands);
+      return core.stateHash();
+    });
+    expect(new Set(hashes).size).toBe(variants.length);
+    expect(hashes[0]).toMatch(/^[0-9a-f]{16}$/);
+    const more = newCore();
+    more.setInstrument(2, RULES);
+    run(more, ...base);
+    expect(more.stateHash()).toBe(hashes[0]);
+  });
+});
+
+describe('against the naive model', () => {
+  const price = fc.integer({ min: 90, max: 110 });
+  const lots = fc.integer({ min: 1, max: 50 });
+  const instrument = fc.integer({ min: 0, max: 1 });
+  const commands: fc.Arbitrary<Command> = fc.oneof(
+    { weight: 6, arbitrary: fc.record({ kind: fc.constant(NEW_ORDER), instrument, account: fc.nat(3), side: fc.constantFrom(BUY, SELL), type: fc.constant(LIMIT), timeInForce: fc.constantFrom(GTC, GTC, IOC), priceTicks: price, quantityLots: lots }) },
+    { weight: 1, arbitrary: fc.record({ kind: fc.constant(NEW_ORDER), instrument, account: fc.nat(3), side: fc.constantFrom(BUY, SELL), type: fc.constant(MARKET), timeInForce: fc.constant(IOC), priceTicks: fc.constant(0), quantityLots: lots }) },
+    { weight: 3, arbitrary: fc.record({ kind: fc.constant(CANCEL_ORDER), instrument, orderId: fc.integer({ min: 1, max: 200 }) }) },
+  );
+
+  it('gives the same events, books and, on replay, the same hash', () => {
+    fc.assert(
+      fc.property(fc.array(commands, { maxLength: 200, size: 'max' }), (sequence) => {
+        const core = newCore();
+        const again = newCore();
+        const naive = new NaiveExchange();
+        sequence.forEach((command, index) => {
+          const ours = new Recorder();
+          const theirs = new Recorder();
+          core.apply(index + 1, index, command, ours);
+          naive.apply(index + 1, command, theirs);
+          again.apply(index + 1, index, command, new Recorder());
+          expect(ours.events).toEqual(theirs.events);
+        });
+        for (const id of [0, 1]) {
+          const resting: unknown[] = [];
+          core.book(id).each((order) => resting.push({ id: order.id, account: order.account, side: order.side, priceTicks: order.priceTicks, remainingLots: order.remainingLots }));
+          expect(resting).toEqual([...naive.side(id, BUY), ...naive.side(id, SELL)]);
+          for (const side of [BUY, SELL] as const) {
+            const levels = Map.groupBy(naive.side(id, side), ({ priceTicks }) => priceTicks);
+            expect(core.book(id).depth(side, 100)).toEqual(
+              [...levels].map(([priceTicks, orders]) => ({ priceTicks, orders: orders.length, quantityLots: orders.reduce((sum, { remainingLots }) => sum + BigInt(remainingLots), 0n) })),
+            );
+          }
+        }
+        expect(again.stateHash()).toBe(core.stateHash());
+      }),
+      { numRuns: 300 },
+    );
+  });
+});
