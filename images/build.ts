@@ -5,7 +5,7 @@ import { parseArgs } from 'node:util';
 import { z } from 'zod';
 import { buildTarget, openWorkshop, saveArchive, type Workshop } from './buildah.ts';
 import { bundleProgram } from './bundle.ts';
-import { imageName, PROGRAMS, programsOf, ROOT, type Program } from './program.ts';
+import { command, imageName, PROGRAMS, programsOf, ROOT, type Program } from './program.ts';
 import { basePart, hashParts, programParts, writeParts, type RootfsPart } from './rootfs.ts';
 
 /** One image, ready to be loaded into a cluster. */
@@ -225,7 +225,7 @@ whose inputs have not changed is left alone. With Docker and registries, images/
   --json           print the result as JSON on standard output, progress on standard error
 `;
 
-if (import.meta.main) {
+async function main(): Promise<void> {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
     options: {
@@ -240,15 +240,12 @@ if (import.meta.main) {
   if (values.help) {
     process.stdout.write(HELP);
   } else {
-    try {
-      const { tag, out, force, json } = values;
-      const revision = values.revision === undefined ? {} : { revision: values.revision };
-      const log = (line: string) => (json ? console.error(line) : console.log(line));
-      const images = await buildImages({ images: programsOf(positionals), tag, outDir: out, force, log, ...revision });
-      if (json) process.stdout.write(`${JSON.stringify(images, null, 2)}\n`);
-    } catch (error) {
-      console.error(error instanceof Error ? error.message : error);
-      process.exitCode = 1;
-    }
+    const { tag, out, force, json } = values;
+    const revision = values.revision === undefined ? {} : { revision: values.revision };
+    const log = (line: string) => (json ? console.error(line) : console.log(line));
+    const images = await buildImages({ images: programsOf(positionals), tag, outDir: out, force, log, ...revision });
+    if (json) process.stdout.write(`${JSON.stringify(images, null, 2)}\n`);
   }
 }
+
+if (import.meta.main) await command(main);

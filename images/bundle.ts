@@ -14,7 +14,7 @@ import {
   type Finds,
 } from './bundle-plugins.ts';
 import { notices } from './notices.ts';
-import { programsOf, ROOT, type Program } from './program.ts';
+import { command, programsOf, ROOT, type Program } from './program.ts';
 
 /** Packages' optional accelerators, required inside try/catch: absent from the bundle on purpose. */
 const OPTIONAL_PACKAGES = ['bufferutil', 'utf-8-validate'];
@@ -118,7 +118,7 @@ Bundles the programs with esbuild, each into DIR/PROGRAM/ (default dist/bundle) 
 Run one with: node dist/bundle/engine/engine.mjs --help
 `;
 
-if (import.meta.main) {
+async function main(): Promise<void> {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
     options: {
@@ -143,3 +143,5 @@ if (import.meta.main) {
     }
   }
 }
+
+if (import.meta.main) await command(main);

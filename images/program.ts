@@ -31,3 +31,13 @@ export function programsOf(names: readonly string[]): Program[] {
   });
   return programs.length === 0 ? [...PROGRAMS] : PROGRAMS.filter((program) => programs.includes(program));
 }
+
+/** Runs a command line: an error becomes its message on standard error and exit code 1, without a stack. */
+export async function command(main: () => Promise<void>): Promise<void> {
+  try {
+    await main();
+  } catch (error) {
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+    process.exitCode = 1;
+  }
+}

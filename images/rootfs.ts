@@ -5,7 +5,7 @@ import { dirname, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { execa } from 'execa';
 import { bundleProgram, type Bundle } from './bundle.ts';
-import { APP_DIR, imageName, programsOf, ROOT, UID, type Program } from './program.ts';
+import { APP_DIR, command, imageName, programsOf, ROOT, UID, type Program } from './program.ts';
 
 /**
  * What the images contain, as lists worked out before anything is written: hashing a list tells whether an image is up to date, writing it
@@ -152,7 +152,7 @@ Writes the folders that images/Dockerfile copies from (base, hft-engine, hft-eng
 The Dockerfile's build stage runs this; node images/build.ts does the same by itself.
 `;
 
-if (import.meta.main) {
+async function main(): Promise<void> {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
     options: { out: { type: 'string', default: join(ROOT, 'dist/rootfs') }, help: { type: 'boolean', short: 'h' } },
@@ -166,3 +166,5 @@ if (import.meta.main) {
     for (const { name, entries } of parts) console.log(`${name}: ${entries.length} entries -> ${join(resolve(values.out), name)}`);
   }
 }
+
+if (import.meta.main) await command(main);
