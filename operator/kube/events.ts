@@ -100,9 +100,8 @@ export class EventRecorder {
 
   /** Resolves when what was reported so far has been written, dropped, or `timeoutMs` has passed. */
   async flush(timeoutMs = 5_000): Promise<void> {
-    for (const series of this.#series.values()) this.#enqueue(series);
     const done = new AbortController();
-    await Promise.race([this.#writing ?? Promise.resolve(), sleep(this.#clock, timeoutMs, done.signal)]);
+    await Promise.race([this.#flushAll(), sleep(this.#clock, timeoutMs, done.signal)]);
     done.abort();
   }
 
@@ -112,6 +111,14 @@ export class EventRecorder {
     this.#stopped = true;
     this.#pending.length = 0;
     for (const series of this.#series.values()) series.cancelTimer?.();
+  }
+
+  async #flushAll(): Promise<void> {
+    for (const series of this.#series.values()) this.#enqueue(series);
+    await this.#writing;
+    // What was repeated while it was being written.
+    for (const series of this.#series.values()) if (series.created) this.#enqueue(series);
+    await this.#writing;
   }
 
   #record(regarding: KubeObject, type: EventType, reason: string, note: string, action: string): void {
@@ -126,12 +133,7 @@ export class EventRecorder {
       known.lastMs = nowMs;
       known.lastDate = this.#clock.date();
       this.#total.inc({ result: 'repeated' });
-      if (!known.queued && !known.cancelTimer) {
-        known.cancelTimer = this.#clock.setTimer(() => {
-          delete known.cancelTimer;
-          this.#enqueue(known);
-        }, SERIES_WRITE_MS);
-      }
+      if (!known.queued) this.#writeLater(known);
       return;
     }
     known?.cancelTimer?.();
@@ -165,6 +167,13 @@ export class EventRecorder {
     this.#enqueue(series);
   }
 
+  #writeLater(series: Series): void {
+    series.cancelTimer ??= this.#clock.setTimer(() => {
+      delete series.cancelTimer;
+      this.#enqueue(series);
+    }, SERIES_WRITE_MS);
+  }
+
   #takeToken(id: string, nowMs: number): boolean {
     const bucket = this.#buckets.get(id) ?? { tokens: BURST_PER_OBJECT, atMs: nowMs };
     bucket.tokens = Math.min(BURST_PER_OBJECT, bucket.tokens + (nowMs - bucket.atMs) / REFILL_MS);
@@ -188,7 +197,6 @@ export class EventRecorder {
 
   async #writeAll(): Promise<void> {
     for (let series = this.#pending.shift(); series; series = this.#pending.shift()) {
-      series.queued = false;
       try {
         await this.#write(series);
         this.#total.inc({ result: 'written' });
@@ -196,6 +204,9 @@ export class EventRecorder {
         this.#total.inc({ result: 'failed' });
         this.#log.warn({ err: error, reason: series.body['reason'] }, `event not written: ${errorText(error)}`);
       }
+      // Only now: what is being written must not be queued a second time.
+      series.queued = false;
+      if (series.created && series.writtenCount < series.count) this.#writeLater(series);
     }
   }
 

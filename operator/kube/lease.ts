@@ -28,7 +28,7 @@ interface LeaseSpec {
 type Lease = KubeObject & { spec?: LeaseSpec };
 
 export interface LeaderElectorOptions {
-  readonly client: KubeClient;
+  readonly client: Pick<KubeClient, 'find' | 'create' | 'replace'>;
   readonly namespace: string;
   readonly name: string;
   /** Unique to this process: the pod's name and a random part. */

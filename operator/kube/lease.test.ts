@@ -1,0 +1,187 @@
+import * as fc from 'fast-check';
+import { Registry } from 'prom-client';
+import { describe, expect, it } from 'vitest';
+import type { CallOptions, KubeClient } from './client.ts';
+import { FakeClock } from './clock.ts';
+import { KubeError } from './errors.ts';
+import { LeaderElector } from './lease.ts';
+import { keyOf } from './resource.ts';
+import type { KubeObject, Live, ObjectRef, Resource } from './resource.ts';
+
+type Trouble = 'none' | 'lost-before' | 'lost-after' | 'slow' | 'hang';
+
+/** One Lease with optimistic concurrency; every call takes time and may fail before or after it took effect. */
+class FakeLeases {
+  stored: Live<KubeObject> | undefined;
+  #version = 0;
+  readonly #clock: FakeClock;
+
+  constructor(clock: FakeClock) {
+    this.#clock = clock;
+  }
+
+  /** A connection of one candidate, with its own luck. */
+  connect(luck: () => Trouble): Pick<KubeClient, 'find' | 'create' | 'replace'> {
+    const call = async <R>(options: CallOptions | undefined, effect: () => R): Promise<R> => {
+      const trouble = luck();
+      const fail = (): KubeError => new KubeError('injected', { code: 'network', method: 'PUT', path: '/lease' });
+      if (trouble === 'hang') {
+        await this.#wait(options?.timeoutMs ?? 10_000, options?.signal);
+        throw fail();
+      }
+      await this.#wait(trouble === 'slow' ? 3_000 : 10, options?.signal);
+      if (trouble === 'lost-before') throw fail();
+      const result = effect();
+      await this.#wait(trouble === 'slow' ? 1_500 : 10, options?.signal);
+      if (trouble === 'lost-after') throw fail();
+      return result;
+    };
+    return {
+      find: <T extends KubeObject>(_resource: Resource<T>, _ref: ObjectRef, options?: CallOptions) =>
+        call(options, () => structuredClone(this.stored) as Live<T> | undefined),
+      create: <T extends KubeObject>(_resource: Resource<T>, object: T, options?: CallOptions) =>
+        call(options, () => {
+          if (this.stored) throw new KubeError('there', { code: 'alreadyExists', method: 'POST', path: keyOf(object) });
+          return this.#store<T>(object, 'uid');
+        }),
+      replace: <T extends KubeObject>(_resource: Resource<T>, object: Live<T>, options?: CallOptions) =>
+        call(options, () => {
+          if (this.stored?.metadata.resourceVersion !== object.metadata.resourceVersion) {
+            throw new KubeError('changed', { code: 'conflict', method: 'PUT', path: keyOf(object) });
+          }
+          return this.#store<T>(object, object.metadata.uid);
+        }),
+    };
+  }
+
+  #store<T extends KubeObject>(object: T, uid: string): Live<T> {
+    this.#version += 1;
+    const stored = { ...structuredClone(object), metadata: { ...object.metadata, uid, resourceVersion: String(this.#version) } };
+    this.stored = stored;
+    return structuredClone(stored);
+  }
+
+  #wait(delayMs: number, signal?: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const cancel = this.#clock.setTimer(resolve, delayMs);
+      signal?.addEventListener(
+        'abort',
+        () => {
+          cancel();
+          reject(new Error('aborted'));
+        },
+        { once: true },
+      );
+    });
+  }
+}
+
+interface Candidate {
+  readonly elector: LeaderElector;
+  readonly stop: AbortController;
+  readonly log: string[];
+  readonly ended: Promise<void>;
+}
+
+function start(leases: FakeLeases, clock: FakeClock, identity: string, luck: () => Trouble = () => 'none', registry?: Registry): Candidate {
+  const log: string[] = [];
+  const stop = new AbortController();
+  const elector = new LeaderElector({
+    client: leases.connect(luck),
+    namespace: 'n',
+    name: 'l',
+    identity,
+    clock,
+    ...(registry ? { registry } : {}),
+    onStartedLeading: (signal) => {
+      log.push('start');
+      signal.addEventListener('abort', () => log.push('abort'));
+    },
+    onStoppedLeading: (reason) => log.push(reason),
+  });
+  return { elector, stop, log, ended: elector.run(stop.signal) };
+}
+
+describe('LeaderElector', () => {
+  it('never has two leaders, whatever the network does, and has one when it is quiet again', async () => {
+    const trouble = fc.constantFrom<Trouble>('none', 'none', 'none', 'lost-before', 'lost-after', 'slow', 'hang');
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.array(trouble, { minLength: 1, maxLength: 25 }), { minLength: 2, maxLength: 3 }), async (plans) => {
+        const clock = new FakeClock();
+        const leases = new FakeLeases(clock);
+        let together = 0;
+        const begin = (plan: Trouble[], i: number, life: number): Candidate =>
+          start(leases, clock, `c${i}-${life}`, () => plan.shift() ?? 'none');
+        const candidates = plans.map((plan, i) => begin([...plan], i, 0));
+        for (let t = 0; t < 240; t++) {
+          await clock.advance(500);
+          together = Math.max(together, candidates.filter(({ elector }) => elector.isLeader).length);
+          // A process that lost its lease ends and is started again.
+          for (const [i, { log }] of candidates.entries()) if (log.length >= 3) candidates[i] = begin([], i, t);
+        }
+        expect(together).toBe(1);
+        expect(candidates.filter(({ elector }) => elector.isLeader)).toHaveLength(1);
+        for (const { stop } of candidates) stop.abort();
+        await clock.advance(20_000);
+        await Promise.all(candidates.map(({ ended }) => ended));
+      }),
+      { numRuns: 40 },
+    );
+  });
+
+  it('gives up ten seconds after its last renewal although the request never comes back, and before its lease runs out', async () => {
+    const clock = new FakeClock();
+    const leases = new FakeLeases(clock);
+    let hanging = false;
+    const registry = new Registry();
+    const holder = start(leases, clock, 'holder', () => (hanging ? 'hang' : 'none'), registry);
+    await clock.advance(100);
+    expect(holder.elector.isLeader).toBe(true);
+    expect(await registry.metrics()).toContain('leader_election_master_status{name="l"} 1');
+    const rival = start(leases, clock, 'rival');
+    await clock.advance(10_000);
+    expect(rival.elector).toMatchObject({ isLeader: false, leader: 'holder' });
+
+    hanging = true;
+    await clock.advance(7_900);
+    expect(holder.elector.isLeader).toBe(true);
+    await clock.advance(2_100);
+    expect(holder.elector.isLeader).toBe(false);
+    expect(holder.log).toEqual(['start', 'abort', 'the lease could not be renewed within 10000 ms']);
+    expect(rival.elector.isLeader).toBe(false);
+    await clock.advance(10_000);
+    expect(rival.elector.isLeader).toBe(true);
+    expect(await registry.metrics()).toContain('leader_election_master_status{name="l"} 0');
+    await holder.ended;
+    rival.stop.abort();
+    await clock.advance(100);
+    await rival.ended;
+  });
+
+  it('releases on stop, so that the next one need not wait', async () => {
+    const clock = new FakeClock();
+    const leases = new FakeLeases(clock);
+    const first = start(leases, clock, 'first');
+    await clock.advance(100);
+    const second = start(leases, clock, 'second');
+    await clock.advance(100);
+    first.stop.abort();
+    await clock.advance(100);
+    await first.ended;
+    expect(first.log).toEqual(['start', 'abort', 'giving up leadership to stop']);
+    await clock.advance(2_500);
+    expect(second.elector.isLeader).toBe(true);
+    second.stop.abort();
+    await clock.advance(100);
+    await second.ended;
+  });
+
+  it('refuses timings under which two could lead', () => {
+    const clock = new FakeClock();
+    const client = new FakeLeases(clock).connect(() => 'none');
+    const make = (timing: object) => () =>
+      new LeaderElector({ client, namespace: 'n', name: 'l', identity: 'x', onStartedLeading: () => undefined, ...timing });
+    expect(make({ leaseDurationMs: 10_000, renewDeadlineMs: 10_000 })).toThrow(RangeError);
+    expect(make({ renewDeadlineMs: 2_000, retryPeriodMs: 2_000 })).toThrow(RangeError);
+  });
+});
