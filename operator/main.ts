@@ -1,4 +1,11 @@
-/** The operator process: wiring only. Watches from the start, so that a standby takes over with warm caches; reconciles while it leads. */
+/**
+ * The operator process: wiring only. Watches from the start, so that a standby takes over with warm caches; reconciles while it leads.
+ *
+ * A leader that loses the Lease (the API server was away for longer than the renewal deadline, say) stops writing at once and stands for
+ * election again in the same process. client-go's way is to exit; but then the kubelet's restart back-off, up to five minutes, would stand
+ * between the end of the outage and the next reconcile. Nothing stale is carried over: each term has its own queue, and the caches are
+ * watches that resume by themselves.
+ */
 import { pino } from 'pino';
 import { Registry, collectDefaultMetrics } from 'prom-client';
 import { GROUP } from '../crds/hftengine.ts';
@@ -15,31 +22,29 @@ import { LeaderElector } from './kube/lease.ts';
 import { keyOf } from './kube/resource.ts';
 import { HELP, OptionsError, readOptions, type OperatorOptions } from './options.ts';
 
-async function run(options: OperatorOptions): Promise<number> {
+async function run(options: OperatorOptions): Promise<void> {
   const log = pino({ level: options.logLevel, base: { identity: options.identity } });
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   const stopping = new AbortController();
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stopping.abort(new Error(`${signal} received`)));
 
-  const client = loadClient({ registry, userAgent: FIELD_MANAGER, ...(options.kubeconfig === undefined ? {} : { kubeconfigPath: options.kubeconfig }) });
+  const client = loadClient({
+    registry,
+    userAgent: FIELD_MANAGER,
+    ...(options.kubeconfig === undefined ? {} : { kubeconfigPath: options.kubeconfig }),
+  });
   const events = new EventRecorder({ client, component: FIELD_MANAGER, instance: options.identity, registry, log });
   const applier = new Applier({ client, fieldManager: FIELD_MANAGER, annotationPrefix: GROUP, registry });
+  let controller: Controller | undefined;
   const caches = new Caches({
     client,
     registry,
     log,
     ...(options.watchNamespace === undefined ? {} : { namespace: options.watchNamespace }),
-    onChange: (key) => controller.enqueue(key),
+    onChange: (key) => controller?.enqueue(key),
   });
   const reconciler = new EngineReconciler({ client, caches, applier, events, probe: httpProbe, log, operatorNamespace: options.namespace });
-  const controller = new Controller({
-    name: 'hftengine',
-    reconcile: (key, signal) => reconciler.reconcile(key, signal),
-    maxConcurrent: options.workers,
-    registry,
-    log,
-  });
 
   const health = new HealthServer({ registry, log });
   for (const [kind, reflector] of caches.all) health.addHealthz(`watch-${kind}`, () => reflector.health());
@@ -53,12 +58,19 @@ async function run(options: OperatorOptions): Promise<number> {
     retryPeriodMs: (options.leaseSeconds * 1_000) / 7.5,
     registry,
     log,
-    onStartedLeading: async (signal) => {
-      await caches.whenSynced(SYNC_TIMEOUT_MS, signal);
+    onStartedLeading: async (term) => {
+      await caches.whenSynced(term);
+      if (term.aborted) return;
+      controller = new Controller({
+        name: 'hftengine',
+        reconcile: (key, signal) => reconciler.reconcile(key, signal),
+        maxConcurrent: options.workers,
+        registry,
+        log,
+      });
       for (const engine of caches.engines.list()) controller.enqueue(keyOf(engine));
       controller.start();
     },
-    onStoppedLeading: (reason) => log.info({ reason }, 'no longer the leader'),
   });
   health.addHealthz('lease', () => elector.health());
   health.addReadyz('caches', () => {
@@ -69,25 +81,22 @@ async function run(options: OperatorOptions): Promise<number> {
   log.info({ port, namespace: options.watchNamespace ?? 'all' }, 'hft-operator is up');
 
   caches.start(stopping.signal);
-  await elector.run(stopping.signal);
-  const asked = stopping.signal.aborted;
-  // A process that lost the Lease must not write another byte: reconciles are cut off, not drained.
-  await controller.stop({ drainTimeoutMs: 0 });
-  stopping.abort();
+  while (!stopping.signal.aborted) {
+    await elector.run(stopping.signal);
+    // A process without the Lease must not write another byte: reconciles are cut off, not drained.
+    await controller?.stop({ drainTimeoutMs: 0 });
+    controller = undefined;
+  }
   await events.stop();
   await health.close();
   await client.close();
-  log.info({}, asked ? 'stopped as asked' : 'the Lease was lost; the process ends so that a new one starts clean');
-  return asked ? 0 : 1;
+  log.info({}, 'stopped as asked');
 }
-
-/** How long a new leader waits for its first list of every kind before it gives the Lease up. */
-const SYNC_TIMEOUT_MS = 60_000;
 
 try {
   const options = readOptions(process.argv.slice(2), process.env);
   if (options === 'help') console.log(HELP);
-  else process.exitCode = await run(options);
+  else await run(options);
 } catch (error) {
   console.error(error instanceof OptionsError ? error.message : error);
   process.exitCode = 2;

@@ -29,7 +29,12 @@ export class ApplyError extends Error {
 }
 
 /** Applies the objects in order. Throws {@link ApplyError} for one that the API server refuses, KubeError when it does not answer. */
-export async function applyObjects({ client, caches, applier }: ApplyDeps, engine: HFTEngine, objects: ReconcilePlan['objects'], signal: AbortSignal): Promise<Written[]> {
+export async function applyObjects(
+  { client, caches, applier }: ApplyDeps,
+  engine: HFTEngine,
+  objects: ReconcilePlan['objects'],
+  signal: AbortSignal,
+): Promise<Written[]> {
   const written: Written[] = [];
   for (const desired of objects) {
     const resource = childResource(desired.kind);
@@ -63,7 +68,10 @@ function isOurs(live: Live<KubeObject>, engine: HFTEngine): boolean {
   }
   const owners = live.metadata.ownerReferences ?? [];
   // A child whose owner reference was removed by hand still carries the label; a child of a deleted namesake has that one's uid.
-  return owners.some(({ uid }) => uid === engine.metadata.uid) || (owners.length === 0 && live.metadata.labels?.[ENGINE_LABEL] === engine.metadata.name);
+  return (
+    owners.some(({ uid }) => uid === engine.metadata.uid) ||
+    (owners.length === 0 && live.metadata.labels?.[ENGINE_LABEL] === engine.metadata.name)
+  );
 }
 
 export async function setGates({ applier }: ApplyDeps, gates: ReconcilePlan['gates'], now: Date, signal: AbortSignal): Promise<void> {
@@ -71,7 +79,8 @@ export async function setGates({ applier }: ApplyDeps, gates: ReconcilePlan['gat
     const status = decision.open ? 'True' : 'False';
     const present = gateCondition(pod);
     if (present?.status === status && present.reason === decision.reason && present.message === decision.message) continue;
-    const lastTransitionTime = present?.status === status && present.lastTransitionTime !== undefined ? present.lastTransitionTime : wireTime(now);
+    const lastTransitionTime =
+      present?.status === status && present.lastTransitionTime !== undefined ? present.lastTransitionTime : wireTime(now);
     const condition = { type: SERVING_GATE, status, reason: decision.reason, message: decision.message, lastTransitionTime };
     try {
       await applier.applyStatus(resources.pods, pod, { conditions: [condition] }, { signal, partial: true });

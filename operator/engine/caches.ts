@@ -34,7 +34,10 @@ export class Caches {
     this.engines = new Reflector<RawHFTEngine>({ ...common, resource: hftEngines });
     this.pods = new Reflector({ ...common, resource: resources.pods, labelSelector });
     this.#children = new Map(
-      CHILD_RESOURCES.map((resource) => [resource.kind, new Reflector<KubeObject>({ ...common, resource: childResource(resource.kind), labelSelector })]),
+      CHILD_RESOURCES.map((resource) => [
+        resource.kind,
+        new Reflector<KubeObject>({ ...common, resource: childResource(resource.kind), labelSelector }),
+      ]),
     );
     const onEngine = (engine: Live<RawHFTEngine>): void => onChange(keyOf(engine));
     this.engines.on({ added: onEngine, updated: onEngine, deleted: onEngine });
@@ -54,15 +57,17 @@ export class Caches {
     for (const reflector of [this.engines, this.pods, ...this.#children.values()]) reflector.start(signal);
   }
 
-  /** Resolves once every kind was listed; rejects after `timeoutMs`. */
-  async whenSynced(timeoutMs: number, signal: AbortSignal): Promise<void> {
-    await Promise.all([this.engines, this.pods, ...this.#children.values()].map((reflector) => reflector.whenSynced({ timeoutMs, signal })));
+  /** Resolves once every kind was listed; rejects only when the signal aborts. */
+  async whenSynced(signal: AbortSignal): Promise<void> {
+    await Promise.all([this.engines, this.pods, ...this.#children.values()].map((reflector) => reflector.whenSynced({ signal })));
   }
 
   childrenOf(kind: string, engine: ObjectRef): Live<KubeObject>[] {
     const reflector = this.#children.get(kind);
     if (reflector === undefined) throw new TypeError(`${kind} is not watched`);
-    return reflector.list(engine.namespace === undefined ? {} : { namespace: engine.namespace }).filter((child) => child.metadata.labels?.[ENGINE_LABEL] === engine.name);
+    return reflector
+      .list(engine.namespace === undefined ? {} : { namespace: engine.namespace })
+      .filter((child) => child.metadata.labels?.[ENGINE_LABEL] === engine.name);
   }
 
   podsOf(engine: ObjectRef): Pod[] {

@@ -18,14 +18,20 @@ function configHashOfTemplate(deployment: KubeObject | undefined): string | unde
 }
 
 /** The changes from the live Deployment to the wanted one; empty when the pod template is the same. */
-export function changesOf(live: Deployment | undefined, wanted: KubeObject, liveConfigs: readonly ConfigMap[], config: EngineConfig): Change[] {
+export function changesOf(
+  live: Deployment | undefined,
+  wanted: KubeObject,
+  liveConfigs: readonly ConfigMap[],
+  config: EngineConfig,
+): Change[] {
   if (live === undefined) return [{ class: 'create', field: 'spec', reason: 'there is no engine yet' }];
   if (revisionOfTemplate(live) === revisionOfTemplate(wanted)) return [];
   const changes: Change[] = [];
   const restart = (field: string, reason: string): void => void changes.push({ class: 'restart', field, reason });
   const before = templateOf(live)?.spec?.containers?.[0];
   const after = templateOf(wanted)?.spec?.containers?.[0];
-  if (before?.image !== after?.image) restart('spec.image', `${before?.image ?? 'none'} becomes ${after?.image ?? 'none'}: a new image needs a new pod`);
+  if (before?.image !== after?.image)
+    restart('spec.image', `${before?.image ?? 'none'} becomes ${after?.image ?? 'none'}: a new image needs a new pod`);
   if (!same(before?.resources, after?.resources)) restart('spec.resources', 'requests and limits are fixed when a container starts');
   if (!same(heapFlagsOf(before), heapFlagsOf(after))) {
     restart('spec.runtime', `heap flags become ${heapFlagsOf(after).join(' ')}: V8 reads them when it starts`);

@@ -11,10 +11,15 @@ import { isOver } from './pods.ts';
 import { hftEngines } from './resource.ts';
 
 /** What is still in the way of the deletion; undefined once the resource may go. */
-export async function finalize({ caches, applier, client }: ApplyDeps, engine: HFTEngine, signal: AbortSignal): Promise<string | undefined> {
+export async function finalize(
+  { caches, applier, client }: ApplyDeps,
+  engine: HFTEngine,
+  signal: AbortSignal,
+): Promise<string | undefined> {
   const ref = { name: engine.metadata.name, namespace: engine.metadata.namespace };
   for (const deployment of caches.childrenOf('Deployment', ref)) {
-    if (deployment.metadata.deletionTimestamp === undefined) await applier.remove(resources.deployments, deployment, { signal, propagationPolicy: 'Background' });
+    if (deployment.metadata.deletionTimestamp === undefined)
+      await applier.remove(resources.deployments, deployment, { signal, propagationPolicy: 'Background' });
   }
   const pods = caches.podsOf(ref).filter((pod) => !isOver(pod));
   if (pods.length > 0) return `draining ${pods.map(({ metadata }) => metadata.name).join(', ')}`;
@@ -28,7 +33,12 @@ export async function finalize({ caches, applier, client }: ApplyDeps, engine: H
 }
 
 /** Puts the finalizer on or takes it off, unless that is so already. The resource version guards against finalizers that others set meanwhile. */
-export async function setFinalizer({ client }: Pick<ApplyDeps, 'client'>, engine: HFTEngine, present: boolean, signal: AbortSignal): Promise<void> {
+export async function setFinalizer(
+  { client }: Pick<ApplyDeps, 'client'>,
+  engine: HFTEngine,
+  present: boolean,
+  signal: AbortSignal,
+): Promise<void> {
   const finalizers = engine.metadata.finalizers ?? [];
   if (finalizers.includes(DRAIN_FINALIZER) === present) return;
   const next = present ? [...finalizers, DRAIN_FINALIZER] : finalizers.filter((finalizer) => finalizer !== DRAIN_FINALIZER);

@@ -13,11 +13,21 @@ export const NOW = new Date('2026-01-02T03:04:05.000Z');
 export const TOKEN = 'token-token-token-token-token-token';
 export const OPERATOR_NAMESPACE = 'hft-system';
 
-export function engineWith(spec: Partial<HFTEngineSpecInput> = {}, more: { generation?: number; status?: HFTEngineStatus; annotations?: Record<string, string> } = {}): HFTEngine {
+export function engineWith(
+  spec: Partial<HFTEngineSpecInput> = {},
+  more: { generation?: number; status?: HFTEngineStatus; annotations?: Record<string, string> } = {},
+): HFTEngine {
   return hftEngineSchema.parse({
     apiVersion: 'hftengine.io/v1alpha1',
     kind: 'HFTEngine',
-    metadata: { name: 'demo', namespace: 'trading', uid: 'uid-1', generation: more.generation ?? 1, resourceVersion: '7', annotations: more.annotations ?? {} },
+    metadata: {
+      name: 'demo',
+      namespace: 'trading',
+      uid: 'uid-1',
+      generation: more.generation ?? 1,
+      resourceVersion: '7',
+      annotations: more.annotations ?? {},
+    },
     spec: { instruments: [{ symbol: 'BTC-USD', tickSize: '0.01', lotSize: '0.0001' }], ...spec },
     ...(more.status === undefined ? {} : { status: more.status }),
   });
@@ -31,7 +41,9 @@ export function observedWith(more: Partial<Observed> = {}): Observed {
 export function liveObjects(engine: HFTEngine): { deployment: Deployment; configMaps: ConfigMap[] } {
   const { objects } = plan(engine, observedWith(), OPERATOR_NAMESPACE);
   const live = (kind: string) =>
-    objects.filter((object) => object.kind === kind).map((object) => ({ ...object, metadata: { ...object.metadata, uid: `uid-${object.metadata.name}`, resourceVersion: '9' } }));
+    objects
+      .filter((object) => object.kind === kind)
+      .map((object) => ({ ...object, metadata: { ...object.metadata, uid: `uid-${object.metadata.name}`, resourceVersion: '9' } }));
   const [deployment] = live('Deployment');
   if (deployment === undefined) throw new Error('no Deployment was planned');
   return { deployment: deployment as Deployment, configMaps: live('ConfigMap') as ConfigMap[] };
@@ -51,7 +63,14 @@ export interface PodOptions {
 /** A pod that a ReplicaSet would have made from `deployment`. */
 export function podOf(deployment: Deployment, options: PodOptions = {}): Pod {
   const template = templateOf(deployment);
-  const { name = 'demo-engine-abc', containerId = 'containerd://0123456789abcdef', gate, ready = false, terminating = false, state = { running: {} } } = options;
+  const {
+    name = 'demo-engine-abc',
+    containerId = 'containerd://0123456789abcdef',
+    gate,
+    ready = false,
+    terminating = false,
+    state = { running: {} },
+  } = options;
   const conditions = [
     ...(gate === undefined ? [] : [{ type: SERVING_GATE, reason: 'Verified', lastTransitionTime: '2026-01-02T03:00:00Z', ...gate }]),
     { type: 'Ready', status: ready ? 'True' : 'False' },
@@ -74,7 +93,9 @@ export function podOf(deployment: Deployment, options: PodOptions = {}): Pod {
       phase: 'Running',
       podIP: '10.0.0.9',
       conditions,
-      containerStatuses: [{ name: 'engine', containerID: containerId, state, ...(options.lastState === undefined ? {} : { lastState: options.lastState }) }],
+      containerStatuses: [
+        { name: 'engine', containerID: containerId, state, ...(options.lastState === undefined ? {} : { lastState: options.lastState }) },
+      ],
     },
   };
   return pod as Pod;

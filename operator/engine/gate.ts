@@ -50,7 +50,10 @@ function verify(pod: Pod, status: EngineStatus, durableSequence: number | undefi
   const container = pod.spec?.containers?.find(({ name }) => name === ENGINE_CONTAINER);
   const wantedFlags = heapFlagsOf(container);
   if (wantedFlags.some((flag) => !status.heapFlags.includes(flag))) {
-    return closed('HeapFlagsMismatch', `the engine runs with ${status.heapFlags.join(' ') || 'no heap flags'}, its pod asks for ${wantedFlags.join(' ')}`);
+    return closed(
+      'HeapFlagsMismatch',
+      `the engine runs with ${status.heapFlags.join(' ') || 'no heap flags'}, its pod asks for ${wantedFlags.join(' ')}`,
+    );
   }
   if (durableSequence !== undefined && status.sequence < durableSequence) {
     return closed(

@@ -21,16 +21,26 @@ export interface Observer {
 }
 
 /** Throws KubeError when the Secret must be read and the API server does not answer. */
-export async function observe({ client, caches, probe, tokens }: Observer, engine: HFTEngine, signal: AbortSignal): Promise<Omit<Observed, 'applyFailure'>> {
+export async function observe(
+  { client, caches, probe, tokens }: Observer,
+  engine: HFTEngine,
+  signal: AbortSignal,
+): Promise<Omit<Observed, 'applyFailure'>> {
   const ref = { name: engine.metadata.name, namespace: engine.metadata.namespace };
   const names = engineNames(ref.name);
   const adminToken = await adminTokenOf({ client, tokens }, engine, signal);
-  const deployment = caches.childrenOf('Deployment', ref).find(({ metadata }) => metadata.name === names.deployment) as Deployment | undefined;
+  const deployment = caches.childrenOf('Deployment', ref).find(({ metadata }) => metadata.name === names.deployment) as
+    | Deployment
+    | undefined;
   const claim = caches.childrenOf('PersistentVolumeClaim', ref).find(({ metadata }) => metadata.name === names.journalClaim) as
     | PersistentVolumeClaim
     | undefined;
   const pods = await Promise.all(
-    caches.podsOf(ref).map(async (pod): Promise<ObservedPod> => (isRunning(pod) && !isOver(pod) ? { pod, answer: await probe.status(pod, adminToken, signal) } : { pod })),
+    caches
+      .podsOf(ref)
+      .map(async (pod): Promise<ObservedPod> =>
+        isRunning(pod) && !isOver(pod) ? { pod, answer: await probe.status(pod, adminToken, signal) } : { pod },
+      ),
   );
   const serving = pods.find(({ pod, answer }) => !isTerminating(pod) && answer?.reachable === true && answer.status.phase === 'serving');
   const check =
@@ -52,7 +62,11 @@ export async function observe({ client, caches, probe, tokens }: Observer, engin
  * The admin token of an engine: the one in its Secret, or the one remembered, or a new one. The Secret is read from the API server rather
  * than from the cache when the cache has none, because a new token would lock the operator out of an engine that runs with the old one.
  */
-async function adminTokenOf({ client, tokens }: Pick<Observer, 'client' | 'tokens'>, engine: HFTEngine, signal: AbortSignal): Promise<string> {
+async function adminTokenOf(
+  { client, tokens }: Pick<Observer, 'client' | 'tokens'>,
+  engine: HFTEngine,
+  signal: AbortSignal,
+): Promise<string> {
   const { name, namespace, uid } = engine.metadata;
   const remembered = tokens.get(uid);
   if (remembered !== undefined) return remembered;

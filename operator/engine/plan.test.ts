@@ -1,6 +1,15 @@
 import { describe, expect, test } from 'vitest';
 import type { HFTEngineSpecInput, HFTEngineStatus } from '../../crds/hftengine.ts';
-import { answerOf, engineWith, liveObjects, NOW, observedWith, OPERATOR_NAMESPACE, podOf, type PodOptions } from './fixtures.test-support.ts';
+import {
+  answerOf,
+  engineWith,
+  liveObjects,
+  NOW,
+  observedWith,
+  OPERATOR_NAMESPACE,
+  podOf,
+  type PodOptions,
+} from './fixtures.test-support.ts';
 import type { Observed } from './observed.ts';
 import { needsCheck, plan } from './plan.ts';
 
@@ -8,7 +17,8 @@ const conditionOf = (status: HFTEngineStatus, type: string) => {
   const found = status.conditions?.find((condition) => condition.type === type);
   return found === undefined ? 'absent' : `${found.status} ${found.reason}`;
 };
-const messageOf = (status: HFTEngineStatus, type: string): string => status.conditions?.find((condition) => condition.type === type)?.message ?? '';
+const messageOf = (status: HFTEngineStatus, type: string): string =>
+  status.conditions?.find((condition) => condition.type === type)?.message ?? '';
 const planned = (engine = engineWith(), observed: Partial<Observed> = {}) => plan(engine, observedWith(observed), OPERATOR_NAMESPACE);
 
 const VERIFIED = `container 0123456789ab recovered and runs configuration `;
@@ -17,7 +27,17 @@ describe('a new engine', () => {
   test('everything is to be created and nothing is claimed', () => {
     const { objects, status, gates } = planned();
     expect(objects.map(({ kind }) => kind).sort()).toEqual(
-      ['ConfigMap', 'Deployment', 'NetworkPolicy', 'PersistentVolumeClaim', 'PodDisruptionBudget', 'Secret', 'Service', 'Service', 'ServiceAccount'].sort(),
+      [
+        'ConfigMap',
+        'Deployment',
+        'NetworkPolicy',
+        'PersistentVolumeClaim',
+        'PodDisruptionBudget',
+        'Secret',
+        'Service',
+        'Service',
+        'ServiceAccount',
+      ].sort(),
     );
     expect(objects.at(-1)?.kind).toBe('Deployment');
     expect(gates).toEqual([]);
@@ -36,8 +56,18 @@ describe('a new engine', () => {
 });
 
 /** An engine whose Deployment is applied and whose one pod is as `options` say. */
-function running(options: PodOptions & { answer?: ReturnType<typeof answerOf> | { reachable: false; reason: string } | 'none'; status?: HFTEngineStatus; annotations?: Record<string, string>; spec?: Partial<HFTEngineSpecInput> }) {
-  const engine = engineWith(options.spec ?? {}, { ...(options.status ? { status: options.status } : {}), ...(options.annotations ? { annotations: options.annotations } : {}) });
+function running(
+  options: PodOptions & {
+    answer?: ReturnType<typeof answerOf> | { reachable: false; reason: string } | 'none';
+    status?: HFTEngineStatus;
+    annotations?: Record<string, string>;
+    spec?: Partial<HFTEngineSpecInput>;
+  },
+) {
+  const engine = engineWith(options.spec ?? {}, {
+    ...(options.status ? { status: options.status } : {}),
+    ...(options.annotations ? { annotations: options.annotations } : {}),
+  });
   const live = liveObjects(engine);
   const answer = options.answer ?? answerOf(engine);
   const pod = podOf(live.deployment, options);
@@ -46,7 +76,12 @@ function running(options: PodOptions & { answer?: ReturnType<typeof answerOf> | 
 
 describe('the way to Ready', () => {
   test.each([
-    ['the container does not run yet', { answer: 'none' as const, state: { waiting: { reason: 'ContainerCreating' } } }, 'False Starting', false],
+    [
+      'the container does not run yet',
+      { answer: 'none' as const, state: { waiting: { reason: 'ContainerCreating' } } },
+      'False Starting',
+      false,
+    ],
     ['the engine replays its journal', { answer: answerOf(engineWith(), { phase: 'recovering' }) }, 'False Recovering', false],
     ['the engine warms up', { answer: answerOf(engineWith(), { phase: 'warming' }) }, 'False WarmingUp', false],
     ['the engine does not answer', { answer: { reachable: false as const, reason: 'no answer' } }, 'False Unreachable', false],
@@ -78,13 +113,21 @@ describe('the readiness gate', () => {
   const status = { sequence: 41, conditions: [] };
   test('stays open for a verified engine that is silent for a moment', () => {
     const hash = running({}).status.configHash ?? '';
-    const { gates } = running({ ready: true, gate: { status: 'True', message: VERIFIED + hash }, answer: { reachable: false, reason: 'no answer' } });
+    const { gates } = running({
+      ready: true,
+      gate: { status: 'True', message: VERIFIED + hash },
+      answer: { reachable: false, reason: 'no answer' },
+    });
     expect(gates[0]?.decision.open).toBe(true);
   });
 
   test('closes when the container inside the pod is another one and does not answer yet', () => {
     const hash = running({}).status.configHash ?? '';
-    const { gates } = running({ containerId: 'containerd://ffffffffffffffff', gate: { status: 'True', message: VERIFIED + hash }, answer: { reachable: false, reason: 'no answer' } });
+    const { gates } = running({
+      containerId: 'containerd://ffffffffffffffff',
+      gate: { status: 'True', message: VERIFIED + hash },
+      answer: { reachable: false, reason: 'no answer' },
+    });
     expect(gates[0]?.decision).toMatchObject({ open: false, reason: 'Unreachable' });
   });
 
@@ -113,7 +156,10 @@ describe('the readiness gate', () => {
 describe('a change', () => {
   const before = engineWith();
   const live = liveObjects(before);
-  const servingPod = { pod: podOf(live.deployment, { ready: true, gate: { status: 'True', message: VERIFIED } }), answer: answerOf(before) };
+  const servingPod = {
+    pod: podOf(live.deployment, { ready: true, gate: { status: 'True', message: VERIFIED } }),
+    answer: answerOf(before),
+  };
   const change = (spec: Partial<HFTEngineSpecInput>, more: Partial<Observed> = {}) =>
     planned(engineWith(spec, { generation: 2, status: { observedGeneration: 1, sequence: 40 } }), { ...live, pods: [servingPod], ...more });
 
@@ -150,8 +196,15 @@ describe('a change', () => {
   });
 
   test('that the running engine refuses is not applied; the old one serves on and its reason is told', () => {
-    const refused = { accepted: false as const, code: 'HFT_INSTRUMENT_HAS_OPEN_ORDERS', message: 'BTC-USD has 3 open orders: cancel them first' };
-    const { status, objects, prune } = change({ instruments: [{ symbol: 'ETH-USD', tickSize: '0.01', lotSize: '0.01' }] }, { check: refused });
+    const refused = {
+      accepted: false as const,
+      code: 'HFT_INSTRUMENT_HAS_OPEN_ORDERS',
+      message: 'BTC-USD has 3 open orders: cancel them first',
+    };
+    const { status, objects, prune } = change(
+      { instruments: [{ symbol: 'ETH-USD', tickSize: '0.01', lotSize: '0.01' }] },
+      { check: refused },
+    );
     expect(objects.map(({ kind }) => kind)).not.toContain('Deployment');
     expect(objects.map(({ kind }) => kind)).not.toContain('ConfigMap');
     expect(prune).toEqual([]);
@@ -172,9 +225,17 @@ describe('a change', () => {
     const after = engineWith({ risk: { killSwitch: true } });
     const next = liveObjects(after);
     const configMaps = [...live.configMaps, ...next.configMaps];
-    const serving = planned(after, { deployment: next.deployment, configMaps, pods: [{ pod: podOf(next.deployment, { ready: true }), answer: answerOf(after) }] });
+    const serving = planned(after, {
+      deployment: next.deployment,
+      configMaps,
+      pods: [{ pod: podOf(next.deployment, { ready: true }), answer: answerOf(after) }],
+    });
     expect(serving.prune.map(({ metadata }) => metadata.name)).toEqual(live.configMaps.map(({ metadata }) => metadata.name));
-    const starting = planned(after, { deployment: next.deployment, configMaps, pods: [{ pod: podOf(next.deployment), answer: answerOf(after) }] });
+    const starting = planned(after, {
+      deployment: next.deployment,
+      configMaps,
+      pods: [{ pod: podOf(next.deployment), answer: answerOf(after) }],
+    });
     expect(starting.prune).toEqual([]);
   });
 });
@@ -182,12 +243,30 @@ describe('a change', () => {
 describe('trouble', () => {
   const ended = (message: string, extra = {}) => ({ terminated: { exitCode: 1, message, ...extra } });
   test.each<[string, PodOptions, string, string]>([
-    ['the engine refuses to start', { state: { waiting: { reason: 'CrashLoopBackOff' } }, lastState: ended('{"code":"HFT_TICK_CHANGED","message":"BTC-USD: tick size was 0.01"}') }, 'EngineFailed', 'HFT_TICK_CHANGED: BTC-USD: tick size was 0.01'],
+    [
+      'the engine refuses to start',
+      {
+        state: { waiting: { reason: 'CrashLoopBackOff' } },
+        lastState: ended('{"code":"HFT_TICK_CHANGED","message":"BTC-USD: tick size was 0.01"}'),
+      },
+      'EngineFailed',
+      'HFT_TICK_CHANGED: BTC-USD: tick size was 0.01',
+    ],
     ['the engine crashes', { state: ended('segmentation fault') }, 'EngineFailed', 'segmentation fault'],
     ['the engine says nothing', { state: ended('') }, 'EngineFailed', 'kubectl logs --previous'],
     ['out of memory', { state: ended('', { reason: 'OOMKilled', exitCode: 137 }) }, 'OutOfMemory', 'raise spec.resources.memory'],
     ['no image', { state: { waiting: { reason: 'ErrImagePull', message: 'no such image' } } }, 'ErrImagePull', 'no such image'],
-    ['no node', { state: {}, conditions: [{ type: 'PodScheduled', status: 'False', message: '0/1 nodes: Insufficient cpu', lastTransitionTime: '2026-01-02T03:00:00Z' }] }, 'Unschedulable', 'Insufficient cpu'],
+    [
+      'no node',
+      {
+        state: {},
+        conditions: [
+          { type: 'PodScheduled', status: 'False', message: '0/1 nodes: Insufficient cpu', lastTransitionTime: '2026-01-02T03:00:00Z' },
+        ],
+      },
+      'Unschedulable',
+      'Insufficient cpu',
+    ],
   ])('%s is told as Degraded', (_name, options, reason, text) => {
     const { status } = running({ ...options, answer: 'none' });
     expect(conditionOf(status, 'Degraded')).toBe(`True ${reason}`);
@@ -196,13 +275,29 @@ describe('trouble', () => {
   });
 
   test('an object that the API server refuses', () => {
-    expect(conditionOf(planned(engineWith(), { applyFailure: 'the API server refuses Service' }).status, 'Degraded')).toBe('True ApplyFailed');
+    expect(conditionOf(planned(engineWith(), { applyFailure: 'the API server refuses Service' }).status, 'Degraded')).toBe(
+      'True ApplyFailed',
+    );
   });
 
   test('a revision that does not serve in time', () => {
     const since = (seconds: number) => new Date(NOW.getTime() - seconds * 1000).toISOString();
     const late = (seconds: number) =>
-      running({ answer: 'none', status: { conditions: [{ type: 'Progressing', status: 'True', reason: 'Starting', message: '', lastTransitionTime: since(seconds), observedGeneration: 1 }] } }).status;
+      running({
+        answer: 'none',
+        status: {
+          conditions: [
+            {
+              type: 'Progressing',
+              status: 'True',
+              reason: 'Starting',
+              message: '',
+              lastTransitionTime: since(seconds),
+              observedGeneration: 1,
+            },
+          ],
+        },
+      }).status;
     expect(conditionOf(late(119), 'Progressing')).toBe('True Starting');
     expect(conditionOf(late(121), 'Progressing')).toBe('False DeadlineExceeded');
     expect(conditionOf(late(121), 'Degraded')).toBe('True DeadlineExceeded');

@@ -75,7 +75,8 @@ function judge(seen: ObservedPod, revision: string | undefined, engine: HFTEngin
   const { spec, status, metadata } = engine;
   const accepted = metadata.annotations?.[ACCEPT_SEQUENCE_ANNOTATION];
   const reached = seen.answer?.reachable === true ? String(seen.answer.status.sequence) : undefined;
-  const durableSequence = spec.journal.durability === 'memory' || (accepted !== undefined && accepted === reached) ? undefined : status?.sequence;
+  const durableSequence =
+    spec.journal.durability === 'memory' || (accepted !== undefined && accepted === reached) ? undefined : status?.sequence;
   const current = !isTerminating(seen.pod) && !isOver(seen.pod) && revision !== undefined && revisionOfPod(seen.pod) === revision;
   return { ...seen, gate: decideGate(seen.pod, seen.answer, durableSequence), current };
 }

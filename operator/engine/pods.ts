@@ -55,7 +55,15 @@ export interface PodTrouble {
 
 /** How long a pod may stay unscheduled before it is called a trouble: a volume binds and an old pod leaves in that time. */
 const UNSCHEDULABLE_AFTER_MS = 5_000;
-const TROUBLED_WAITS = new Set(['ErrImagePull', 'ImagePullBackOff', 'InvalidImageName', 'ErrImageNeverPull', 'CreateContainerConfigError', 'CreateContainerError', 'RunContainerError']);
+const TROUBLED_WAITS = new Set([
+  'ErrImagePull',
+  'ImagePullBackOff',
+  'InvalidImageName',
+  'ErrImageNeverPull',
+  'CreateContainerConfigError',
+  'CreateContainerError',
+  'RunContainerError',
+]);
 
 /**
  * What keeps a pod from running, in words for a person; undefined when nothing does.
@@ -64,7 +72,10 @@ const TROUBLED_WAITS = new Set(['ErrImagePull', 'ImagePullBackOff', 'InvalidImag
 export function troubleOf(pod: Pod, now: Date): PodTrouble | undefined {
   const scheduled = pod.status?.conditions?.find(({ type }) => type === 'PodScheduled');
   if (scheduled?.status === 'False' && now.getTime() - Date.parse(scheduled.lastTransitionTime ?? '') > UNSCHEDULABLE_AFTER_MS) {
-    return { reason: 'Unschedulable', message: `no node takes pod ${pod.metadata.name}: ${scheduled.message ?? scheduled.reason ?? 'no reason given'}` };
+    return {
+      reason: 'Unschedulable',
+      message: `no node takes pod ${pod.metadata.name}: ${scheduled.message ?? scheduled.reason ?? 'no reason given'}`,
+    };
   }
   const container = engineContainer(pod);
   const waiting = container?.state?.waiting;
@@ -76,7 +87,11 @@ export function troubleOf(pod: Pod, now: Date): PodTrouble | undefined {
   if (ended.reason === 'OOMKilled') {
     return { reason: 'OutOfMemory', message: 'the engine was killed at its memory limit: raise spec.resources.memory' };
   }
-  return { reason: 'EngineFailed', message: engineReason(ended.message) ?? `the engine ended with exit code ${ended.exitCode}; see kubectl logs --previous ${pod.metadata.name}` };
+  return {
+    reason: 'EngineFailed',
+    message:
+      engineReason(ended.message) ?? `the engine ended with exit code ${ended.exitCode}; see kubectl logs --previous ${pod.metadata.name}`,
+  };
 }
 
 /** `code: message` of a termination log, or the log's own last words when it is not the engine's JSON. */
@@ -84,7 +99,8 @@ function engineReason(log: string | undefined): string | undefined {
   if (log === undefined || log.trim() === '') return undefined;
   try {
     const parsed: unknown = JSON.parse(log);
-    if (typeof parsed === 'object' && parsed !== null && 'code' in parsed && 'message' in parsed) return `${String(parsed.code)}: ${String(parsed.message)}`;
+    if (typeof parsed === 'object' && parsed !== null && 'code' in parsed && 'message' in parsed)
+      return `${String(parsed.code)}: ${String(parsed.message)}`;
   } catch {
     // Not the engine's own report (a crash of the runtime, say): its last words are the best there is.
   }

@@ -31,7 +31,10 @@ export const httpProbe: EngineProbe = {
     try {
       return { reachable: true, status: await withClient(pod, adminToken, (client) => client.status(signal)) };
     } catch (error) {
-      return { reachable: false, reason: `the engine in pod ${pod.metadata.name} does not answer: ${error instanceof Error ? error.message : String(error)}` };
+      return {
+        reachable: false,
+        reason: `the engine in pod ${pod.metadata.name} does not answer: ${error instanceof Error ? error.message : String(error)}`,
+      };
     }
   },
   async check(pod, adminToken, config, signal) {

@@ -67,11 +67,13 @@ export class EngineReconciler {
     const failure = this.#failures.get(engine.metadata.uid);
     const seen = await observe({ client, caches, probe, tokens: this.#tokens }, engine, signal);
     const standing = failure?.generation === engine.metadata.generation ? failure.message : undefined;
-    const { objects, gates, prune: stale, status, requeueAfterMs } = plan(
-      engine,
-      { ...seen, ...(standing === undefined ? {} : { applyFailure: standing }) },
-      operatorNamespace,
-    );
+    const {
+      objects,
+      gates,
+      prune: stale,
+      status,
+      requeueAfterMs,
+    } = plan(engine, { ...seen, ...(standing === undefined ? {} : { applyFailure: standing }) }, operatorNamespace);
     const reported = await applier.applyStatus(hftEngines, source, status, { signal });
     if (reported.action === 'updated') announceStatus(events, source, engine.status, status);
 
@@ -81,7 +83,8 @@ export class EngineReconciler {
       await setGates(this.#options, gates, seen.now, signal);
       await prune(this.#options, stale, signal);
     } catch (error) {
-      if (error instanceof ApplyError) this.#failures.set(engine.metadata.uid, { generation: engine.metadata.generation, message: error.message });
+      if (error instanceof ApplyError)
+        this.#failures.set(engine.metadata.uid, { generation: engine.metadata.generation, message: error.message });
       throw error;
     }
     if (this.#failures.delete(engine.metadata.uid)) return { requeueAfterMs: 0 };
@@ -96,7 +99,13 @@ export class EngineReconciler {
     const conditions = setConditions(
       engine.status?.conditions,
       [
-        { type: 'Ready', status: 'False', reason: 'Deleting', message: `the HFTEngine is being deleted: ${waitingFor}`, observedGeneration },
+        {
+          type: 'Ready',
+          status: 'False',
+          reason: 'Deleting',
+          message: `the HFTEngine is being deleted: ${waitingFor}`,
+          observedGeneration,
+        },
         { type: 'Progressing', status: 'True', reason: 'Deleting', message: waitingFor, observedGeneration },
       ],
       new Date(),

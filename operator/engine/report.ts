@@ -18,7 +18,8 @@ export function announcements(before: HFTEngineStatus | undefined, after: HFTEng
     if (old?.status === condition.status && old.reason === condition.reason) continue;
     const { type, status, reason, message } = condition;
     if (type === 'Degraded' && status === 'True') news.push({ type: 'Warning', reason, note: message });
-    else if (type === 'Degraded' && old?.status === 'True') news.push({ type: 'Normal', reason: 'Recovered', note: `no longer degraded (${old.reason})` });
+    else if (type === 'Degraded' && old?.status === 'True')
+      news.push({ type: 'Normal', reason: 'Recovered', note: `no longer degraded (${old.reason})` });
     else if (type === 'Ready' && status === 'True') news.push({ type: 'Normal', reason, note: message });
     else if (type === 'Progressing' && status === 'True') news.push({ type: 'Normal', reason, note: message });
     else if (type === 'WholeCPUs' && status === 'False') news.push({ type: 'Normal', reason: 'FractionalCPU', note: message });
@@ -26,7 +27,12 @@ export function announcements(before: HFTEngineStatus | undefined, after: HFTEng
   return news;
 }
 
-export function announceStatus(events: EventRecorder, engine: KubeObject, before: HFTEngineStatus | undefined, after: HFTEngineStatus): void {
+export function announceStatus(
+  events: EventRecorder,
+  engine: KubeObject,
+  before: HFTEngineStatus | undefined,
+  after: HFTEngineStatus,
+): void {
   for (const { type, reason, note } of announcements(before, after)) events.event(engine, type, reason, note, 'Reconcile');
 }
 
@@ -35,7 +41,8 @@ export function announceRepairs(events: EventRecorder, engine: HFTEngine, source
   if (engine.status?.observedGeneration !== engine.metadata.generation) return;
   for (const { object, action, reasons } of written) {
     const what = `${object.kind ?? 'object'} ${object.metadata.name}`;
-    const note = action === 'created' ? `${what} was missing and was made again` : `${what} was put right: ${reasons.slice(0, 3).join('; ')}`;
+    const note =
+      action === 'created' ? `${what} was missing and was made again` : `${what} was put right: ${reasons.slice(0, 3).join('; ')}`;
     events.event(source, 'Normal', 'Repaired', note.slice(0, 1000), 'Reconcile');
   }
 }

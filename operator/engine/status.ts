@@ -59,7 +59,9 @@ function engineOf({ pod, answer, gate }: JudgedPod): NonNullable<HFTEngineStatus
 function sequenceOf({ engine, pods }: Judgement): number | undefined {
   const open = pods.find(({ gate, answer }) => gate.open && answer?.reachable === true);
   if (open?.answer?.reachable === true) return open.answer.status.sequence;
-  const draining = pods.flatMap(({ gate, answer }) => (gate.reason === 'Draining' && answer?.reachable === true ? [answer.status.sequence] : []));
+  const draining = pods.flatMap(({ gate, answer }) =>
+    gate.reason === 'Draining' && answer?.reachable === true ? [answer.status.sequence] : [],
+  );
   const known = Math.max(engine.status?.sequence ?? -1, ...draining);
   return known < 0 ? undefined : known;
 }
@@ -67,7 +69,10 @@ function sequenceOf({ engine, pods }: Judgement): number | undefined {
 const CLASS_WEIGHT: Record<Plan['class'], number> = { none: 0, create: 1, restart: 2, refused: 3 };
 
 function planClass(changes: Judgement['changes']): Plan['class'] {
-  return changes.reduce<Plan['class']>((heaviest, change) => (CLASS_WEIGHT[change.class] > CLASS_WEIGHT[heaviest] ? change.class : heaviest), 'none');
+  return changes.reduce<Plan['class']>(
+    (heaviest, change) => (CLASS_WEIGHT[change.class] > CLASS_WEIGHT[heaviest] ? change.class : heaviest),
+    'none',
+  );
 }
 
 function stageOf({ observed, refusal, changes, pods }: Judgement): Stage {
@@ -89,12 +94,16 @@ function stageOf({ observed, refusal, changes, pods }: Judgement): Stage {
 
 function troubleIn({ observed, refusal, pods }: Judgement): PodTrouble | undefined {
   if (refusal !== undefined) {
-    return { reason: 'ConfigRefused', message: `the engine refuses the new configuration and keeps the old one: ${refusal.code}: ${refusal.message}` };
+    return {
+      reason: 'ConfigRefused',
+      message: `the engine refuses the new configuration and keeps the old one: ${refusal.code}: ${refusal.message}`,
+    };
   }
   if (observed.applyFailure !== undefined) return { reason: 'ApplyFailed', message: observed.applyFailure };
   for (const { pod, gate, current } of pods) {
     if (!current) continue;
-    if (gate.reason === 'JournalBehind' || gate.reason === 'HeapFlagsMismatch' || gate.reason === 'ConfigMismatch') return { reason: gate.reason, message: gate.message };
+    if (gate.reason === 'JournalBehind' || gate.reason === 'HeapFlagsMismatch' || gate.reason === 'ConfigMismatch')
+      return { reason: gate.reason, message: gate.message };
     const trouble = troubleOf(pod, observed.now);
     if (trouble !== undefined) return trouble;
   }
@@ -111,11 +120,25 @@ function conditionsOf(judgement: Judgement, stage: Stage, trouble: PodTrouble | 
   // A new generation starts its own progress, and with it its own deadline.
   const progressing = findCondition(previous, 'Progressing');
   const fresh = progressing?.observedGeneration === generation ? previous : previous.filter(({ type }) => type !== 'Progressing');
-  const sinceMs = progressing?.observedGeneration === generation && progressing.status === 'True' ? Date.parse(progressing.lastTransitionTime) : observed.now.getTime();
+  const sinceMs =
+    progressing?.observedGeneration === generation && progressing.status === 'True'
+      ? Date.parse(progressing.lastTransitionTime)
+      : observed.now.getTime();
   const wasLate = progressing?.observedGeneration === generation && progressing.reason === 'DeadlineExceeded';
-  const late = !stage.ready && refusal === undefined && (wasLate || observed.now.getTime() - sinceMs > parseDurationMs(engine.spec.rollout.progressDeadline));
-  nexts.push({ type: 'Progressing', observedGeneration: generation, ...progressOf(stage, refusal !== undefined, late, engine.spec.rollout.progressDeadline) });
-  nexts.push({ type: 'Degraded', observedGeneration: generation, ...degradedOf(stage, trouble, late, engine.spec.rollout.progressDeadline) });
+  const late =
+    !stage.ready &&
+    refusal === undefined &&
+    (wasLate || observed.now.getTime() - sinceMs > parseDurationMs(engine.spec.rollout.progressDeadline));
+  nexts.push({
+    type: 'Progressing',
+    observedGeneration: generation,
+    ...progressOf(stage, refusal !== undefined, late, engine.spec.rollout.progressDeadline),
+  });
+  nexts.push({
+    type: 'Degraded',
+    observedGeneration: generation,
+    ...degradedOf(stage, trouble, late, engine.spec.rollout.progressDeadline),
+  });
   nexts.push({ type: 'ConfigApplied', observedGeneration: generation, ...configAppliedOf(judgement) });
   nexts.push({ type: 'WholeCPUs', observedGeneration: generation, ...wholeCpusOf(engine.spec.resources.cpu) });
   return setConditions(fresh, nexts, observed.now);
@@ -124,9 +147,11 @@ function conditionsOf(judgement: Judgement, stage: Stage, trouble: PodTrouble | 
 type Verdict = Pick<NewCondition, 'status' | 'reason' | 'message'>;
 
 function progressOf(stage: Stage, refused: boolean, late: boolean, deadline: string): Verdict {
-  if (refused) return { status: 'False', reason: 'ConfigRefused', message: 'nothing is rolled out: the engine refuses the new configuration' };
+  if (refused)
+    return { status: 'False', reason: 'ConfigRefused', message: 'nothing is rolled out: the engine refuses the new configuration' };
   if (stage.ready) return { status: 'False', reason: 'Complete', message: 'the running engine is what the spec asks for' };
-  if (late) return { status: 'False', reason: 'DeadlineExceeded', message: `the engine did not serve within ${deadline}: ${stage.message}` };
+  if (late)
+    return { status: 'False', reason: 'DeadlineExceeded', message: `the engine did not serve within ${deadline}: ${stage.message}` };
   return { status: 'True', reason: stage.reason, message: stage.message };
 }
 
@@ -139,16 +164,22 @@ function degradedOf(stage: Stage, trouble: PodTrouble | undefined, late: boolean
 function configAppliedOf({ desiredConfigHash, refusal, pods }: Judgement): Verdict {
   if (refusal !== undefined) return { status: 'False', reason: 'Refused', message: `${refusal.code}: ${refusal.message}` };
   const answer = pods.find(({ current }) => current)?.answer;
-  if (answer?.reachable !== true) return { status: 'Unknown', reason: 'NoAnswer', message: `waiting for an engine that reports configuration ${desiredConfigHash}` };
+  if (answer?.reachable !== true)
+    return { status: 'Unknown', reason: 'NoAnswer', message: `waiting for an engine that reports configuration ${desiredConfigHash}` };
   if (answer.status.configHash !== desiredConfigHash) {
-    return { status: 'False', reason: 'Differs', message: `the engine reports configuration ${answer.status.configHash}, the spec asks for ${desiredConfigHash}` };
+    return {
+      status: 'False',
+      reason: 'Differs',
+      message: `the engine reports configuration ${answer.status.configHash}, the spec asks for ${desiredConfigHash}`,
+    };
   }
   return { status: 'True', reason: 'Reported', message: `the engine reports configuration ${desiredConfigHash}` };
 }
 
 function wholeCpusOf(cpu: string | number): Verdict {
   const millis = parseCpuMillis(cpu);
-  if (millis % 1000 === 0) return { status: 'True', reason: 'Whole', message: 'whole CPUs: the kernel does not throttle the engine between ticks' };
+  if (millis % 1000 === 0)
+    return { status: 'True', reason: 'Whole', message: 'whole CPUs: the kernel does not throttle the engine between ticks' };
   const pauseMs = Math.ceil(100 - ((millis % 1000) / 1000) * 100);
   return {
     status: 'False',
