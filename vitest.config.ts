@@ -2,7 +2,7 @@ import { defineConfig } from 'vitest/config';
 
 /** Kinds of tests that need more than this process; everything else named `*.test.ts` is a unit test. */
 const SLOWER_KINDS = ['**/*.api.test.ts', '**/*.e2e.test.ts', '**/*.browser.test.ts'];
-const EXCLUDE = ['**/node_modules/**', 'dist/**'];
+const EXCLUDE = ['**/node_modules/**', 'dist/**', 'build/**'];
 
 export default defineConfig({
   test: {

@@ -1,6 +1,6 @@
 /** `npm run down`: takes the cluster away again. Volumes and images of a local cluster go with it. */
 import { parseArgs } from 'node:util';
-import { chooseProvider, PROVIDER_OPTIONS } from './cluster/provider.ts';
+import { providerOf, PROVIDER_OPTIONS } from './options.ts';
 
 const HELP = `npm run down -- [--provider kind|local]
 
@@ -11,6 +11,6 @@ const { values } = parseArgs({ options: { ...PROVIDER_OPTIONS, help: { type: 'bo
 if (values.help === true) {
   console.log(HELP);
 } else {
-  const provider = await chooseProvider(values);
+  const provider = await providerOf(values);
   await provider.down(console.log);
 }

@@ -2,7 +2,7 @@
 import { parseArgs } from 'node:util';
 import { engineNames, OPERATIONS_PORT, ORDERS_PORT } from '../charts/names.ts';
 import { bringUp, step } from './bring-up.ts';
-import { chooseProvider, PROVIDER_OPTIONS } from './cluster/provider.ts';
+import { providerOf, PROVIDER_OPTIONS } from './options.ts';
 import { OrderStream, percentile } from './order-stream.ts';
 import { reach } from './reach.ts';
 
@@ -31,7 +31,7 @@ async function main(): Promise<void> {
   const orders = Number(values.orders);
   if (!Number.isSafeInteger(orders) || orders < 1) throw new Error(`--orders ${values.orders}: give a whole number of 1 or more`);
   const startedMs = performance.now();
-  const provider = await chooseProvider(values);
+  const provider = await providerOf(values);
   console.log(`provider: ${provider.name}`);
   const { kubectl, kubeconfigPath, engineImage } = await bringUp(provider, console.log);
 

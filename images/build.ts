@@ -30,7 +30,7 @@ export interface BuildImagesOptions {
   readonly images?: readonly Program[];
   /** Default `dev`. */
   readonly tag?: string;
-  /** Default `dist/images` of the repository. */
+  /** Default `build/images` of the repository. */
   readonly outDir?: string;
   /** Source revision for the label; part of the image, so left out by default: it would change the digest on every commit. */
   readonly revision?: string;
@@ -80,7 +80,7 @@ async function settingsOf(options: BuildImagesOptions): Promise<Settings> {
   return {
     programs: options.images ?? PROGRAMS,
     tag: options.tag ?? 'dev',
-    outDir: resolve(options.outDir ?? join(ROOT, 'dist/images')),
+    outDir: resolve(options.outDir ?? join(ROOT, 'build/images')),
     buildArgs: [`VERSION=${version}`, `REVISION=${options.revision ?? 'development'}`],
     force: options.force ?? false,
     entryPoints: options.entryPoints ?? {},
@@ -219,7 +219,7 @@ Builds hft-engine and hft-operator (or the one named) with buildah: no registry,
 whose inputs have not changed is left alone. With Docker and registries, images/Dockerfile is the same recipe.
 
   --tag TAG        tag of the images (default dev); a second tag, TAG-<digest>, is in the archive too
-  --out DIR        where the archives go (default dist/images)
+  --out DIR        where the archives go (default build/images)
   --revision REV   source revision for the image label
   --force          build even when nothing has changed
   --json           print the result as JSON on standard output, progress on standard error
@@ -230,7 +230,7 @@ async function main(): Promise<void> {
     allowPositionals: true,
     options: {
       tag: { type: 'string', default: 'dev' },
-      out: { type: 'string', default: join(ROOT, 'dist/images') },
+      out: { type: 'string', default: join(ROOT, 'build/images') },
       revision: { type: 'string' },
       force: { type: 'boolean', default: false },
       json: { type: 'boolean', default: false },

@@ -58,7 +58,7 @@ export async function bundleProgram(request: BundleRequest): Promise<Bundle> {
     const result = await build({
       ...OPTIONS,
       entryPoints: [entryPoint],
-      outfile: join(ROOT, 'dist', name),
+      outfile: join(ROOT, 'build', name),
       plugins: plugins(finds, entryPoint, request.arch),
     });
     refuseLeftOutside(result.metafile);
@@ -114,15 +114,15 @@ function refuseLeftOutside(metafile: Metafile): void {
 
 const HELP = `Usage: node images/bundle.ts [engine|operator]... [--out DIR] [--arch x64|arm64]
 
-Bundles the programs with esbuild, each into DIR/PROGRAM/ (default dist/bundle) together with the files it needs at run time.
-Run one with: node dist/bundle/engine/engine.mjs --help
+Bundles the programs with esbuild, each into DIR/PROGRAM/ (default build/bundle) together with the files it needs at run time.
+Run one with: node build/bundle/engine/engine.mjs --help
 `;
 
 async function main(): Promise<void> {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
     options: {
-      out: { type: 'string', default: join(ROOT, 'dist/bundle') },
+      out: { type: 'string', default: join(ROOT, 'build/bundle') },
       arch: { type: 'string' },
       help: { type: 'boolean', short: 'h' },
     },

@@ -8,7 +8,7 @@ import { buildImages, type BuiltImage } from './build.ts';
 import { PROGRAMS, ROOT, UID } from './program.ts';
 import { copyTree, writeStandInBase } from './stand-in-base.ts';
 
-/** Needs buildah and root; builds the real images away from `dist/`. */
+/** Needs buildah and root; builds the real images away from `build/`. */
 const LIMIT_BYTES = 160e6;
 const manifestSchema = z.tuple([z.object({ Config: z.string(), RepoTags: z.array(z.string()), Layers: z.array(z.string()) })]);
 const configSchema = z.object({

@@ -148,14 +148,14 @@ async function hashFile(hash: Hash, path: string): Promise<void> {
 
 const HELP = `Usage: node images/rootfs.ts [engine|operator]... [--out DIR]
 
-Writes the folders that images/Dockerfile copies from (base, hft-engine, hft-engine-state, hft-operator) into DIR (default dist/rootfs).
+Writes the folders that images/Dockerfile copies from (base, hft-engine, hft-engine-state, hft-operator) into DIR (default build/rootfs).
 The Dockerfile's build stage runs this; node images/build.ts does the same by itself.
 `;
 
 async function main(): Promise<void> {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
-    options: { out: { type: 'string', default: join(ROOT, 'dist/rootfs') }, help: { type: 'boolean', short: 'h' } },
+    options: { out: { type: 'string', default: join(ROOT, 'build/rootfs') }, help: { type: 'boolean', short: 'h' } },
   });
   if (values.help) {
     process.stdout.write(HELP);

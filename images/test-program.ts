@@ -9,10 +9,10 @@ export interface TestProgram extends AsyncDisposable {
   readonly at: (path: string) => string;
 }
 
-/** Writes the files (path -> source) into a folder of `dist/`, which is removed on disposal. */
+/** Writes the files (path -> source) into a folder of `build/`, which is removed on disposal. */
 export async function testProgram(files: Readonly<Record<string, string>>): Promise<TestProgram> {
-  await mkdir(join(ROOT, 'dist'), { recursive: true });
-  const directory = await mkdtemp(join(ROOT, 'dist/test-program-'));
+  await mkdir(join(ROOT, 'build'), { recursive: true });
+  const directory = await mkdtemp(join(ROOT, 'build/test-program-'));
   const at = (path: string) => join(directory, path);
   for (const [path, source] of Object.entries(files)) {
     await mkdir(dirname(at(path)), { recursive: true });
