@@ -1,0 +1,238 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { EngineConfig } from '../../../crds/engine-config.ts';
+import { DEFAULT_CONFIG } from '../../config/config.ts';
+import { startLocalEngine, type LocalEngine } from '../../testing/local-engine.ts';
+import type { NewOrder } from '../../client/orders.ts';
+
+let engine: LocalEngine;
+const CONFIG: Partial<EngineConfig> = { journal: { durability: 'memory' } };
+
+beforeEach(async () => {
+  engine = await startLocalEngine({ config: CONFIG });
+});
+afterEach(async () => {
+  await engine[Symbol.asyncDispose]();
+});
+
+const buy = (price: string, quantity: string, more: object = {}): NewOrder => ({ symbol: 'BTC-USD', account: 'alice', side: 'buy', type: 'limit', price, quantity, ...more });
+const sell = (price: string, quantity: string, more: object = {}): NewOrder => ({ ...buy(price, quantity), account: 'bob', side: 'sell', ...more });
+
+describe('orders', () => {
+  it('rest, trade at the resting price, and show it everywhere', async () => {
+    const first = await engine.orders.place(buy('100.00', '2'));
+    expect(first).toEqual({
+      order: {
+        id: '1', sequence: 1, symbol: 'BTC-USD', account: 'alice', side: 'buy', type: 'limit', timeInForce: 'GTC', price: '100', quantity: '2',
+        filledQuantity: '0', remainingQuantity: '2', status: 'open', createdAt: expect.stringMatching(/^20\d\d-\d\d-\d\dT[\d:.]+Z$/),
+      },
+      fills: [],
+      repeated: false,
+    });
+    const second = await engine.orders.place(sell('99.5', '0.5', { timeInForce: 'IOC' }));
+    const fill = { sequence: 2, index: 0, symbol: 'BTC-USD', price: '100', quantity: '0.5', makerOrderId: '1', takerOrderId: '2' };
+    expect(second.fills).toEqual([fill]);
+    expect(second.order).toMatchObject({ status: 'filled', price: '99.5', filledQuantity: '0.5', remainingQuantity: '0' });
+    expect(await engine.orders.get('1')).toMatchObject({ status: 'open', filledQuantity: '0.5', remainingQuantity: '1.5' });
+    expect(await engine.orders.book('BTC-USD')).toEqual({ symbol: 'BTC-USD', sequence: 2, bids: [{ price: '100', quantity: '1.5', orders: 1 }], asks: [] });
+    expect((await engine.orders.fills()).items).toEqual([fill]);
+    expect(await engine.orders.instruments()).toEqual(DEFAULT_CONFIG.instruments);
+  });
+
+  it('market orders take what there is and cancel the rest', async () => {
+    await engine.orders.place(sell('101', '1'));
+    await engine.orders.place(sell('102', '1'));
+    const { order, fills } = await engine.orders.place({ symbol: 'BTC-USD', account: 'carol', side: 'buy', type: 'market', quantity: '3' });
+    expect(order).toMatchObject({ type: 'market', timeInForce: 'IOC', status: 'cancelled', filledQuantity: '2', remainingQuantity: '1' });
+    expect(order).not.toHaveProperty('price');
+    expect(fills.map(({ price, index }) => [price, index])).toEqual([['101', 0], ['102', 1]]);
+  });
+
+  it('are cancelled once', async () => {
+    const { order } = await engine.orders.place(buy('100', '1'));
+    expect(await engine.orders.cancel(order.id)).toMatchObject({ id: order.id, status: 'cancelled', remainingQuantity: '1' });
+    await expect(engine.orders.cancel(order.id)).rejects.toMatchObject({ code: 'HFT_ORDER_NOT_OPEN', status: 409, field: 'id' });
+    await expect(engine.orders.cancel('999')).rejects.toMatchObject({ code: 'HFT_ORDER_NOT_FOUND', status: 404, field: 'id' });
+    expect((await engine.orders.book('BTC-USD')).bids).toEqual([]);
+  });
+
+  it('of one tick share a commit and see each other', async () => {
+    const placed = await Promise.all(Array.from({ length: 50 }, (_, index) => engine.orders.place(index % 2 === 0 ? buy('100', '1') : sell('100', '1'))));
+    const ids = placed.map(({ order }) => Number(order.id)).sort((a, b) => a - b);
+    expect(ids).toEqual(Array.from({ length: 50 }, (_, index) => index + 1));
+    expect((await engine.orders.fills()).items).toHaveLength(25);
+    expect((await engine.orders.book('BTC-USD')).bids).toEqual([]);
+  });
+
+  it('list by account and page', async () => {
+    for (let index = 0; index < 5; index += 1) await engine.orders.place(buy('100', '1', { account: index % 2 === 0 ? 'alice' : 'zoe' }));
+    const page = await engine.orders.orders({ account: 'alice', limit: 2 });
+    expect(page.items.map(({ id }) => id)).toEqual(['1', '3']);
+    const rest = await engine.orders.orders({ account: 'alice', limit: 2, after: page.next ?? '' });
+    expect(rest).toMatchObject({ next: null, items: [{ id: '5' }] });
+    expect((await engine.orders.orders({ account: 'nobody' })).items).toEqual([]);
+    expect((await engine.orders.orders()).items).toHaveLength(5);
+  });
+
+  it('page through fills of one order', async () => {
+    for (let index = 0; index < 3; index += 1) await engine.orders.place(sell('100', '1'));
+    await engine.orders.place(buy('100', '3'));
+    const page = await engine.orders.fills({ limit: 2 });
+    expect(page.next).toBe('4.1');
+    expect((await engine.orders.fills({ limit: 2, after: '4.1' })).items.map(({ index }) => index)).toEqual([2]);
+  });
+});
+
+describe('clientOrderId', () => {
+  it('gives the first answer again, whatever happened since, and after a restart', async () => {
+    const order = buy('100', '2', { clientOrderId: 'one' });
+    const first = await engine.orders.place(order);
+    await engine.orders.place(sell('100', '1'));
+    const again = await engine.orders.place(order);
+    expect(again).toEqual({ ...first, repeated: true });
+    const { dataDirectory } = engine;
+    const restarted = await restart(dataDirectory);
+    expect(await restarted.orders.place(order)).toEqual({ ...first, repeated: true });
+    expect((await restarted.orders.orders()).items).toHaveLength(2);
+    await restarted[Symbol.asyncDispose]();
+  });
+
+  it('holds among requests that arrive together, and is each account’s own', async () => {
+    const answers = await Promise.all(Array.from({ length: 20 }, () => engine.orders.place(buy('100', '1', { clientOrderId: 'same' }))));
+    expect(new Set(answers.map(({ order }) => order.id)).size).toBe(1);
+    expect(answers.filter(({ repeated }) => !repeated)).toHaveLength(1);
+    expect(await engine.orders.place(buy('100', '1', { clientOrderId: 'same', account: 'zoe' }))).toMatchObject({ repeated: false });
+  });
+
+  it('of a refused order may be used again', async () => {
+    await expect(engine.orders.place(buy('100.001', '1', { clientOrderId: 'x' }))).rejects.toMatchObject({ code: 'HFT_PRICE_OFF_TICK' });
+    expect(await engine.orders.place(buy('100', '1', { clientOrderId: 'x' }))).toMatchObject({ repeated: false });
+  });
+});
+
+/** The engine of this test again, over the same data. */
+async function restart(dataDirectory: string, config: Partial<EngineConfig> = CONFIG): Promise<LocalEngine> {
+  await engine.running.stop();
+  return await startLocalEngine({ dataDirectory, config });
+}
+
+describe('risk and limits from the configuration', () => {
+  it('refuses beyond the band, and everything with the kill switch; cancels pass', async () => {
+    await engine.orders.place(sell('100', '1'));
+    await engine.orders.place(buy('100', '2'));
+    const banded = await restart(engine.dataDirectory, { ...CONFIG, risk: { ...DEFAULT_CONFIG.risk, priceBandPercent: 10 } });
+    await expect(banded.orders.place(buy('89.99', '1'))).rejects.toMatchObject({ status: 422, code: 'HFT_PRICE_BAND', field: 'price' });
+    await banded.orders.place(buy('90', '1'));
+    await banded.running.stop();
+    const killed = await startLocalEngine({ dataDirectory: engine.dataDirectory, config: { ...CONFIG, risk: { ...DEFAULT_CONFIG.risk, killSwitch: true } } });
+    await expect(killed.orders.place(buy('100', '1'))).rejects.toMatchObject({ status: 422, code: 'HFT_KILL_SWITCH' });
+    expect(await killed.orders.cancel('2')).toMatchObject({ status: 'cancelled' });
+    await killed[Symbol.asyncDispose]();
+  });
+
+  it('limits each account by itself and says when to come back', async () => {
+    const limited = await restart(engine.dataDirectory, { ...CONFIG, limits: { ordersPerSecond: 1, burst: 3 } });
+    for (let index = 0; index < 3; index += 1) await limited.orders.place(buy('100', '1'));
+    await expect(limited.orders.place(buy('100', '1'))).rejects.toMatchObject({ status: 429, code: 'HFT_RATE_LIMIT', retryAfterMs: 1000 });
+    expect(await limited.orders.place(buy('100', '1', { account: 'zoe' }))).toMatchObject({ repeated: false });
+    await limited[Symbol.asyncDispose]();
+  });
+});
+
+describe('the rest of the surface', () => {
+  const get = async (path: string, init: RequestInit = {}): Promise<Response> => await fetch(`${engine.baseUrl}${path}`, { ...init, signal: AbortSignal.timeout(10_000) });
+
+  it.each([
+    ['GET', '/nowhere', 404, 'HFT_NOT_FOUND', undefined],
+    ['PUT', '/v1/orders', 405, 'HFT_METHOD_NOT_ALLOWED', undefined],
+    ['POST', '/v1/orders/1', 405, 'HFT_METHOD_NOT_ALLOWED', undefined],
+    ['GET', '/v1/orders/0', 400, 'HFT_INVALID_FIELD', 'id'],
+    ['GET', '/v1/orders/1e3', 400, 'HFT_INVALID_FIELD', 'id'],
+    ['GET', '/v1/orders/9999999999999999', 404, 'HFT_ORDER_NOT_FOUND', 'id'],
+    ['GET', '/v1/orders?limit=0', 400, 'HFT_INVALID_FIELD', 'limit'],
+    ['GET', '/v1/orders?limit=1001', 400, 'HFT_INVALID_FIELD', 'limit'],
+    ['GET', '/v1/orders?limit=10&limit=20', 400, 'HFT_INVALID_FIELD', 'limit'],
+    ['GET', '/v1/orders?acount=a', 400, 'HFT_UNKNOWN_FIELD', 'acount'],
+    ['GET', '/v1/fills?after=x', 400, 'HFT_INVALID_FIELD', 'after'],
+    ['GET', '/v1/book/DOGE-USD', 404, 'HFT_INSTRUMENT_NOT_FOUND', 'symbol'],
+    ['GET', '/v1/book/BTC-USD?depth=-1', 400, 'HFT_INVALID_FIELD', 'depth'],
+    ['GET', `/v1/orders/${'1'.repeat(60)}`, 400, 'HFT_INVALID_FIELD', 'id'],
+    ['GET', `/v1/orders/${'1'.repeat(100)}`, 400, 'HFT_BAD_REQUEST', undefined],
+    ['GET', '/v1/orders/%E0', 400, 'HFT_BAD_REQUEST', undefined],
+  ])('%s %s is %d %s', async (method, path, status, code, field) => {
+    const answer = await get(path, { method });
+    expect(answer.status).toBe(status);
+    expect(await answer.json()).toMatchObject({ status, code, ...(field !== undefined && { field }) });
+    expect(answer.headers.get('content-type')).toBe('application/problem+json');
+    if (status === 405) expect(answer.headers.get('allow')).toMatch(/GET/);
+  });
+
+  it('documents itself with the schemas that it validates by', async () => {
+    const answer = await get('/docs/json');
+    expect(await answer.json()).toMatchObject({
+      openapi: '3.1.0',
+      paths: { '/v1/orders': { post: { requestBody: { content: { 'application/json': { schema: { oneOf: [{ additionalProperties: false }, {}] } } } } }, get: {} }, '/v1/orders/{id}': { get: {}, delete: {} }, '/v1/book/{symbol}': { get: {} }, '/v1/fills': {} },
+    });
+    expect(await (await get('/docs/')).text()).toContain('swagger-ui');
+    expect((await get('/docs/static/swagger-ui.css')).status).toBe(200);
+  });
+
+  it('answers probes and metrics on both ports', async () => {
+    await engine.orders.place(buy('100', '1'));
+    await expect(engine.orders.place(buy('100.001', '1'))).rejects.toMatchObject({ status: 422 });
+    for (const url of [engine.baseUrl, engine.opsUrl]) {
+      expect(await (await fetch(`${url}/health`)).json()).toEqual({ status: 'ok', phase: 'serving' });
+      expect(await (await fetch(`${url}/ready`)).json()).toEqual({ ready: true, phase: 'serving' });
+      const metrics = await (await fetch(`${url}/metrics`)).text();
+      expect(metrics).toMatch(/^hft_orders_accepted_total\{engine="local"\} 1$/m);
+      expect(metrics).toMatch(/^hft_orders_rejected_total\{code="HFT_PRICE_OFF_TICK",engine="local"\} 1$/m);
+      expect(metrics).toMatch(/^hft_order_seconds_bucket\{le="\+Inf",engine="local"\} 2$/m);
+      expect(metrics).toMatch(/^hft_match_seconds_count\{engine="local"\} 1$/m);
+      expect(metrics).toMatch(/^hft_sequence\{engine="local"\} 1$/m);
+      expect(metrics).toMatch(/^nodejs_eventloop_lag_p99_seconds/m);
+      expect(metrics).toMatch(/^# TYPE nodejs_gc_duration_seconds histogram$/m);
+    }
+  });
+});
+
+describe('operations port', () => {
+  it('wants the token for admin calls and tells nothing without', async () => {
+    for (const authorization of [undefined, 'Bearer', 'Bearer wrong', 'Basic a-token-for-tests-only']) {
+      const answer = await fetch(`${engine.opsUrl}/admin/status`, authorization === undefined ? {} : { headers: { authorization } });
+      expect(answer.status).toBe(401);
+      expect(await answer.json()).toMatchObject({ status: 401, code: 'HFT_UNAUTHORIZED' });
+      expect(answer.headers.get('www-authenticate')).toBe('Bearer');
+    }
+    expect(await engine.admin.status()).toMatchObject({ name: 'local', phase: 'serving', sequence: 0, openOrders: 0, pid: process.pid, heapFlags: process.execArgv });
+  });
+
+  it('tells whether a configuration would recover the running state', async () => {
+    const { config } = engine.running.engine;
+    await engine.orders.place(buy('100', '1'));
+    expect(await engine.admin.checkConfig(config)).toEqual({ accepted: true });
+    const [btc, eth] = config.instruments;
+    if (btc === undefined || eth === undefined) throw new Error('two instruments are configured');
+    expect(await engine.admin.checkConfig({ ...config, instruments: [btc] })).toEqual({ accepted: true });
+    expect(await engine.admin.checkConfig({ ...config, instruments: [eth] })).toEqual({ accepted: false, code: 'HFT_INSTRUMENT_HAS_OPEN_ORDERS', message: expect.stringContaining('BTC-USD') });
+    expect(await engine.admin.checkConfig({ ...config, instruments: [{ ...btc, tickSize: '0.1' }, eth] })).toEqual({ accepted: false, code: 'HFT_INSTRUMENT_STEP_CHANGED', message: expect.stringContaining('tickSize of BTC-USD is 0.1') });
+    expect(await engine.admin.checkConfig({ ...config, instruments: [] })).toEqual({ accepted: false, code: 'HFT_CONFIG_INVALID', message: expect.stringContaining('instruments') });
+    await engine.orders.cancel('1');
+    expect(await engine.admin.checkConfig({ ...config, instruments: [eth] })).toEqual({ accepted: true });
+  });
+
+  it('serves a dashboard that loads nothing from elsewhere', async () => {
+    await engine.orders.place(buy('100', '1'));
+    const page = await fetch(`${engine.opsUrl}/dashboard`);
+    const html = await page.text();
+    expect(page.headers.get('content-security-policy')).toMatch(/^default-src 'none'; script-src 'sha256-[^']+'; style-src 'sha256-[^']+'; connect-src 'self'/);
+    expect(html).not.toMatch(/(src|href)="(?!data:)/);
+    expect(await (await fetch(`${engine.opsUrl}/dashboard/data`)).json()).toMatchObject({
+      engine: 'local', phase: 'serving', sequence: 1, instruments: [{ symbol: 'BTC-USD', bid: '100', ask: null, openOrders: 1 }, { symbol: 'ETH-USD', bid: null }],
+    });
+  });
+
+  it('gives figures at /admin/stats', async () => {
+    await engine.orders.place(buy('100', '1'));
+    const answer = await fetch(`${engine.opsUrl}/admin/stats`, { headers: { authorization: 'Bearer a-token-for-tests-only' } });
+    expect(await answer.json()).toMatchObject({ orders: { accepted: 1 }, journal: { sequence: 1, commits: 1 }, orderLatency: { p50Micros: expect.any(Number) }, runtime: { heap: {}, eventLoopDelay: {} } });
+  });
+});

@@ -1,0 +1,219 @@
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { crc32 } from 'node:zlib';
+import Database from 'better-sqlite3';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import { AdminClient } from '../client/admin.ts';
+import { EngineError, OrderClient, type NewOrder, type PlacedOrder } from '../client/orders.ts';
+import { DEFAULT_CONFIG } from '../config/config.ts';
+import { proveKill } from '../prove/kill.ts';
+import { allPages, spawnEngine, untilReady, type EngineProcess } from '../prove/engine-process.ts';
+import { temporaryDirectory } from '../testing/local-engine.ts';
+
+let directory: string;
+let engines: EngineProcess[];
+beforeEach(() => {
+  directory = temporaryDirectory();
+  engines = [];
+});
+afterEach(async () => {
+  for (const engine of engines) engine.kill('SIGKILL');
+  await Promise.all(engines.map(({ ended }) => ended));
+  rmSync(directory, { recursive: true, force: true });
+});
+
+const terminationLog = (): string => join(directory, 'termination-log');
+
+function configFile(config: object): string {
+  const file = join(directory, 'config.json');
+  writeFileSync(file, JSON.stringify(config));
+  return file;
+}
+
+async function spawnListening(args: string[] = []): Promise<EngineProcess> {
+  const engine = await spawnEngine({ dataDirectory: join(directory, 'data'), args, environment: { HFT_TERMINATION_LOG: terminationLog() } });
+  engines.push(engine);
+  return engine;
+}
+
+async function spawnServing(args: string[] = []): Promise<EngineProcess> {
+  const engine = await spawnListening(args);
+  await untilReady(engine.baseUrl);
+  return engine;
+}
+
+/** Runs an engine that is to refuse; gives what it left behind. */
+async function refusal(args: string[] = []): Promise<{ exit: number | string; logged: unknown; output: string }> {
+  const engine = await spawnListening(args).catch((cause: unknown) => cause);
+  if (engine instanceof Error) return { exit: 'before listening', logged: JSON.parse(readFileSync(terminationLog(), 'utf8')), output: engine.message };
+  const [last] = engines.slice(-1);
+  return { exit: (await last?.ended) ?? 'none', logged: JSON.parse(readFileSync(terminationLog(), 'utf8')), output: last?.output() ?? '' };
+}
+
+const ORDER: NewOrder = { symbol: 'BTC-USD', account: 'alice', side: 'buy', type: 'limit', price: '100', quantity: '1' };
+
+describe('SIGTERM', () => {
+  it('answers what it took, refuses the rest, loses nothing and ends with 0', async () => {
+    const engine = await spawnServing();
+    const client = new OrderClient({ baseUrl: engine.baseUrl, connections: 16 });
+    const taken: PlacedOrder[] = [];
+    const refused: EngineError[] = [];
+    const senders = Array.from({ length: 16 }, async (_, lane) => {
+      for (;;) {
+        try {
+          taken.push(await client.place({ ...ORDER, side: lane % 2 === 0 ? 'buy' : 'sell' }));
+        } catch (cause) {
+          if (!(cause instanceof EngineError)) throw cause;
+          refused.push(cause);
+          return;
+        }
+      }
+    });
+    while (taken.length < 200) await delay(5);
+    const startMs = performance.now();
+    engine.kill('SIGTERM');
+    expect(await engine.ended).toBe(0);
+    expect(performance.now() - startMs).toBeLessThan(5000);
+    await Promise.all(senders);
+    await client.close();
+    // Either told so, or not reached at all: never a broken answer.
+    for (const { code } of refused) expect(['HFT_DRAINING', 'HFT_CLIENT_UNREACHABLE']).toContain(code);
+
+    const again = await spawnServing();
+    const reader = new OrderClient({ baseUrl: again.baseUrl });
+    const orders = await allPages((after) => reader.orders({ limit: 1000, ...(after !== undefined && { after }) }));
+    const fills = await allPages((after) => reader.fills({ limit: 1000, ...(after !== undefined && { after }) }));
+    await reader.close();
+    const ids = new Set(orders.map(({ id }) => id));
+    expect(taken.filter(({ order }) => !ids.has(order.id))).toEqual([]);
+    const keys = new Set(fills.map(({ sequence, index }) => `${sequence}.${index}`));
+    expect(taken.flatMap((placed) => placed.fills).filter(({ sequence, index }) => !keys.has(`${sequence}.${index}`))).toEqual([]);
+    // A refused order may not have been recorded: what was unreachable at most.
+    expect(orders.length - taken.length).toBeLessThanOrEqual(refused.filter(({ code }) => code === 'HFT_CLIENT_UNREACHABLE').length);
+  });
+
+  it('records the state hash, which the next start verifies', async () => {
+    const engine = await spawnServing();
+    const client = new OrderClient({ baseUrl: engine.baseUrl });
+    for (let index = 0; index < 5; index += 1) await client.place({ ...ORDER, price: String(100 + index) });
+    await client.close();
+    const token = readFileSync(join(directory, 'data', 'admin-token'), 'utf8').trim();
+    const status = await statusOf(engine, token);
+    engine.kill('SIGTERM');
+    expect(await engine.ended).toBe(0);
+    expect(existsSync(join(directory, 'data', 'journal.db-wal'))).toBe(false);
+    const again = await statusOf(await spawnServing(), token);
+    expect(again).toMatchObject({ sequence: 5, stateHash: status.stateHash, recovery: { sequence: 5, commands: 5, stateHash: status.stateHash }, openOrders: 5, ordersAccepted: 0 });
+  });
+
+  async function statusOf(engine: EngineProcess, token: string) {
+    const admin = new AdminClient({ baseUrl: engine.opsUrl, token });
+    const status = await admin.status();
+    await admin.close();
+    return status;
+  }
+});
+
+describe('start', () => {
+  it('refuses a data directory that another process has', async () => {
+    const first = await spawnServing();
+    expect(await refusal()).toMatchObject({ exit: 2, logged: { code: 'HFT_JOURNAL_LOCKED', message: expect.stringContaining(`pid ${first.pid}`) } });
+    expect((await fetch(`${first.baseUrl}/ready`)).status).toBe(200);
+  });
+
+  it('refuses a wrong configuration and names the key', async () => {
+    const result = await refusal(['--config', configFile({ ...DEFAULT_CONFIG, journal: { durability: 'tape' } })]);
+    expect(result).toMatchObject({ exit: 'before listening', logged: { code: 'HFT_CONFIG_INVALID', message: expect.stringContaining('journal.durability') } });
+    expect(result.output).toContain('journal.durability');
+  });
+
+  it('refuses to drop an instrument with open orders or to change its steps; goes on when they are gone', async () => {
+    const engine = await spawnServing();
+    const client = new OrderClient({ baseUrl: engine.baseUrl });
+    const { order } = await client.place(ORDER);
+    engine.kill('SIGKILL');
+    await engine.ended;
+    const [btc, eth] = DEFAULT_CONFIG.instruments;
+    const without = configFile({ ...DEFAULT_CONFIG, instruments: [eth] });
+    expect(await refusal(['--config', without])).toMatchObject({ exit: 2, logged: { code: 'HFT_INSTRUMENT_HAS_OPEN_ORDERS', message: expect.stringContaining('BTC-USD') } });
+    const changed = configFile({ ...DEFAULT_CONFIG, instruments: [{ ...btc, lotSize: '1' }, eth] });
+    expect(await refusal(['--config', changed])).toMatchObject({ exit: 2, logged: { code: 'HFT_INSTRUMENT_STEP_CHANGED' } });
+    const back = await spawnServing();
+    const cancelling = new OrderClient({ baseUrl: back.baseUrl });
+    await cancelling.cancel(order.id);
+    back.kill('SIGTERM');
+    expect(await back.ended).toBe(0);
+    const dropped = await spawnServing(['--config', configFile({ ...DEFAULT_CONFIG, instruments: [eth] })]);
+    const reader = new OrderClient({ baseUrl: dropped.baseUrl });
+    await expect(reader.place(ORDER)).rejects.toMatchObject({ code: 'HFT_UNKNOWN_SYMBOL' });
+    expect(await reader.get(order.id)).toMatchObject({ symbol: 'BTC-USD', status: 'cancelled' });
+    await Promise.all([client.close(), cancelling.close(), reader.close()]);
+  });
+
+  it('refuses a damaged journal and a state that does not replay, with the reason', async () => {
+    const engine = await spawnServing();
+    const client = new OrderClient({ baseUrl: engine.baseUrl });
+    await client.place(ORDER);
+    await client.close();
+    engine.kill('SIGTERM');
+    await engine.ended;
+    const database = new Database(join(directory, 'data', 'journal.db'));
+    database.exec("UPDATE stateHashes SET stateHash = '0123456789abcdef'");
+    database.close();
+    expect(await refusal()).toMatchObject({ exit: 2, logged: { code: 'HFT_JOURNAL_DIVERGED', message: expect.stringContaining('0123456789abcdef') } });
+    const damaged = new Database(join(directory, 'data', 'journal.db'));
+    damaged.exec('UPDATE batches SET crc32 = crc32 + 1');
+    damaged.close();
+    expect(await refusal()).toMatchObject({ exit: 2, logged: { code: 'HFT_JOURNAL_CORRUPT', message: expect.stringContaining('batch 1 to 1 does not match its checksum') } });
+    writeFileSync(join(directory, 'data', 'journal.db'), 'no database '.repeat(1000));
+    expect(await refusal()).toMatchObject({ exit: 2, logged: { code: 'HFT_JOURNAL_CORRUPT' } });
+  });
+
+  it('says so when a port is taken', async () => {
+    const first = await spawnServing();
+    const { port } = new URL(first.baseUrl);
+    expect(await refusal(['--data', join(directory, 'other'), '--port', port])).toMatchObject({ logged: { code: 'HFT_PORT_UNAVAILABLE', message: expect.stringMatching(new RegExp(`port ${port} .*--port`)) } });
+  });
+
+  it('answers probes while it recovers, and orders with 503', async () => {
+    const engine = await spawnServing();
+    engine.kill('SIGTERM');
+    await engine.ended;
+    fillJournal(join(directory, 'data', 'journal.db'), 300_000);
+    const again = await spawnListening();
+    const answers = await Promise.all([fetch(`${again.baseUrl}/health`), fetch(`${again.opsUrl}/health`), fetch(`${again.baseUrl}/ready`), fetch(`${again.baseUrl}/v1/orders`, { method: 'POST' }), fetch(`${again.baseUrl}/v1/book/BTC-USD`)]);
+    expect(answers.map(({ status }) => status)).toEqual([200, 200, 503, 503, 503]);
+    expect(await answers[0]?.json()).toEqual({ status: 'ok', phase: 'recovering' });
+    expect(await answers[3]?.json()).toMatchObject({ code: 'HFT_RECOVERING' });
+    expect(answers[3]?.headers.get('retry-after')).toBe('1');
+    again.kill('SIGTERM');
+    expect(await again.ended).toBe(0);
+  });
+});
+
+/** Writes `count` cancels of orders that never were into the journal: valid, and work for a replay. */
+function fillJournal(path: string, count: number): void {
+  const database = new Database(path);
+  const records = Buffer.alloc(count * 48);
+  for (let index = 0; index < count; index += 1) {
+    records.writeUInt8(2, index * 48);
+    records.writeUInt32LE(1_000_000, index * 48 + 24);
+    records.writeUInt32LE(index + 1, index * 48 + 40);
+  }
+  database.function('crc', (blob) => crc32(z.instanceof(Uint8Array).parse(blob)));
+  database.prepare('INSERT INTO batches (firstSequence, lastSequence, crc32, records) SELECT 1, ?, crc(?), ?').run(count, records, records);
+  database.close();
+}
+
+describe('kill -9', () => {
+  it('loses no acknowledged order, fill or cancel, and repeats none', { timeout: 300_000 }, async () => {
+    const proof = await proveKill({ rounds: 20, seed: 20_261_123, maxFlowMs: 200 });
+    expect(proof.violations).toEqual([]);
+    expect(proof.rounds).toBe(20);
+    expect(proof.acknowledged).toBeGreaterThan(100);
+    expect(proof.fills).toBeGreaterThan(50);
+    expect(proof.cancels).toBeGreaterThan(0);
+  });
+});

@@ -1,0 +1,56 @@
+/** An engine inside the test's own process, on free loopback ports, with a data directory of its own. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { EngineConfig } from '../../crds/engine-config.ts';
+import { AdminClient } from '../client/admin.ts';
+import { OrderClient } from '../client/orders.ts';
+import { DEFAULT_CONFIG } from '../config/config.ts';
+import { runEngine, type RunningEngine } from '../service/process.ts';
+
+export const TEST_TOKEN = 'a-token-for-tests-only';
+
+export interface LocalEngine extends AsyncDisposable {
+  readonly running: RunningEngine;
+  readonly baseUrl: string;
+  readonly opsUrl: string;
+  readonly dataDirectory: string;
+  readonly orders: OrderClient;
+  readonly admin: AdminClient;
+}
+
+/** Resolves when it serves. Disposing stops it, and removes the data directory unless one was given. */
+export async function startLocalEngine(options: { config?: Partial<EngineConfig>; dataDirectory?: string } = {}): Promise<LocalEngine> {
+  const dataDirectory = options.dataDirectory ?? temporaryDirectory();
+  const running = await runEngine({
+    config: { ...DEFAULT_CONFIG, observability: { dashboard: true, logLevel: 'fatal' }, ...options.config },
+    dataDirectory,
+    host: '127.0.0.1',
+    port: 0,
+    opsPort: 0,
+    adminToken: TEST_TOKEN,
+    onFatal: (cause) => {
+      throw cause;
+    },
+  });
+  const baseUrl = `http://127.0.0.1:${running.port}`;
+  const opsUrl = `http://127.0.0.1:${running.opsPort}`;
+  const orders = new OrderClient({ baseUrl });
+  const admin = new AdminClient({ baseUrl: opsUrl, token: TEST_TOKEN });
+  const stop = async (): Promise<void> => {
+    await Promise.all([orders.close(), admin.close()]);
+    await running.stop();
+    if (options.dataDirectory === undefined) rmSync(dataDirectory, { recursive: true, force: true });
+  };
+  try {
+    await running.started;
+  } catch (cause) {
+    await stop();
+    throw cause;
+  }
+  return { running, baseUrl, opsUrl, dataDirectory, orders, admin, [Symbol.asyncDispose]: stop };
+}
+
+export function temporaryDirectory(): string {
+  return mkdtempSync(join(tmpdir(), 'hft-engine-test-'));
+}
