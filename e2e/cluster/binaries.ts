@@ -20,9 +20,7 @@ export type ControlPlaneProgram = (typeof CONTROL_PLANE_PROGRAMS)[number];
 
 /** Where built binaries are kept: `$HFT_CACHE_DIR`, else `hftengine` in the user's cache folder. */
 export function cacheDirectory(environment: NodeJS.ProcessEnv = process.env): string {
-  return (
-    environment['HFT_CACHE_DIR'] || join(environment['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'hftengine')
-  );
+  return environment['HFT_CACHE_DIR'] || join(environment['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'hftengine');
 }
 
 /** The absolute path of `program` on PATH (and the sbin folders, which a user's PATH may lack), or undefined. */
@@ -130,11 +128,12 @@ async function buildGoModule(build: GoBuild): Promise<string> {
     // The binary appears by rename, whole or not at all.
     const script =
       'test -e "$2" || { "$1" build -v -trimpath -buildvcs=false -mod=readonly -ldflags="$3" -o "$2.$$" "$4" && mv "$2.$$" "$2"; }';
-    const subprocess = execa(
-      'flock',
-      [join(folder, 'lock'), 'sh', '-ec', script, 'build', go, binary, build.ldflags, build.target],
-      { cwd: build.module, env: { CGO_ENABLED: '0', GOFLAGS: '', GOWORK: 'off' }, timeout: 45 * 60_000, all: true },
-    );
+    const subprocess = execa('flock', [join(folder, 'lock'), 'sh', '-ec', script, 'build', go, binary, build.ldflags, build.target], {
+      cwd: build.module,
+      env: { CGO_ENABLED: '0', GOFLAGS: '', GOWORK: 'off' },
+      timeout: 45 * 60_000,
+      all: true,
+    });
     let compiled = 0;
     const startedMs = performance.now();
     const seconds = () => `${Math.round((performance.now() - startedMs) / 1000)} s`;

@@ -32,9 +32,17 @@ export function keyPair(directory: string, name: string): KeyPair {
 export async function ensureAuthority(pair: KeyPair, name: string): Promise<void> {
   if (await stillGood(pair, undefined, undefined)) return;
   await openssl(pair, [
-    'req', '-x509', ...EC_KEY, '-days', '3650', '-subj', subject({ user: name }),
-    '-addext', 'basicConstraints=critical,CA:TRUE',
-    '-addext', 'keyUsage=critical,keyCertSign,cRLSign,digitalSignature',
+    'req',
+    '-x509',
+    ...EC_KEY,
+    '-days',
+    '3650',
+    '-subj',
+    subject({ user: name }),
+    '-addext',
+    'basicConstraints=critical,CA:TRUE',
+    '-addext',
+    'keyUsage=critical,keyCertSign,cRLSign,digitalSignature',
   ]);
 }
 
@@ -42,8 +50,18 @@ export async function ensureAuthority(pair: KeyPair, name: string): Promise<void
 export async function ensureLeaf(pair: KeyPair, authority: KeyPair, request: LeafRequest): Promise<void> {
   if (await stillGood(pair, authority, request)) return;
   await openssl(pair, [
-    'req', '-x509', '-CA', authority.certificatePath, '-CAkey', authority.keyPath, ...EC_KEY,
-    '-days', String(VALID_DAYS), '-subj', subject(request), ...leafExtensions(request),
+    'req',
+    '-x509',
+    '-CA',
+    authority.certificatePath,
+    '-CAkey',
+    authority.keyPath,
+    ...EC_KEY,
+    '-days',
+    String(VALID_DAYS),
+    '-subj',
+    subject(request),
+    ...leafExtensions(request),
   ]);
 }
 
@@ -64,15 +82,8 @@ export function subject(request: LeafRequest): string {
 /** The `-addext` arguments of a leaf: usages and, for a server, its names. */
 export function leafExtensions(request: LeafRequest): string[] {
   const hosts = request.hosts ?? [];
-  const usages = [
-    ...(hosts.length > 0 ? ['serverAuth'] : []),
-    ...(request.client ?? hosts.length === 0 ? ['clientAuth'] : []),
-  ];
-  const extensions = [
-    'basicConstraints=critical,CA:FALSE',
-    'keyUsage=critical,digitalSignature',
-    `extendedKeyUsage=${usages.join(',')}`,
-  ];
+  const usages = [...(hosts.length > 0 ? ['serverAuth'] : []), ...((request.client ?? hosts.length === 0) ? ['clientAuth'] : [])];
+  const extensions = ['basicConstraints=critical,CA:FALSE', 'keyUsage=critical,digitalSignature', `extendedKeyUsage=${usages.join(',')}`];
   if (hosts.length > 0) extensions.push(`subjectAltName=${hosts.map(alternativeName).join(',')}`);
   return extensions.flatMap((extension) => ['-addext', extension]);
 }
@@ -95,11 +106,7 @@ async function openssl(pair: KeyPair, args: string[]): Promise<void> {
   await rename(fresh, pair.certificatePath);
 }
 
-async function stillGood(
-  pair: KeyPair,
-  authority: KeyPair | undefined,
-  request: LeafRequest | undefined,
-): Promise<boolean> {
+async function stillGood(pair: KeyPair, authority: KeyPair | undefined, request: LeafRequest | undefined): Promise<boolean> {
   try {
     const certificate = new X509Certificate(await readFile(pair.certificatePath));
     if (!certificate.checkPrivateKey(createPrivateKey(await readFile(pair.keyPath)))) return false;

@@ -65,7 +65,9 @@ export class CurrentProvider implements ClusterProvider {
     const context = await this.#contextName();
     // kind names its contexts after its clusters, and takes archives like our own kind provider.
     if (context.startsWith('kind-')) {
-      await execa(await kindProgram(() => {}), ['load', 'image-archive', archivePath, '--name', context.slice('kind-'.length)], { timeout: 300_000 });
+      await execa(await kindProgram(() => {}), ['load', 'image-archive', archivePath, '--name', context.slice('kind-'.length)], {
+        timeout: 300_000,
+      });
       return tags;
     }
     throw new Error(

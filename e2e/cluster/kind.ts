@@ -34,15 +34,36 @@ export function kindConfig(name: string): string {
 /** The kind command lines, apart from the program. */
 export const kindCommands = {
   create: (options: { name: string; image: string; configPath: string; kubeconfigPath: string }) => [
-    'create', 'cluster', '--name', options.name, '--image', options.image, '--config', options.configPath,
-    '--kubeconfig', options.kubeconfigPath, '--wait', '180s', '--retain=false',
+    'create',
+    'cluster',
+    '--name',
+    options.name,
+    '--image',
+    options.image,
+    '--config',
+    options.configPath,
+    '--kubeconfig',
+    options.kubeconfigPath,
+    '--wait',
+    '180s',
+    '--retain=false',
   ],
   delete: (options: { name: string; kubeconfigPath: string }) => [
-    'delete', 'cluster', '--name', options.name, '--kubeconfig', options.kubeconfigPath,
+    'delete',
+    'cluster',
+    '--name',
+    options.name,
+    '--kubeconfig',
+    options.kubeconfigPath,
   ],
   load: (options: { name: string; archivePath: string }) => ['load', 'image-archive', options.archivePath, '--name', options.name],
   kubeconfig: (options: { name: string; kubeconfigPath: string }) => [
-    'export', 'kubeconfig', '--name', options.name, '--kubeconfig', options.kubeconfigPath,
+    'export',
+    'kubeconfig',
+    '--name',
+    options.name,
+    '--kubeconfig',
+    options.kubeconfigPath,
   ],
 };
 
@@ -81,7 +102,8 @@ export class KindProvider implements ClusterProvider {
   async up(log: Log): Promise<void> {
     if (!(await this.#exists(log))) {
       const obstacle = await kindObstacle(this.#image, log);
-      if (obstacle) throw new Error(`kind cannot be used: ${obstacle}. Start Docker, name a local image with --node-image, or use --provider local`);
+      if (obstacle)
+        throw new Error(`kind cannot be used: ${obstacle}. Start Docker, name a local image with --node-image, or use --provider local`);
       await mkdir(this.#folder, { recursive: true });
       const configPath = join(this.#folder, 'kind.yaml');
       await writeFile(configPath, kindConfig(this.#cluster));
@@ -90,7 +112,9 @@ export class KindProvider implements ClusterProvider {
     }
     await this.#export();
     // `--wait` covers the control plane only.
-    await step(log, 'every node ready', () => this.#kubectl(['wait', '--for=condition=Ready', 'nodes', '--all', '--timeout=180s'], 190_000));
+    await step(log, 'every node ready', () =>
+      this.#kubectl(['wait', '--for=condition=Ready', 'nodes', '--all', '--timeout=180s'], 190_000),
+    );
     await step(log, 'DNS and storage ready', () =>
       this.#kubectl(['wait', '--for=condition=Available', 'deployments', '--all', '-A', '--timeout=180s'], 190_000),
     );
@@ -114,7 +138,12 @@ export class KindProvider implements ClusterProvider {
         const [node = '', state = ''] = line.split(/\s+/);
         return { name: `node ${node}`, state: state.toLowerCase(), detail: '' };
       });
-      return { ...base, state: parts.length > 0 && parts.every((part) => part.state === 'ready') ? 'ready' : 'broken', version: gitVersion, parts };
+      return {
+        ...base,
+        state: parts.length > 0 && parts.every((part) => part.state === 'ready') ? 'ready' : 'broken',
+        version: gitVersion,
+        parts,
+      };
     } catch {
       return { ...base, state: 'broken', parts: [] };
     }
@@ -147,7 +176,10 @@ export class KindProvider implements ClusterProvider {
       await new Promise((resolve) => setTimeout(resolve, options.downForMs));
       await run(`mv /tmp/kube-apiserver.yaml ${manifest}`);
     }
-    await until('API server', async () => (await this.#kubectl(['get', '--raw', '/readyz'])) === 'ok', { timeoutMs: 120_000, everyMs: 250 });
+    await until('API server', async () => (await this.#kubectl(['get', '--raw', '/readyz'])) === 'ok', {
+      timeoutMs: 120_000,
+      everyMs: 250,
+    });
   }
 
   async #exists(log: Log): Promise<boolean> {

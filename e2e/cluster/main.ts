@@ -44,7 +44,8 @@ async function main(args: string[]): Promise<number> {
   const provider = PROVIDERS.find((entry) => entry === values.provider);
   if (values.provider !== undefined && !provider) throw new UsageError(`--provider ${values.provider}: use ${PROVIDERS.join(', ')}`);
   if (command !== 'load' && files.length > 0) throw new UsageError(`${command} takes no argument, got ${files.join(' ')}`);
-  if (command === 'load' && files.length === 0) throw new UsageError('load needs the path of a docker-archive, for example dist/images/hft-engine.tar');
+  if (command === 'load' && files.length === 0)
+    throw new UsageError('load needs the path of a docker-archive, for example dist/images/hft-engine.tar');
   const run = COMMANDS[command];
   if (!run) throw new UsageError(`there is no command ${command}`);
   const log = (line: string) => console.error(line);

@@ -41,17 +41,14 @@ export async function daemon(name: string, command: readonly string[], files: re
 
 /** Every process that belongs to the cluster whose state folder is `state`. */
 export async function clusterProcesses(state: string): Promise<RunningProcess[]> {
-  const found = await Promise.all(
-    (await readdir('/proc')).filter((name) => /^\d+$/.test(name)).map((pid) => inspect(Number(pid), state)),
-  );
+  const found = await Promise.all((await readdir('/proc')).filter((name) => /^\d+$/.test(name)).map((pid) => inspect(Number(pid), state)));
   return found.filter((entry) => entry !== undefined);
 }
 
 async function inspect(pid: number, state: string): Promise<RunningProcess | undefined> {
   try {
     const environment = (await readFile(`/proc/${pid}/environ`, 'utf8')).split('\0');
-    const value = (name: string) =>
-      environment.find((entry) => entry.startsWith(`${name}=`))?.slice(name.length + 1);
+    const value = (name: string) => environment.find((entry) => entry.startsWith(`${name}=`))?.slice(name.length + 1);
     if (value(CLUSTER) !== state) return undefined;
     const command = (await readFile(`/proc/${pid}/cmdline`, 'utf8')).split('\0');
     const status = await readFile(`/proc/${pid}/status`, 'utf8');
@@ -107,11 +104,7 @@ export function logPath(logs: string, name: string): string {
 }
 
 /** SIGTERM, then after `graceMs` SIGKILL, to all processes of the cluster that `select` chooses; waits until they are gone. */
-export async function stopProcesses(
-  state: string,
-  select: (entry: RunningProcess) => boolean,
-  graceMs = DAEMON_GRACE_MS,
-): Promise<void> {
+export async function stopProcesses(state: string, select: (entry: RunningProcess) => boolean, graceMs = DAEMON_GRACE_MS): Promise<void> {
   const chosen = async () => (await clusterProcesses(state)).filter(select);
   const signal = async (name: NodeJS.Signals) => {
     const entries = await chosen();

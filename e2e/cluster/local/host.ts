@@ -86,7 +86,10 @@ async function ensureBridge(name: string, address: string): Promise<void> {
   if (!existsSync(`/sys/class/net/${name}`)) {
     const { stdout } = await ip('-o', 'route', 'show', 'root', NETWORK.range);
     const taken = stdout.split('\n').find((line) => line && !line.includes(NETWORK.nodeBridge) && !line.includes(NETWORK.podBridge));
-    if (taken) throw new Error(`The local cluster uses ${NETWORK.range}, which this machine routes elsewhere (${taken}): use --provider kind or current`);
+    if (taken)
+      throw new Error(
+        `The local cluster uses ${NETWORK.range}, which this machine routes elsewhere (${taken}): use --provider kind or current`,
+      );
     await ip('link', 'add', name, 'type', 'bridge');
   }
   await ip('address', 'replace', address, 'dev', name);
@@ -194,7 +197,10 @@ async function unmountBelow(folders: readonly string[]): Promise<void> {
 
 async function nftTables(): Promise<string[]> {
   const { stdout } = await execa('nft', ['list', 'tables'], { reject: false, timeout: 20_000 });
-  return stdout.split('\n').map((line) => line.replace(/^table /, '').trim()).filter(Boolean);
+  return stdout
+    .split('\n')
+    .map((line) => line.replace(/^table /, '').trim())
+    .filter(Boolean);
 }
 
 /** iptables-restore input that removes the cluster's rules and chains from one saved table, or undefined when there are none. */

@@ -16,7 +16,9 @@ export async function writePauseArchive(archive: string, catatonit: string): Pro
     const layer = join(work, 'layer.tar');
     const same = ['--sort=name', '--mtime=@0', '--owner=0', '--group=0', '--numeric-owner'];
     await execa('tar', [...same, '--mode=0755', '-C', join(work, 'root'), '-cf', layer, 'pause'], { timeout: 20_000 });
-    const digest = createHash('sha256').update(await readFile(layer)).digest('hex');
+    const digest = createHash('sha256')
+      .update(await readFile(layer))
+      .digest('hex');
     const config = JSON.stringify({
       architecture: process.arch === 'arm64' ? 'arm64' : 'amd64',
       os: 'linux',
@@ -26,10 +28,7 @@ export async function writePauseArchive(archive: string, catatonit: string): Pro
     });
     const configName = `${createHash('sha256').update(config).digest('hex')}.json`;
     await writeFile(join(work, configName), config);
-    await writeFile(
-      join(work, 'manifest.json'),
-      JSON.stringify([{ Config: configName, RepoTags: [PAUSE_IMAGE], Layers: ['layer.tar'] }]),
-    );
+    await writeFile(join(work, 'manifest.json'), JSON.stringify([{ Config: configName, RepoTags: [PAUSE_IMAGE], Layers: ['layer.tar'] }]));
     await execa('tar', [...same, '-C', work, '-cf', archive, 'manifest.json', configName, 'layer.tar'], { timeout: 20_000 });
   } finally {
     await rm(work, { recursive: true, force: true });

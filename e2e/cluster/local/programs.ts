@@ -98,11 +98,6 @@ export function commandLines(layout: Layout, programs: Programs): Record<DaemonN
       `--node-ip=${NETWORK.nodeAddress}`,
     ],
     coredns: [programs.coredns, '-conf', layout.config('Corefile'), '-quiet'],
-    volumes: [
-      programs.node,
-      `${import.meta.dirname}/volumes-main.ts`,
-      layout.kubeconfigOf('volumes'),
-      layout.volumes,
-    ],
+    volumes: [programs.node, `${import.meta.dirname}/volumes-main.ts`, layout.kubeconfigOf('volumes'), layout.volumes],
   };
 }

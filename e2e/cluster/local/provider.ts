@@ -47,7 +47,11 @@ const FILES: Partial<Record<DaemonName, (layout: Layout) => string[]>> = {
   'kube-proxy': (layout) => [layout.config('kube-proxy.yaml'), layout.kubeconfigOf('kube-proxy')],
   kubelet: (layout) => [layout.config('kubelet.yaml'), layout.kubeconfigOf('kubelet'), layout.config('resolv.conf')],
   coredns: (layout) => [layout.config('Corefile'), layout.kubeconfigOf('coredns')],
-  volumes: (layout) => [join(import.meta.dirname, 'volumes.ts'), join(import.meta.dirname, 'volumes-main.ts'), layout.kubeconfigOf('volumes')],
+  volumes: (layout) => [
+    join(import.meta.dirname, 'volumes.ts'),
+    join(import.meta.dirname, 'volumes-main.ts'),
+    layout.kubeconfigOf('volumes'),
+  ],
 };
 
 const podListSchema = z.object({ items: z.array(z.object({ status: z.object({ phase: z.string().optional() }) })) });
@@ -174,7 +178,9 @@ export class LocalProvider implements ClusterProvider {
       const state = line.replace(/\/$/, '');
       if (state !== this.layout.state && (await clusterProcesses(state)).length > 0) {
         const other = state.split('/').pop();
-        throw new Error(`The local cluster ${other} is up, and only one can be: \`npm run cluster -- down --provider local --name ${other}\``);
+        throw new Error(
+          `The local cluster ${other} is up, and only one can be: \`npm run cluster -- down --provider local --name ${other}\``,
+        );
       }
     }
   }
@@ -253,7 +259,6 @@ export class LocalProvider implements ClusterProvider {
     return stdout;
   }
 }
-
 
 function requireLinuxRoot(): void {
   if (process.platform !== 'linux') throw new Error('The local provider needs Linux: use a Docker engine (--provider kind)');
