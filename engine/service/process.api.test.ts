@@ -4,10 +4,11 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { crc32 } from 'node:zlib';
 import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { z } from 'zod';
 import { AdminClient } from '../client/admin.ts';
 import { EngineError, OrderClient, type NewOrder, type PlacedOrder } from '../client/orders.ts';
 import { DEFAULT_CONFIG } from '../config/config.ts';
+import { CANCEL_ORDER } from '../core/types.ts';
+import { encodeEntries } from '../journal/records.ts';
 import { proveKill } from '../prove/kill.ts';
 import { allPages, spawnEngine, untilReady, type EngineProcess } from '../prove/engine-process.ts';
 import { temporaryDirectory } from '../testing/local-engine.ts';
@@ -181,7 +182,7 @@ describe('start', () => {
     const engine = await spawnServing();
     engine.kill('SIGTERM');
     await engine.ended;
-    fillJournal(join(directory, 'data', 'journal.db'), 300_000);
+    fillJournal(join(directory, 'data', 'journal.db'), 1_000_000);
     const again = await spawnListening();
     const answers = await Promise.all([fetch(`${again.baseUrl}/health`), fetch(`${again.opsUrl}/health`), fetch(`${again.baseUrl}/ready`), fetch(`${again.baseUrl}/v1/orders`, { method: 'POST' }), fetch(`${again.baseUrl}/v1/book/BTC-USD`)]);
     expect(answers.map(({ status }) => status)).toEqual([200, 200, 503, 503, 503]);
@@ -196,14 +197,16 @@ describe('start', () => {
 /** Writes `count` cancels of orders that never were into the journal: valid, and work for a replay. */
 function fillJournal(path: string, count: number): void {
   const database = new Database(path);
-  const records = Buffer.alloc(count * 48);
-  for (let index = 0; index < count; index += 1) {
-    records.writeUInt8(2, index * 48);
-    records.writeUInt32LE(1_000_000, index * 48 + 24);
-    records.writeUInt32LE(index + 1, index * 48 + 40);
-  }
-  database.function('crc', (blob) => crc32(z.instanceof(Uint8Array).parse(blob)));
-  database.prepare('INSERT INTO batches (firstSequence, lastSequence, crc32, records) SELECT 1, ?, crc(?), ?').run(count, records, records);
+  const insert = database.prepare('INSERT INTO batches (firstSequence, lastSequence, crc32, records) VALUES (?, ?, ?, ?)');
+  const perBatch = 1000;
+  database.transaction(() => {
+    for (let first = 1; first < count; first += perBatch) {
+      const records = encodeEntries(
+        Array.from({ length: perBatch }, (_, index) => ({ sequence: first + index, timestampMicros: 1, command: { kind: CANCEL_ORDER, instrument: 0, orderId: 1e9 } })),
+      );
+      insert.run(first, first + perBatch - 1, crc32(records), records);
+    }
+  })();
   database.close();
 }
 

@@ -1,4 +1,5 @@
 /** The engine as a process: both servers up before recovery, drain on a signal, fail-stop on a fault. */
+import { setTimeout as delay } from 'node:timers/promises';
 import type { EngineConfig } from '../../crds/engine-config.ts';
 import { createApiServer } from '../gateway/http/api.ts';
 import type { HttpServer } from '../gateway/http/server.ts';
@@ -21,6 +22,8 @@ export interface RunningEngine {
 
 /** Connections that have not ended by then are cut. */
 const CLOSE_TIMEOUT_MS = 5000;
+const LINGER_MS = 200;
+const IDLE_CHECK_MS = 25;
 
 /** Listens on both ports, then recovers. Rejects when a port cannot be had. */
 export async function runEngine(options: {
@@ -56,6 +59,8 @@ export async function runEngine(options: {
   let stopped: Promise<void> | undefined;
   const stop = async (): Promise<void> => {
     engine.drain();
+    // Clients that are connected hear 503 and that the connection ends, rather than find it cut under their next order.
+    await delay(LINGER_MS);
     // Orders in flight are answered before their server closes; the operations port tells of the drain until the end.
     await closeServer(api);
     await engine.close();
@@ -98,6 +103,9 @@ function portOf(app: HttpServer): number {
 
 async function closeServer(app: HttpServer): Promise<void> {
   const cut = setTimeout(() => app.server.closeAllConnections(), CLOSE_TIMEOUT_MS);
+  // Keep-alive connections that were busy when closing began become idle later, and would be waited for.
+  const idle = setInterval(() => app.server.closeIdleConnections(), IDLE_CHECK_MS);
   await app.close();
+  clearInterval(idle);
   clearTimeout(cut);
 }

@@ -17,6 +17,7 @@ export async function createApiServer(engine: Engine, metrics: Metrics): Promise
   const app = createHttpServer({
     bodyLimit: BODY_LIMIT,
     logLevel: engine.config.observability.logLevel,
+    closing: () => engine.phase === 'draining',
     onProblem: (request, code) => {
       if (request.routeOptions.url === '/v1/orders' && request.method === 'POST') engine.stats.rejected(code);
     },

@@ -12,6 +12,8 @@ export interface HttpServerOptions {
   /** Largest body in bytes. */
   bodyLimit: number;
   logLevel: string;
+  /** Whether connections should end with their next answer. */
+  closing?: () => boolean;
   /** Told of every refusal, for the counters. */
   onProblem?: (request: FastifyRequest, code: ProblemCode) => void;
 }
@@ -54,6 +56,7 @@ export function createHttpServer(options: HttpServerOptions) {
   });
   app.addHook('onSend', (_request, reply, _payload, done) => {
     reply.header('x-content-type-options', 'nosniff');
+    if (options.closing?.() === true) reply.header('connection', 'close');
     done();
   });
   app.setErrorHandler<FastifyError | Problem>((error, request, reply) => {
