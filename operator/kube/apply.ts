@@ -44,16 +44,21 @@ interface Written {
   readonly hash: string;
   /** Differences that the server's answer had right after the write. */
   readonly accepted: ReadonlySet<string>;
+  /** `performance.now()` of the write. */
+  readonly atMs: number;
 }
 
 interface WrittenStatus {
   readonly object: Live<KubeObject>;
   readonly sent: string;
   readonly received: string;
+  readonly atMs: number;
 }
 
 /** Objects whose last write is remembered; beyond it only a needless write may happen. */
 const REMEMBERED = 10_000;
+/** How long the answer to a write outranks a cached object that looks older; versions run backwards when etcd is restored. */
+const OUTRANKS_MS = 60_000;
 
 /** As JSON, with a Secret's `stringData` as the `data` that the server makes of it. */
 function manifestOf(resource: Resource<KubeObject>, desired: KubeObject): JsonRecord {
@@ -105,6 +110,12 @@ export function whyApply<T extends KubeObject>(
 
 function isOlder(a: string, b: string): boolean {
   return /^\d+$/.test(a) && /^\d+$/.test(b) && BigInt(a) < BigInt(b);
+}
+
+/** The cached object, or what our last write made of the same object where that is newer. */
+function newerOf<T extends KubeObject>(live: Live<T>, last: { object: Live<KubeObject>; atMs: number } | undefined): Live<T> {
+  if (!last || last.object.metadata.uid !== live.metadata.uid || performance.now() - last.atMs > OUTRANKS_MS) return live;
+  return isOlder(live.metadata.resourceVersion, last.object.metadata.resourceVersion) ? (last.object as Live<T>) : live;
 }
 
 export class Applier {
@@ -169,10 +180,7 @@ export class Applier {
     const { partial, ...call } = options;
     const id = `${resource.group}/${resource.plural}/${keyOf(live)}`;
     const last = this.#writtenStatus.get(id);
-    const current =
-      last && last.object.metadata.uid === live.metadata.uid && isOlder(live.metadata.resourceVersion, last.object.metadata.resourceVersion)
-        ? (last.object as Live<T>)
-        : live;
+    const current = newerOf(live, last);
     const present = statusOf(current);
     const sent = hashOf(status);
     const same = partial ? partDrift(status, present, 'status').length === 0 : sameJson(status, present ?? {});
@@ -186,7 +194,7 @@ export class Applier {
       { apiVersion: apiVersionOf(resource), kind: resource.kind, metadata: { name, namespace, uid }, status },
       { ...call, type: 'apply', fieldManager: this.#options.fieldManager, force: true, subresource: 'status' },
     );
-    this.#writtenStatus.set(id, { object, sent, received: hashOf(statusOf(object)) });
+    this.#writtenStatus.set(id, { object, sent, received: hashOf(statusOf(object)), atMs: performance.now() });
     return { action: 'updated', object };
   }
 
@@ -211,11 +219,8 @@ export class Applier {
     }
   }
 
-  /** The cached object, or the answer to our last write where that is newer. */
   #freshest<T extends KubeObject>(id: string, live: Live<T> | undefined): Live<T> | undefined {
-    const last = this.#written.get(id)?.object;
-    if (!live || !last || last.metadata.uid !== live.metadata.uid) return live;
-    return isOlder(live.metadata.resourceVersion, last.metadata.resourceVersion) ? (last as Live<T>) : live;
+    return live && newerOf(live, this.#written.get(id));
   }
 
   #difference(manifest: JsonRecord, live: Live<KubeObject>, hash: string, id: string): Difference {
@@ -292,7 +297,7 @@ export class Applier {
         'the server changed what was applied; accepted as it is',
       );
     }
-    this.#written.set(id, { object, hash, accepted });
+    this.#written.set(id, { object, hash, accepted, atMs: performance.now() });
     return this.#count(resource, action, object, reasons);
   }
 

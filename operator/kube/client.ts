@@ -240,7 +240,8 @@ export class KubeClient {
         });
       }
     } catch (error) {
-      if (isKubeError(error, 'timeout') && request.channel === undefined) this.refreshConnections();
+      // Perhaps the connection is dead: the next request should not find that out in turn.
+      if (isKubeError(error, 'timeout') && request.channel === undefined) this.config.shared.renew();
       throw error;
     } finally {
       deadline.release();

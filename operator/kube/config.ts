@@ -85,6 +85,13 @@ export class Channel {
     old?.destroy(new Error(reason)).catch(() => undefined);
   }
 
+  /** New requests connect anew; those in flight run to their own deadlines. */
+  renew(): void {
+    const old = this.#dispatcher;
+    this.#dispatcher = undefined;
+    old?.close().catch(() => undefined);
+  }
+
   async close(): Promise<void> {
     this.#closed = true;
     const old = this.#dispatcher;

@@ -197,13 +197,16 @@ describe('Reflector', () => {
       broken ? sendJson(response, 500, { message: 'etcd is on fire' }) : script.answer(request, response),
     );
     const client = api.client();
-    const reflector = new Reflector({ client, resource: resources.configMaps, timing: TIMING, registry });
+    let recovered = 0;
+    const handlers = { recovered: () => void (recovered += 1) };
+    const reflector = new Reflector({ client, resource: resources.configMaps, timing: TIMING, registry, handlers });
     reflector.start();
     await expect(reflector.whenSynced({ timeoutMs: 100 })).rejects.toThrow(/configmaps: no first list within 100 ms.*etcd is on fire/);
     expect(reflector.health()).toMatchObject({ ok: false, reason: expect.stringMatching(/^not synced: .*etcd is on fire/) });
     broken = false;
     await reflector.whenSynced({ timeoutMs: 3_000 });
     expect(reflector.health()).toEqual({ ok: true });
+    expect(recovered).toBe(0);
     broken = true;
     await expect
       .poll(() => reflector.health(), soon)
@@ -211,6 +214,7 @@ describe('Reflector', () => {
     expect(await registry.metrics()).toContain('reflector_deaf{name="configmaps"} 1');
     broken = false;
     await expect.poll(() => reflector.health(), soon).toEqual({ ok: true });
+    expect(recovered).toBe(1);
     expect(await registry.metrics()).toContain('reflector_deaf{name="configmaps"} 0');
     await reflector.stop();
     expect(await registry.metrics()).not.toContain('reflector_deaf{');
@@ -240,6 +244,30 @@ describe('Reflector', () => {
     expect(late[0]).toBe('+a');
     off();
     expect(await registry.metrics()).toContain('reflector_failures_total{name="configmaps",reason="handler"} 2');
+  });
+
+  it('contains handlers that fail later', async () => {
+    const registry = new Registry();
+    const script = new Scripted([[configMap('a', 1)]], (_n, response) => open(response));
+    await using r = await run(script, { registry });
+    r.reflector.on({
+      // oxlint-disable-next-line typescript/no-misused-promises -- the mistake that is tested
+      added: async () => {
+        throw new Error('later');
+      },
+    });
+    await r.reflector.whenSynced({ timeoutMs: 1_000 });
+    await expect.poll(() => registry.metrics(), soon).toContain('reflector_failures_total{name="configmaps",reason="handler"} 1');
+  });
+
+  it('lets go of those who wait for its list when it is stopped', async () => {
+    const script = new Scripted([[]], (_n, response) => open(response));
+    const r = await run(script);
+    r.api.answer = () => undefined;
+    const waiting = r.reflector.whenSynced().catch((error: unknown) => error);
+    await r[Symbol.asyncDispose]();
+    expect(await waiting).toBeInstanceOf(Error);
+    await expect(r.reflector.whenSynced()).rejects.toThrow('abort');
   });
 
   it('stops at once, in the middle of a watch or of a pause', async () => {

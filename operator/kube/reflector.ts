@@ -66,7 +66,13 @@ export interface ReflectorHandlers<T extends KubeObject> {
   updated?(object: Live<T>, old: Live<T>): void;
   /** With the last state known. */
   deleted?(last: Live<T>): void;
+  /**
+   * The reflector had been deaf and hears again. Whatever failed meanwhile may be waiting out a long back-off, so this is the time to look at every object anew.
+   */
+  recovered?(): void;
 }
+
+type Notice<T extends KubeObject> = Change<T> | { readonly type: 'recovered' };
 
 export interface ReflectorOptions<T extends KubeObject> {
   readonly client: KubeClient;
@@ -108,6 +114,7 @@ export class Reflector<T extends KubeObject> {
   #lastActivity = 0;
   #deafSinceMs: number | undefined;
   #deafReason = 'has not listed yet';
+  #warnedAtMs: number | undefined;
 
   constructor(options: ReflectorOptions<T>) {
     this.#options = options;
@@ -143,8 +150,8 @@ export class Reflector<T extends KubeObject> {
   /** Bad before the first list and while changes may be going unnoticed. */
   health(): HealthResult {
     if (!this.#synced) return { ok: false, reason: `not synced: ${this.#deafReason}` };
-    const silentMs = this.#clock.nowMs() - this.#provenAtMs;
-    if (this.#deafSinceMs !== undefined && this.#clock.nowMs() - this.#deafSinceMs >= this.#timing.deafAfterMs) {
+    if (this.#isDeaf()) {
+      const silentMs = this.#clock.nowMs() - this.#provenAtMs;
       return { ok: false, reason: `deaf for ${(silentMs / 1000).toFixed(1)} s: ${this.#deafReason}` };
     }
     return { ok: true };
@@ -185,8 +192,10 @@ export class Reflector<T extends KubeObject> {
   /** Resolves when the first list was taken over. Rejects on abort, and after `timeoutMs` with the last error in the message. */
   async whenSynced(options: { signal?: AbortSignal; timeoutMs?: number } = {}): Promise<void> {
     if (this.#synced) return;
-    const deadline = new Deadline(options.signal);
+    const stopped = this.#abort.signal;
+    const deadline = new Deadline(options.signal ? AbortSignal.any([options.signal, stopped]) : stopped);
     try {
+      deadline.signal.throwIfAborted();
       if (options.timeoutMs !== undefined) deadline.arm(options.timeoutMs, 'first list');
       await new Promise<void>((resolve, reject) => {
         this.#syncWaiters.add(resolve);
@@ -232,8 +241,8 @@ export class Reflector<T extends KubeObject> {
     this.#version = resourceVersion;
     this.#listedAtMs = this.#clock.nowMs();
     const changes = this.#store.replace(transform ? items.map(transform) : items);
-    this.#synced = true;
     this.#proven();
+    this.#synced = true;
     this.#emit(changes);
     for (const resolve of this.#syncWaiters) resolve();
     this.#syncWaiters.clear();
@@ -313,10 +322,15 @@ export class Reflector<T extends KubeObject> {
     ) {
       this.#version = undefined;
     }
-    this.#log.warn(
-      { resource: this.name, reason, failures: this.#failures, pauseMs: Math.round(pauseMs) },
-      `watch failed: ${errorText(error)}`,
-    );
+    const fields = { resource: this.name, reason, failures: this.#failures, pauseMs: Math.round(pauseMs) };
+    // One line a collection when an outage begins, and one a minute after that.
+    const nowMs = this.#clock.nowMs();
+    if (this.#warnedAtMs === undefined || nowMs - this.#warnedAtMs > 60_000) {
+      this.#warnedAtMs = nowMs;
+      this.#log.warn(fields, `watch failed: ${errorText(error)}`);
+    } else {
+      this.#log.debug(fields, `watch failed: ${errorText(error)}`);
+    }
     return pauseMs;
   }
 
@@ -333,27 +347,51 @@ export class Reflector<T extends KubeObject> {
   }
 
   #proven(): void {
+    const wasDeaf = this.#isDeaf();
+    const silentMs = this.#clock.nowMs() - this.#provenAtMs;
     this.#provenAtMs = this.#clock.nowMs();
     this.#lastActivity = this.#clock.date().getTime();
     this.#deafSinceMs = undefined;
+    if (!wasDeaf) return;
+    this.#warnedAtMs = undefined;
+    this.#log.info({ resource: this.name, silentMs: Math.round(silentMs) }, 'watch recovered');
+    for (const handlers of this.#handlers) this.#tell(handlers, { type: 'recovered' });
+  }
+
+  #isDeaf(): boolean {
+    return this.#synced && this.#deafSinceMs !== undefined && this.#clock.nowMs() - this.#deafSinceMs >= this.#timing.deafAfterMs;
   }
 
   #emit(changes: readonly Change<T>[]): void {
     for (const change of changes) for (const handlers of this.#handlers) this.#tell(handlers, change);
   }
 
-  #tell(handlers: ReflectorHandlers<T>, change: Change<T>): void {
-    try {
-      if (change.type === 'added') handlers.added?.(change.object);
-      else if (change.type === 'updated') handlers.updated?.(change.object, change.old);
-      else handlers.deleted?.(change.object);
-    } catch (error) {
+  /** Handlers must not end the watch by throwing, at once or later. */
+  #tell(handlers: ReflectorHandlers<T>, notice: Notice<T>): void {
+    const failed = (error: unknown): void => {
       this.#metrics.failed('handler');
-      this.#log.error(
-        { resource: this.name, key: keyOf(change.object), err: error },
-        `a handler of ${change.type} threw: ${errorText(error)}`,
-      );
+      const key = notice.type === 'recovered' ? undefined : keyOf(notice.object);
+      this.#log.error({ resource: this.name, key, err: error }, `a handler of ${notice.type} failed: ${errorText(error)}`);
+    };
+    try {
+      const result: unknown = call(handlers, notice);
+      if (result instanceof Promise) result.catch(failed);
+    } catch (error) {
+      failed(error);
     }
+  }
+}
+
+function call<T extends KubeObject>(handlers: ReflectorHandlers<T>, notice: Notice<T>): void {
+  switch (notice.type) {
+    case 'added':
+      return handlers.added?.(notice.object);
+    case 'updated':
+      return handlers.updated?.(notice.object, notice.old);
+    case 'deleted':
+      return handlers.deleted?.(notice.object);
+    case 'recovered':
+      return handlers.recovered?.();
   }
 }
 
