@@ -54,7 +54,8 @@ function stopOnSignal(running: RunningEngine): void {
 
 /** Ends the process with the reason on standard error and in the termination log. Nothing is committed any more: what was acknowledged is durable. */
 function end(cause: unknown): never {
-  const refused = cause instanceof ConfigError || cause instanceof JournalError || cause instanceof StartRefusal || cause instanceof ListenError;
+  const refused =
+    cause instanceof ConfigError || cause instanceof JournalError || cause instanceof StartRefusal || cause instanceof ListenError;
   const message = cause instanceof Error ? cause.message : String(cause);
   const code = refused ? cause.code : 'HFT_INTERNAL';
   try {
@@ -62,13 +63,15 @@ function end(cause: unknown): never {
   } catch {
     // The reason still goes to standard error.
   }
-  process.stderr.write(refused ? `hft-engine: ${code}: ${message}\n` : `hft-engine: ${code}: ${cause instanceof Error ? (cause.stack ?? message) : message}\n`);
+  process.stderr.write(
+    refused ? `hft-engine: ${code}: ${message}\n` : `hft-engine: ${code}: ${cause instanceof Error ? (cause.stack ?? message) : message}\n`,
+  );
   process.exit(refused ? REFUSED : FAILED);
 }
 
-function announce({ engine, port, opsPort }: RunningEngine, { configFile, dataDirectory, adminTokenFile }: Options): void {
+function announce({ engine, log, port, opsPort }: RunningEngine, { configFile, dataDirectory, adminTokenFile }: Options): void {
   if (configFile !== undefined) {
-    process.stdout.write(`hft-engine ${VERSION} serves orders on port ${port}, operations on port ${opsPort}\n`);
+    log.info({ version: VERSION, configHash: engine.configHash, port, opsPort }, 'serving');
     return;
   }
   const [instrument] = engine.instruments;

@@ -13,14 +13,19 @@ export const engineStatusSchema = z.object({
   configHash: z.string().describe('Hash of the configuration in force, as `configHash` of crds/engine-config.ts computes it.'),
   heapFlags: z.array(z.string()).describe('The V8 flags that the process runs with (`process.execArgv`).'),
   sequence: z.int().min(0).describe('Last sequence that is durable.'),
-  stateHash: z.string().regex(/^[0-9a-f]{16}$/).describe('Hash of the whole matching state at the last applied sequence.'),
+  stateHash: z
+    .string()
+    .regex(/^[0-9a-f]{16}$/)
+    .describe('Hash of the whole matching state at the last applied sequence.'),
   recovery: z.object({
     sequence: z.int().min(0).describe('Sequence that recovery reached.'),
     stateHash: z.string().describe('State hash at that sequence; empty while recovering.'),
     commands: z.int().min(0).describe('Commands that were replayed.'),
     durationMs: z.number().min(0),
   }),
-  warmup: z.object({ orders: z.int().min(0), p99Micros: z.number().min(0).describe('99th percentile of matching one synthetic order.') }).nullable(),
+  warmup: z
+    .object({ orders: z.int().min(0), p99Micros: z.number().min(0).describe('99th percentile of matching one synthetic order.') })
+    .nullable(),
   openOrders: z.int().min(0),
   ordersAccepted: z.int().min(0).describe('Since this process started.'),
   ordersRejected: z.int().min(0).describe('Since this process started.'),

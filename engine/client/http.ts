@@ -5,7 +5,12 @@ import { z } from 'zod';
 /** Longest answer that a client reads. */
 const MAX_ANSWER_BYTES = 16 * 1024 * 1024;
 
-const problemSchema = z.object({ code: z.string(), detail: z.string().optional(), title: z.string().optional(), field: z.string().optional() });
+const problemSchema = z.object({
+  code: z.string(),
+  detail: z.string().optional(),
+  title: z.string().optional(),
+  field: z.string().optional(),
+});
 
 /**
  * A call that gave no usable answer. `code` is the engine's own (`HFT_…`), or one of the client's: `HFT_CLIENT_UNREACHABLE`,
@@ -97,7 +102,11 @@ export class HttpCaller {
     if (status < 200 || status > 299) throw problemOf(parsed, status, this.#at(call), retryAfter);
     const checked = call.schema.safeParse(parsed);
     if (!checked.success) {
-      throw new EngineError({ code: 'HFT_CLIENT_BAD_ANSWER', status, message: `${this.#at(call)} answered what this client does not know: ${z.prettifyError(checked.error)}` });
+      throw new EngineError({
+        code: 'HFT_CLIENT_BAD_ANSWER',
+        status,
+        message: `${this.#at(call)} answered what this client does not know: ${z.prettifyError(checked.error)}`,
+      });
     }
     return { status, body: checked.data };
   }
@@ -112,9 +121,16 @@ export class HttpCaller {
 
   #failure(call: { method: string; path: string; signal?: AbortSignal | undefined }, deadline: AbortSignal, cause: unknown): EngineError {
     const at = this.#at(call);
-    if (call.signal?.aborted === true) return new EngineError({ code: 'HFT_CLIENT_ABORTED', status: 0, message: `${at} was aborted by the caller`, cause });
+    if (call.signal?.aborted === true)
+      return new EngineError({ code: 'HFT_CLIENT_ABORTED', status: 0, message: `${at} was aborted by the caller`, cause });
     const timedOut = deadline.aborted || (cause instanceof Error && /timeout/i.test(cause.name + cause.message));
-    if (timedOut) return new EngineError({ code: 'HFT_CLIENT_TIMEOUT', status: 0, message: `${at} gave no answer within ${this.#timeoutMs} ms`, cause });
+    if (timedOut)
+      return new EngineError({
+        code: 'HFT_CLIENT_TIMEOUT',
+        status: 0,
+        message: `${at} gave no answer within ${this.#timeoutMs} ms`,
+        cause,
+      });
     const reason = cause instanceof Error ? cause.message : String(cause);
     return new EngineError({ code: 'HFT_CLIENT_UNREACHABLE', status: 0, message: `${at} cannot be reached: ${reason}`, cause });
   }
@@ -124,7 +140,12 @@ function problemOf(parsed: unknown, status: number, at: string, retryAfter: stri
   const problem = problemSchema.safeParse(parsed);
   const retryAfterMs = retryAfter !== undefined && /^[0-9]+$/.test(retryAfter) ? Number(retryAfter) * 1000 : undefined;
   if (!problem.success) {
-    return new EngineError({ code: 'HFT_CLIENT_BAD_ANSWER', status, message: `${at} answered ${status}`, ...(retryAfterMs !== undefined && { retryAfterMs }) });
+    return new EngineError({
+      code: 'HFT_CLIENT_BAD_ANSWER',
+      status,
+      message: `${at} answered ${status}`,
+      ...(retryAfterMs !== undefined && { retryAfterMs }),
+    });
   }
   const { code, detail, title, field } = problem.data;
   return new EngineError({

@@ -70,16 +70,24 @@ export class OrderClient {
 
   /** Resolves with the cancelled order when the cancel is durable. `HFT_ORDER_NOT_OPEN` when it was filled or cancelled before. */
   async cancel(id: string, signal?: AbortSignal): Promise<Order> {
-    return (await this.#http.json({ method: 'DELETE', path: `/v1/orders/${encodeURIComponent(id)}`, schema: orderAnswerSchema, signal })).order;
+    return (await this.#http.json({ method: 'DELETE', path: `/v1/orders/${encodeURIComponent(id)}`, schema: orderAnswerSchema, signal }))
+      .order;
   }
 
   async get(id: string, signal?: AbortSignal): Promise<Order> {
-    return (await this.#http.json({ method: 'GET', path: `/v1/orders/${encodeURIComponent(id)}`, schema: orderAnswerSchema, signal })).order;
+    return (await this.#http.json({ method: 'GET', path: `/v1/orders/${encodeURIComponent(id)}`, schema: orderAnswerSchema, signal }))
+      .order;
   }
 
   /** The best `depth` prices of each side, best first (default 10). */
   async book(symbol: string, depth?: number, signal?: AbortSignal): Promise<OrderBook> {
-    return await this.#http.json({ method: 'GET', path: `/v1/book/${encodeURIComponent(symbol)}`, query: { depth }, schema: bookSchema, signal });
+    return await this.#http.json({
+      method: 'GET',
+      path: `/v1/book/${encodeURIComponent(symbol)}`,
+      query: { depth },
+      schema: bookSchema,
+      signal,
+    });
   }
 
   /** Orders with ids above `after`, oldest first; of all accounts when none is named. */

@@ -9,22 +9,32 @@ const positiveDecimal = z
   .string({ error: 'must be a decimal in a string, for example "100.25"' })
   .check((context) => {
     const text = context.value;
-    const fault = (code: string, message: string): void => void context.issues.push({ code: 'custom', input: text, message, params: { code } });
+    const fault = (code: string, message: string): void =>
+      void context.issues.push({ code: 'custom', input: text, message, params: { code } });
     const magnitude = text.startsWith('-') ? text.slice(1) : text;
     if (text.length > MAX_DECIMAL_LENGTH || !DECIMAL_TEXT.test(magnitude)) {
-      fault('HFT_INVALID_FIELD', 'must be a decimal such as "100.25": digits, at most 15 before and 9 after the point, no sign, no exponent, no leading zeros');
+      fault(
+        'HFT_INVALID_FIELD',
+        'must be a decimal such as "100.25": digits, at most 15 before and 9 after the point, no sign, no exponent, no leading zeros',
+      );
     } else if (magnitude !== text || !/[1-9]/.test(text)) fault('HFT_NOT_POSITIVE', 'must be greater than zero');
   })
   .meta({ pattern: DECIMAL_TEXT.source, maxLength: MAX_DECIMAL_LENGTH, example: '100.25' });
 
 const decimal = z.string().meta({ example: '100.25' });
 const symbol = z.string().min(1).max(16).meta({ example: 'BTC-USD' });
-const account = z.string().regex(/^[A-Za-z0-9._-]{1,32}$/, 'must be 1 to 32 letters, digits, dots, underscores and dashes').meta({ example: 'alice' });
+const account = z
+  .string()
+  .regex(/^[A-Za-z0-9._-]{1,32}$/, 'must be 1 to 32 letters, digits, dots, underscores and dashes')
+  .meta({ example: 'alice' });
 const clientOrderId = z
   .string()
   .regex(/^[\x21-\x7e]{1,64}$/, 'must be 1 to 64 printable ASCII characters without spaces')
   .describe('Makes the order idempotent: the same account and id again give the first answer, also after a restart.');
-const orderId = z.string().regex(/^[1-9][0-9]{0,15}$/, 'must be an order id, a decimal number').meta({ example: '42' });
+const orderId = z
+  .string()
+  .regex(/^[1-9][0-9]{0,15}$/, 'must be an order id, a decimal number')
+  .meta({ example: '42' });
 
 const common = {
   symbol,
@@ -41,7 +51,11 @@ export const placeOrderBody = z.discriminatedUnion('type', [
     timeInForce: z.enum(['GTC', 'IOC']).default('GTC'),
     price: positiveDecimal.describe('A whole number of ticks.'),
   }),
-  z.strictObject({ ...common, type: z.literal('market'), timeInForce: z.literal('IOC', 'must be IOC: a market order never rests').default('IOC') }),
+  z.strictObject({
+    ...common,
+    type: z.literal('market'),
+    timeInForce: z.literal('IOC', 'must be IOC: a market order never rests').default('IOC'),
+  }),
 ]);
 export type PlaceOrderBody = z.output<typeof placeOrderBody>;
 

@@ -16,7 +16,9 @@ export function adminToken(file: string | undefined, dataDirectory: string): { t
     writeFileSync(kept, `${randomBytes(32).toString('base64url')}\n`, { mode: 0o600, flag: 'wx' });
   } catch (cause) {
     if (!(cause instanceof Error && 'code' in cause && cause.code === 'EEXIST')) {
-      throw new ConfigError(`the admin token cannot be kept in ${kept} (${cause instanceof Error ? cause.message : String(cause)}): make --data writable, or give --admin-token-file`);
+      throw new ConfigError(
+        `the admin token cannot be kept in ${kept} (${cause instanceof Error ? cause.message : String(cause)}): make --data writable, or give --admin-token-file`,
+      );
     }
   }
   return { token: readToken(kept), file: kept };
@@ -27,7 +29,9 @@ function readToken(file: string): string {
   try {
     token = readFileSync(file, 'utf8').trim();
   } catch (cause) {
-    throw new ConfigError(`the admin token file ${file} cannot be read (${cause instanceof Error ? cause.message : String(cause)}): see --admin-token-file`);
+    throw new ConfigError(
+      `the admin token file ${file} cannot be read (${cause instanceof Error ? cause.message : String(cause)}): see --admin-token-file`,
+    );
   }
   if (!TOKEN.test(token)) throw new ConfigError(`the admin token file ${file} must hold one line of 16 to 512 printable characters`);
   return token;

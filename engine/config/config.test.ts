@@ -28,22 +28,51 @@ describe('configuration', () => {
   it.each([
     ['a misspelt key', { ...DEFAULT_CONFIG, risks: {} }, /risks: not a known key: remove it, or correct its spelling/],
     ['a misspelt inner key', { ...DEFAULT_CONFIG, risk: { ...DEFAULT_CONFIG.risk, maxQty: '1' } }, /risk\.maxQty: not a known key/],
-    ['a missing key', { ...DEFAULT_CONFIG, instruments: [{ symbol: 'A', tickSize: '1' }] }, /instruments\[0\]\.lotSize: missing, .*: add it/],
-    ['a wrong type', { ...DEFAULT_CONFIG, limits: { ordersPerSecond: '10', burst: 10 } }, /limits\.ordersPerSecond: .*expected number.*found "10": correct it/],
-    ['an unknown choice', { ...DEFAULT_CONFIG, journal: { durability: 'tape' } }, /journal\.durability: .*"memory"\|"commit"\|"disk".*found "tape"/],
+    [
+      'a missing key',
+      { ...DEFAULT_CONFIG, instruments: [{ symbol: 'A', tickSize: '1' }] },
+      /instruments\[0\]\.lotSize: missing, .*: add it/,
+    ],
+    [
+      'a wrong type',
+      { ...DEFAULT_CONFIG, limits: { ordersPerSecond: '10', burst: 10 } },
+      /limits\.ordersPerSecond: .*expected number.*found "10": correct it/,
+    ],
+    [
+      'an unknown choice',
+      { ...DEFAULT_CONFIG, journal: { durability: 'tape' } },
+      /journal\.durability: .*"memory"\|"commit"\|"disk".*found "tape"/,
+    ],
     ['a bad tick', { ...DEFAULT_CONFIG, instruments: [{ ...BTC, tickSize: '1e-2' }] }, /instruments\[0\]\.tickSize: .*found "1e-2"/],
-    ['a zero lot', { ...DEFAULT_CONFIG, instruments: [BTC, { ...ETH, lotSize: '0.000' }] }, /instruments\[1\]\.lotSize: .*greater than zero.*found "0\.000"/],
-    ['a tick beyond count', { ...DEFAULT_CONFIG, instruments: [{ ...BTC, tickSize: '999999999999.999999999' }] }, /instruments\[0\]\.tickSize: .*at most 15 digits/],
-    ['a symbol twice', { ...DEFAULT_CONFIG, instruments: [BTC, ETH, BTC] }, /instruments\[2\]\.symbol: "BTC-USD" is listed at instruments\[0\] already: remove one/],
+    [
+      'a zero lot',
+      { ...DEFAULT_CONFIG, instruments: [BTC, { ...ETH, lotSize: '0.000' }] },
+      /instruments\[1\]\.lotSize: .*greater than zero.*found "0\.000"/,
+    ],
+    [
+      'a tick beyond count',
+      { ...DEFAULT_CONFIG, instruments: [{ ...BTC, tickSize: '999999999999.999999999' }] },
+      /instruments\[0\]\.tickSize: .*at most 15 digits/,
+    ],
+    [
+      'a symbol twice',
+      { ...DEFAULT_CONFIG, instruments: [BTC, ETH, BTC] },
+      /instruments\[2\]\.symbol: "BTC-USD" is listed at instruments\[0\] already: remove one/,
+    ],
     ['no instruments', { ...DEFAULT_CONFIG, instruments: [] }, /instruments: .*found \[\]/],
     ['a list', [], /\(the whole file\): .*expected object/],
   ])('is refused with the key: %s', (_name, config, message) => {
-    expect(() => load(JSON.stringify(config))).toThrow(expect.objectContaining({ code: 'HFT_CONFIG_INVALID', message: expect.stringMatching(message) }));
+    expect(() => load(JSON.stringify(config))).toThrow(
+      expect.objectContaining({ code: 'HFT_CONFIG_INVALID', message: expect.stringMatching(message) }),
+    );
   });
 
   it('tells every fault at once', () => {
     const checked = validateConfig({ ...DEFAULT_CONFIG, engine: '', journal: { durability: 1 } });
-    expect(checked).toMatchObject({ ok: false, faults: [expect.stringContaining('engine:'), expect.stringContaining('journal.durability:')] });
+    expect(checked).toMatchObject({
+      ok: false,
+      faults: [expect.stringContaining('engine:'), expect.stringContaining('journal.durability:')],
+    });
   });
 
   it('is refused when it is no strict JSON or is not there', () => {
@@ -55,7 +84,12 @@ describe('configuration', () => {
 
 describe('options', () => {
   it('flags win over the environment, the environment over defaults', () => {
-    expect(readOptions(['--port', '1', '--data=/x'], { HFT_PORT: '2', HFT_OPS_PORT: '3', HFT_CONFIG: 'c' })).toMatchObject({ port: 1, opsPort: 3, dataDirectory: '/x', configFile: 'c' });
+    expect(readOptions(['--port', '1', '--data=/x'], { HFT_PORT: '2', HFT_OPS_PORT: '3', HFT_CONFIG: 'c' })).toMatchObject({
+      port: 1,
+      opsPort: 3,
+      dataDirectory: '/x',
+      configFile: 'c',
+    });
     expect(readOptions([], {})).toMatchObject({ port: 8080, opsPort: 9090, dataDirectory: './data', configFile: undefined, host: '::' });
   });
 

@@ -68,7 +68,9 @@ function meaningFaults(config: EngineConfig): string[] {
       try {
         void new DecimalStep(instrument[key]);
       } catch {
-        faults.push(`instruments[${index}].${key}: must be greater than zero with at most 15 digits, found "${instrument[key]}": write for example "0.01"`);
+        faults.push(
+          `instruments[${index}].${key}: must be greater than zero with at most 15 digits, found "${instrument[key]}": write for example "0.01"`,
+        );
       }
     }
   });
@@ -83,8 +85,11 @@ function describe(issue: z.core.$ZodIssue, root: unknown): string {
     const names = issue.keys.map((name) => fieldPath([...issue.path, name])).join(', ');
     return `${names}: not a known key: remove it, or correct its spelling`;
   }
-  const found = issue.path.reduce<unknown>((value, step) => (value !== null && typeof value === 'object' ? Reflect.get(value, step) : undefined), root);
+  const found = issue.path.reduce<unknown>(
+    (value, step) => (value !== null && typeof value === 'object' ? Reflect.get(value, step) : undefined),
+    root,
+  );
   if (found === undefined) return `${key}: missing, ${issue.message.replace(/^Invalid input: /, '')}: add it`;
-  const shown = JSON.stringify(found) ?? String(found);
+  const shown = JSON.stringify(found);
   return `${key}: ${issue.message}, found ${shown.length > MAX_SHOWN ? `${shown.slice(0, MAX_SHOWN)}…` : shown}: correct it`;
 }

@@ -50,7 +50,7 @@ const FLAGS = {
 /** Throws ConfigError naming the flag or variable. */
 export function readOptions(args: readonly string[], environment: NodeJS.ProcessEnv): Options {
   const flags = parse(args);
-  const text = (flag: keyof typeof flags & keyof typeof FLAGS, variable: string): string | undefined => {
+  const text = (flag: keyof typeof FLAGS, variable: string): string | undefined => {
     const given = flags[flag];
     const value = typeof given === 'string' ? given : environment[variable];
     return value === undefined || value === '' ? undefined : value;
@@ -58,7 +58,8 @@ export function readOptions(args: readonly string[], environment: NodeJS.Process
   const port = (flag: 'port' | 'ops-port', variable: string, preset: number): number => {
     const value = text(flag, variable);
     if (value === undefined) return preset;
-    if (!/^[0-9]{1,5}$/.test(value) || Number(value) > 65_535) throw new ConfigError(`--${flag} (${variable}): must be a port from 0 to 65535, found "${value}"`);
+    if (!/^[0-9]{1,5}$/.test(value) || Number(value) > 65_535)
+      throw new ConfigError(`--${flag} (${variable}): must be a port from 0 to 65535, found "${value}"`);
     return Number(value);
   };
   return {

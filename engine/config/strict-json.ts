@@ -64,7 +64,8 @@ function countKeys(value: unknown): number {
   return keys;
 }
 
-const TOKEN = /\s*(?:("(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*")|(-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?(?![\w.])|true\b|false\b|null\b)|([{}[\],:]))/y;
+const TOKEN =
+  /\s*(?:("(?:[ !#-[\]-\uffff]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*")|(-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?(?![\w.])|true\b|false\b|null\b)|([{}[\],:]))/y;
 
 interface Frame {
   readonly keys: Set<string> | undefined;
@@ -98,11 +99,16 @@ function walk(text: string): { badToken: string | undefined; duplicate: string |
 }
 
 function pathOf(stack: readonly Frame[]): string | undefined {
-  return fieldPath(stack.flatMap<string | number>((frame) => (frame.keys === undefined ? [frame.index] : frame.key === undefined ? [] : [frame.key])));
+  return fieldPath(
+    stack.flatMap<string | number>((frame) => (frame.keys === undefined ? [frame.index] : frame.key === undefined ? [] : [frame.key])),
+  );
 }
 
 /** `['instruments', 0, 'tickSize']` as `instruments[0].tickSize`; undefined when empty. */
 export function fieldPath(path: readonly PropertyKey[]): string | undefined {
   if (path.length === 0) return undefined;
-  return path.reduce<string>((text, key) => (typeof key === 'number' ? `${text}[${key}]` : text === '' ? String(key) : `${text}.${String(key)}`), '');
+  return path.reduce<string>(
+    (text, key) => (typeof key === 'number' ? `${text}[${key}]` : text === '' ? String(key) : `${text}.${String(key)}`),
+    '',
+  );
 }

@@ -81,7 +81,8 @@ export class SimpleBook implements Book {
     let remaining = quantityLots;
     while (remaining > 0) {
       const level = other.best();
-      if (level === undefined || (limitTicks !== 0 && (side === BUY ? level.priceTicks > limitTicks : level.priceTicks < limitTicks))) break;
+      if (level === undefined || (limitTicks !== 0 && (side === BUY ? level.priceTicks > limitTicks : level.priceTicks < limitTicks)))
+        break;
       const maker = level.first;
       if (maker === undefined) throw new RangeError(`level ${level.priceTicks} is empty`);
       const lots = Math.min(remaining, maker.remainingLots);

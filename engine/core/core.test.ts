@@ -1,8 +1,25 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { MatchingCore } from './core.ts';
 import { NaiveExchange } from './naive-model.ts';
-import { BUY, CANCEL_ORDER, CANCELLED, FILLED, GTC, IOC, LIMIT, MARKET, NEW_ORDER, OPEN, REJECT, SELL, type Command, type EventSink, type InstrumentRules, type NewOrder } from './types.ts';
+import {
+  BUY,
+  CANCEL_ORDER,
+  CANCELLED,
+  FILLED,
+  GTC,
+  IOC,
+  LIMIT,
+  MARKET,
+  NEW_ORDER,
+  OPEN,
+  REJECT,
+  SELL,
+  type Command,
+  type EventSink,
+  type InstrumentRules,
+  type NewOrder,
+} from './types.ts';
 
 const RULES: InstrumentRules = { tradable: true, maxOrderLots: 1000, maxNotional: 100_000n, priceBandPercent: 0, killSwitch: false };
 
@@ -44,16 +61,34 @@ describe('matching', () => {
   it('fills at the best price first, then the oldest, at the resting price', () => {
     const core = newCore();
     const events = run(core, limit(SELL, 101, 5), limit(SELL, 100, 5), limit(SELL, 100, 5), limit(BUY, 101, 12));
-    expect(events[3]).toEqual([[2, 4, 100, 5, 0], [3, 4, 100, 5, 0], [1, 4, 101, 2, 3], [4, 0, FILLED]]);
+    expect(events[3]).toEqual([
+      [2, 4, 100, 5, 0],
+      [3, 4, 100, 5, 0],
+      [1, 4, 101, 2, 3],
+      [4, 0, FILLED],
+    ]);
     expect(core.book(0).lastTradeTicks).toBe(101);
   });
 
   it('rests what a GTC limit leaves and cancels what IOC and market leave', () => {
     const core = newCore();
-    const events = run(core, limit(SELL, 100, 3), limit(BUY, 100, 5), limit(BUY, 99, 5, { timeInForce: IOC }), market(SELL, 9), market(SELL, 1));
-    expect(events[1]).toEqual([[1, 2, 100, 3, 0], [2, 2, OPEN]]);
+    const events = run(
+      core,
+      limit(SELL, 100, 3),
+      limit(BUY, 100, 5),
+      limit(BUY, 99, 5, { timeInForce: IOC }),
+      market(SELL, 9),
+      market(SELL, 1),
+    );
+    expect(events[1]).toEqual([
+      [1, 2, 100, 3, 0],
+      [2, 2, OPEN],
+    ]);
     expect(events[2]).toEqual([[3, 5, CANCELLED]]);
-    expect(events[3]).toEqual([[2, 4, 100, 2, 0], [4, 7, CANCELLED]]);
+    expect(events[3]).toEqual([
+      [2, 4, 100, 2, 0],
+      [4, 7, CANCELLED],
+    ]);
     expect(events[4]).toEqual([[5, 1, CANCELLED]]);
     expect(core.openOrders).toBe(0);
   });
@@ -128,7 +163,12 @@ describe('risk', () => {
     const core = newCore({ priceBandPercent: 10 });
     expect(core.check(limit(BUY, 500, 1))).toBe(REJECT.none);
     run(core, limit(SELL, 100, 1), limit(BUY, 100, 1));
-    expect([89, 90, 110, 111].map((price) => core.check(limit(BUY, price, 1)))).toEqual([REJECT.priceBand, REJECT.none, REJECT.none, REJECT.priceBand]);
+    expect([89, 90, 110, 111].map((price) => core.check(limit(BUY, price, 1)))).toEqual([
+      REJECT.priceBand,
+      REJECT.none,
+      REJECT.none,
+      REJECT.priceBand,
+    ]);
   });
 
   it('lets cancels through whatever the rules are', () => {
@@ -172,8 +212,32 @@ describe('against the naive model', () => {
   const lots = fc.integer({ min: 1, max: 50 });
   const instrument = fc.integer({ min: 0, max: 1 });
   const commands: fc.Arbitrary<Command> = fc.oneof(
-    { weight: 6, arbitrary: fc.record({ kind: fc.constant(NEW_ORDER), instrument, account: fc.nat(3), side: fc.constantFrom(BUY, SELL), type: fc.constant(LIMIT), timeInForce: fc.constantFrom(GTC, GTC, IOC), priceTicks: price, quantityLots: lots }) },
-    { weight: 1, arbitrary: fc.record({ kind: fc.constant(NEW_ORDER), instrument, account: fc.nat(3), side: fc.constantFrom(BUY, SELL), type: fc.constant(MARKET), timeInForce: fc.constant(IOC), priceTicks: fc.constant(0), quantityLots: lots }) },
+    {
+      weight: 6,
+      arbitrary: fc.record({
+        kind: fc.constant(NEW_ORDER),
+        instrument,
+        account: fc.nat(3),
+        side: fc.constantFrom(BUY, SELL),
+        type: fc.constant(LIMIT),
+        timeInForce: fc.constantFrom(GTC, GTC, IOC),
+        priceTicks: price,
+        quantityLots: lots,
+      }),
+    },
+    {
+      weight: 1,
+      arbitrary: fc.record({
+        kind: fc.constant(NEW_ORDER),
+        instrument,
+        account: fc.nat(3),
+        side: fc.constantFrom(BUY, SELL),
+        type: fc.constant(MARKET),
+        timeInForce: fc.constant(IOC),
+        priceTicks: fc.constant(0),
+        quantityLots: lots,
+      }),
+    },
     { weight: 3, arbitrary: fc.record({ kind: fc.constant(CANCEL_ORDER), instrument, orderId: fc.integer({ min: 1, max: 200 }) }) },
   );
 
@@ -193,12 +257,24 @@ describe('against the naive model', () => {
         });
         for (const id of [0, 1]) {
           const resting: unknown[] = [];
-          core.book(id).each((order) => resting.push({ id: order.id, account: order.account, side: order.side, priceTicks: order.priceTicks, remainingLots: order.remainingLots }));
+          core.book(id).each((order) =>
+            resting.push({
+              id: order.id,
+              account: order.account,
+              side: order.side,
+              priceTicks: order.priceTicks,
+              remainingLots: order.remainingLots,
+            }),
+          );
           expect(resting).toEqual([...naive.side(id, BUY), ...naive.side(id, SELL)]);
           for (const side of [BUY, SELL] as const) {
             const levels = Map.groupBy(naive.side(id, side), ({ priceTicks }) => priceTicks);
             expect(core.book(id).depth(side, 100)).toEqual(
-              [...levels].map(([priceTicks, orders]) => ({ priceTicks, orders: orders.length, quantityLots: orders.reduce((sum, { remainingLots }) => sum + BigInt(remainingLots), 0n) })),
+              [...levels].map(([priceTicks, orders]) => ({
+                priceTicks,
+                orders: orders.length,
+                quantityLots: orders.reduce((sum, { remainingLots }) => sum + BigInt(remainingLots), 0n),
+              })),
             );
           }
         }

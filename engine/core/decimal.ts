@@ -56,7 +56,8 @@ export class DecimalStep {
   /** The shortest decimal for `steps` (safe integer or BigInt, not negative). */
   format(steps: number | bigint): string {
     const product = typeof steps === 'number' ? steps * this.#units : 0;
-    const digits = typeof steps === 'number' && product <= Number.MAX_SAFE_INTEGER ? String(product) : String(BigInt(steps) * BigInt(this.#units));
+    const digits =
+      typeof steps === 'number' && product <= Number.MAX_SAFE_INTEGER ? String(product) : String(BigInt(steps) * BigInt(this.#units));
     if (this.#scale === 0) return digits;
     const padded = digits.padStart(this.#scale + 1, '0');
     return trimDecimal(`${padded.slice(0, -this.#scale)}.${padded.slice(-this.#scale)}`);

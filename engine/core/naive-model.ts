@@ -15,7 +15,9 @@ export class NaiveExchange {
   /** Resting orders of one side, best price first, then oldest first. */
   side(instrument: number, side: Side): NaiveOrder[] {
     const better = side === BUY ? -1 : 1;
-    return (this.resting[instrument] ?? []).filter((order) => order.side === side).sort((a, b) => (a.priceTicks - b.priceTicks) * better || a.id - b.id);
+    return (this.resting[instrument] ?? [])
+      .filter((order) => order.side === side)
+      .sort((a, b) => (a.priceTicks - b.priceTicks) * better || a.id - b.id);
   }
 
   apply(sequence: number, command: Command, sink: EventSink): void {
@@ -29,7 +31,8 @@ export class NaiveExchange {
     }
     let remaining = command.quantityLots;
     for (const maker of this.side(command.instrument, command.side === BUY ? 1 : 0)) {
-      const crosses = command.type !== LIMIT || (command.side === BUY ? maker.priceTicks <= command.priceTicks : maker.priceTicks >= command.priceTicks);
+      const crosses =
+        command.type !== LIMIT || (command.side === BUY ? maker.priceTicks <= command.priceTicks : maker.priceTicks >= command.priceTicks);
       if (!crosses || remaining === 0) break;
       const lots = Math.min(remaining, maker.remainingLots);
       remaining -= lots;
@@ -38,7 +41,8 @@ export class NaiveExchange {
     }
     const left = orders.filter(({ remainingLots }) => remainingLots > 0);
     const rests = remaining > 0 && command.type === LIMIT && command.timeInForce === GTC;
-    if (rests) left.push({ id: sequence, account: command.account, side: command.side, priceTicks: command.priceTicks, remainingLots: remaining });
+    if (rests)
+      left.push({ id: sequence, account: command.account, side: command.side, priceTicks: command.priceTicks, remainingLots: remaining });
     this.resting[command.instrument] = left;
     sink.order(sequence, remaining, remaining === 0 ? FILLED : rests ? OPEN : CANCELLED);
   }

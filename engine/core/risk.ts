@@ -28,7 +28,8 @@ export function checkRisk(order: NewOrder, rules: InstrumentRules, book: Book): 
     if (!Number.isSafeInteger(order.priceTicks) || order.priceTicks <= 0) return REJECT.badPrice;
     if (productExceeds(order.priceTicks, order.quantityLots, rules.maxNotional)) return REJECT.maxNotional;
     const reference = book.lastTradeTicks;
-    if (rules.priceBandPercent > 0 && reference > 0 && outsideBand(order.priceTicks, reference, rules.priceBandPercent)) return REJECT.priceBand;
+    if (rules.priceBandPercent > 0 && reference > 0 && outsideBand(order.priceTicks, reference, rules.priceBandPercent))
+      return REJECT.priceBand;
   } else if (book.sweepNotional(order.side, order.quantityLots) > rules.maxNotional) {
     return REJECT.maxNotional;
   }

@@ -3,7 +3,8 @@ import type { Database, Statement } from 'better-sqlite3';
 import { OPEN } from '../core/types.ts';
 import type { AccountRecord, FillRecord, InstrumentRecord, OrderRecord } from './types.ts';
 
-const ORDER = 'id, instrument, account, side, type, timeInForce, priceTicks, quantityLots, remainingLots, status, clientOrderId, createdAtMicros';
+const ORDER =
+  'id, instrument, account, side, type, timeInForce, priceTicks, quantityLots, remainingLots, status, clientOrderId, createdAtMicros';
 const FILL = 'sequence, idx AS "index", instrument, priceTicks, quantityLots, makerOrderId, takerOrderId';
 
 export class JournalQueries {
@@ -68,6 +69,8 @@ export class JournalQueries {
 
   /** Open orders in the read model: recovery compares them with the books. */
   openOrders(): { id: number; remainingLots: number }[] {
-    return this.#database.prepare<[], { id: number; remainingLots: number }>(`SELECT id, remainingLots FROM orders WHERE status = ${OPEN}`).all();
+    return this.#database
+      .prepare<[], { id: number; remainingLots: number }>(`SELECT id, remainingLots FROM orders WHERE status = ${OPEN}`)
+      .all();
   }
 }

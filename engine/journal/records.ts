@@ -43,7 +43,8 @@ export function encodeEntries(entries: readonly JournalEntry[]): Buffer {
 
 /** Throws JournalError when the bytes are no records. */
 export function decodeEntries(buffer: Buffer): JournalEntry[] {
-  if (buffer.length % RECORD_BYTES !== 0) throw new JournalError('HFT_JOURNAL_CORRUPT', `a batch of ${buffer.length} bytes is no whole number of records`);
+  if (buffer.length % RECORD_BYTES !== 0)
+    throw new JournalError('HFT_JOURNAL_CORRUPT', `a batch of ${buffer.length} bytes is no whole number of records`);
   const view = new DataView(buffer.buffer, buffer.byteOffset, buffer.length);
   const entries: JournalEntry[] = [];
   for (let offset = 0; offset < buffer.length; offset += RECORD_BYTES) {
@@ -59,8 +60,16 @@ function commandAt(view: DataView, offset: number): Command {
   const side = view.getUint8(offset + 1);
   const type = view.getUint8(offset + 2);
   const timeInForce = view.getUint8(offset + 3);
-  const known = kind === NEW_ORDER && (side === BUY || side === SELL) && (type === LIMIT || type === MARKET) && (timeInForce === GTC || timeInForce === IOC);
-  if (!known) throw new JournalError('HFT_JOURNAL_CORRUPT', `a record of kind ${kind}, side ${side}, type ${type}, time in force ${timeInForce} is not known`);
+  const known =
+    kind === NEW_ORDER &&
+    (side === BUY || side === SELL) &&
+    (type === LIMIT || type === MARKET) &&
+    (timeInForce === GTC || timeInForce === IOC);
+  if (!known)
+    throw new JournalError(
+      'HFT_JOURNAL_CORRUPT',
+      `a record of kind ${kind}, side ${side}, type ${type}, time in force ${timeInForce} is not known`,
+    );
   return {
     kind,
     instrument,

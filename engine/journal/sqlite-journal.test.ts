@@ -31,11 +31,28 @@ function closeJournal(journal: SqliteJournal): void {
 }
 
 function entry(sequence: number): JournalEntry {
-  return { sequence, timestampMicros: 1_700_000_000_000_000 + sequence, command: { kind: NEW_ORDER, instrument: 0, account: 0, side: BUY, type: LIMIT, timeInForce: GTC, priceTicks: 100, quantityLots: 5 } };
+  return {
+    sequence,
+    timestampMicros: 1_700_000_000_000_000 + sequence,
+    command: { kind: NEW_ORDER, instrument: 0, account: 0, side: BUY, type: LIMIT, timeInForce: GTC, priceTicks: 100, quantityLots: 5 },
+  };
 }
 
 function order(id: number, clientOrderId: string | null = null): OrderRecord {
-  return { id, instrument: 0, account: 0, side: BUY, type: LIMIT, timeInForce: GTC, priceTicks: 100, quantityLots: 5, remainingLots: 5, status: OPEN, clientOrderId, createdAtMicros: 1 };
+  return {
+    id,
+    instrument: 0,
+    account: 0,
+    side: BUY,
+    type: LIMIT,
+    timeInForce: GTC,
+    priceTicks: 100,
+    quantityLots: 5,
+    remainingLots: 5,
+    status: OPEN,
+    clientOrderId,
+    createdAtMicros: 1,
+  };
 }
 
 function batch(first: number, count: number, more: Partial<JournalBatch> = {}): JournalBatch {
@@ -54,7 +71,20 @@ describe('records', () => {
   it('hold every field of every command, up to the largest safe integer', () => {
     const big = Number.MAX_SAFE_INTEGER;
     const entries: JournalEntry[] = [
-      { sequence: 1, timestampMicros: big, command: { kind: NEW_ORDER, instrument: 4_294_967_295, account: 4_294_967_295, side: 1, type: 1, timeInForce: 1, priceTicks: big, quantityLots: big - 1 } },
+      {
+        sequence: 1,
+        timestampMicros: big,
+        command: {
+          kind: NEW_ORDER,
+          instrument: 4_294_967_295,
+          account: 4_294_967_295,
+          side: 1,
+          type: 1,
+          timeInForce: 1,
+          priceTicks: big,
+          quantityLots: big - 1,
+        },
+      },
       { sequence: big, timestampMicros: 0, command: { kind: CANCEL_ORDER, instrument: 3, orderId: big } },
     ];
     expect(decodeEntries(encodeEntries(entries))).toEqual(entries);
@@ -83,7 +113,8 @@ describe('SqliteJournal', () => {
   it('takes a batch only at the sequence that follows', async () => {
     const journal = openJournal();
     await journal.append(1, batch(1, 2));
-    for (const wrong of [1, 2, 4]) await expect(journal.append(wrong, batch(wrong, 1))).rejects.toMatchObject({ code: 'HFT_JOURNAL_FENCED' });
+    for (const wrong of [1, 2, 4])
+      await expect(journal.append(wrong, batch(wrong, 1))).rejects.toMatchObject({ code: 'HFT_JOURNAL_FENCED' });
     await expect(journal.append(3, batch(4, 1))).rejects.toMatchObject({ code: 'HFT_JOURNAL_FENCED' });
     await journal.append(3, batch(3, 1));
     expect(journal.lastSequence).toBe(3);
@@ -92,8 +123,12 @@ describe('SqliteJournal', () => {
   it('leaves nothing of a batch that fails', async () => {
     const journal = openJournal();
     await journal.append(1, batch(1, 1, { orders: [order(1, 'same')] }));
-    await expect(journal.append(2, batch(2, 2, { orders: [order(2), order(3, 'same')] }))).rejects.toMatchObject({ code: 'HFT_JOURNAL_FAILED' });
-    await expect(journal.append(2, batch(2, 1, { changes: new Map([[77, { remainingLots: 0, status: 1 }]]) }))).rejects.toMatchObject({ code: 'HFT_JOURNAL_DIVERGED' });
+    await expect(journal.append(2, batch(2, 2, { orders: [order(2), order(3, 'same')] }))).rejects.toMatchObject({
+      code: 'HFT_JOURNAL_FAILED',
+    });
+    await expect(journal.append(2, batch(2, 1, { changes: new Map([[77, { remainingLots: 0, status: 1 }]]) }))).rejects.toMatchObject({
+      code: 'HFT_JOURNAL_DIVERGED',
+    });
     expect(journal.lastSequence).toBe(1);
     expect(journal.queries.orders(undefined, 0, 10)).toHaveLength(1);
     expect(journal.read(1, 10)).toHaveLength(1);
@@ -101,13 +136,19 @@ describe('SqliteJournal', () => {
 
   it('refuses a second holder of the directory by name, and frees it on close', () => {
     const journal = openJournal();
-    expect(() => SqliteJournal.open(directory, 'disk')).toThrow(expect.objectContaining({ code: 'HFT_JOURNAL_LOCKED', message: expect.stringContaining(`pid ${process.pid}`) }));
+    expect(() => SqliteJournal.open(directory, 'disk')).toThrow(
+      expect.objectContaining({ code: 'HFT_JOURNAL_LOCKED', message: expect.stringContaining(`pid ${process.pid}`) }),
+    );
     closeJournal(journal);
     expect(openJournal().lastSequence).toBe(0);
   });
 
   it.each([
-    ['a flipped bit in a batch', "UPDATE batches SET records = CAST(substr(records, 1, 40) || x'ff' || substr(records, 42) AS BLOB) WHERE lastSequence = 2", 'does not match its checksum'],
+    [
+      'a flipped bit in a batch',
+      "UPDATE batches SET records = CAST(substr(records, 1, 40) || x'ff' || substr(records, 42) AS BLOB) WHERE lastSequence = 2",
+      'does not match its checksum',
+    ],
     ['a missing batch', 'DELETE FROM batches WHERE lastSequence = 2', 'sequence 1 is missing'],
   ])('tells %s', async (_name, sql, message) => {
     const journal = openJournal();
@@ -116,13 +157,17 @@ describe('SqliteJournal', () => {
     closeJournal(journal);
     tamper(sql);
     const damaged = openJournal();
-    expect(() => damaged.read(1, 100)).toThrow(expect.objectContaining({ code: 'HFT_JOURNAL_CORRUPT', message: expect.stringContaining(message) }));
+    expect(() => damaged.read(1, 100)).toThrow(
+      expect.objectContaining({ code: 'HFT_JOURNAL_CORRUPT', message: expect.stringContaining(message) }),
+    );
   });
 
   it('refuses a file that is no database, and one of a newer engine, without touching them', () => {
     closeJournal(openJournal());
     tamper('PRAGMA user_version = 99');
-    expect(() => openJournal()).toThrow(expect.objectContaining({ code: 'HFT_JOURNAL_TOO_NEW', message: expect.stringContaining('schema version 99') }));
+    expect(() => openJournal()).toThrow(
+      expect.objectContaining({ code: 'HFT_JOURNAL_TOO_NEW', message: expect.stringContaining('schema version 99') }),
+    );
     writeFileSync(join(directory, 'journal.db'), 'this is no database, this is no database, this is no database'.repeat(200));
     expect(() => openJournal()).toThrow(expect.objectContaining({ code: 'HFT_JOURNAL_CORRUPT' }));
   });

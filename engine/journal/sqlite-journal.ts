@@ -76,7 +76,9 @@ export class SqliteJournal implements Journal {
       migrate(database);
       this.queries = new JournalQueries(database);
       this.#write = prepareWrite(database);
-      this.#read = database.prepare('SELECT firstSequence, lastSequence, crc32, records FROM batches WHERE lastSequence >= ? ORDER BY lastSequence LIMIT ?');
+      this.#read = database.prepare(
+        'SELECT firstSequence, lastSequence, crc32, records FROM batches WHERE lastSequence >= ? ORDER BY lastSequence LIMIT ?',
+      );
       this.#lastSequence = this.queries.lastSequence();
     } catch (cause) {
       database.close();
@@ -127,24 +129,32 @@ export class SqliteJournal implements Journal {
     const range = `batch ${row.firstSequence} to ${row.lastSequence}`;
     if (crc32(row.records) !== row.crc32) throw this.#corrupt(`${range} does not match its checksum`);
     const entries = decodeEntries(row.records);
-    if (entries[0]?.sequence !== row.firstSequence || entries.at(-1)?.sequence !== row.lastSequence) throw this.#corrupt(`${range} holds other sequences`);
+    if (entries[0]?.sequence !== row.firstSequence || entries.at(-1)?.sequence !== row.lastSequence)
+      throw this.#corrupt(`${range} holds other sequences`);
     return entries;
   }
 
   #corrupt(found: string): JournalError {
-    return new JournalError('HFT_JOURNAL_CORRUPT', `${this.#path} is damaged: ${found}. Restore the directory from a backup; nothing has been changed`);
+    return new JournalError(
+      'HFT_JOURNAL_CORRUPT',
+      `${this.#path} is damaged: ${found}. Restore the directory from a backup; nothing has been changed`,
+    );
   }
 
   /** Lists instruments for good: their ids are in every record. */
   addInstruments(instruments: readonly InstrumentRecord[]): void {
-    const insert = this.#database.prepare('INSERT INTO instruments (id, symbol, tickSize, lotSize) VALUES (@id, @symbol, @tickSize, @lotSize)');
+    const insert = this.#database.prepare(
+      'INSERT INTO instruments (id, symbol, tickSize, lotSize) VALUES (@id, @symbol, @tickSize, @lotSize)',
+    );
     this.#guard(() => this.#database.transaction(() => instruments.forEach((instrument) => insert.run(instrument)))());
   }
 
   /** Remembers the hash of the matching state at `sequence`; recovery compares it. */
   recordStateHash(sequence: number, stateHash: string, nowMs: number): void {
     this.#guard(() =>
-      this.#database.prepare('INSERT OR REPLACE INTO stateHashes (sequence, stateHash, recordedAtMs) VALUES (?, ?, ?)').run(sequence, stateHash, nowMs),
+      this.#database
+        .prepare('INSERT OR REPLACE INTO stateHashes (sequence, stateHash, recordedAtMs) VALUES (?, ?, ?)')
+        .run(sequence, stateHash, nowMs),
     );
   }
 
@@ -214,11 +224,23 @@ function prepareWrite(database: Database.Database): (batch: JournalBatch, first:
     records.run(last, first, crc32(blob), blob);
     for (const o of batch.orders) {
       order.run(
-        o.id, o.instrument, o.account, o.side, o.type, o.timeInForce, o.priceTicks, o.quantityLots, o.remainingLots, o.status, o.clientOrderId, o.createdAtMicros,
+        o.id,
+        o.instrument,
+        o.account,
+        o.side,
+        o.type,
+        o.timeInForce,
+        o.priceTicks,
+        o.quantityLots,
+        o.remainingLots,
+        o.status,
+        o.clientOrderId,
+        o.createdAtMicros,
       );
     }
     for (const [id, { remainingLots, status }] of batch.changes) {
-      if (change.run(remainingLots, status, id).changes !== 1) throw new JournalError('HFT_JOURNAL_DIVERGED', `order ${id} is not open in the journal`);
+      if (change.run(remainingLots, status, id).changes !== 1)
+        throw new JournalError('HFT_JOURNAL_DIVERGED', `order ${id} is not open in the journal`);
     }
     for (const f of batch.fills) fill.run(f.sequence, f.index, f.instrument, f.priceTicks, f.quantityLots, f.makerOrderId, f.takerOrderId);
   });
@@ -233,12 +255,21 @@ function asJournalError(cause: unknown, place: string): JournalError {
   if (cause instanceof JournalError) return cause;
   const code = cause instanceof Database.SqliteError ? cause.code : '';
   const message = messageOf(cause);
-  if (code === 'SQLITE_FULL') return new JournalError('HFT_JOURNAL_FULL', `no room is left for the journal ${place}: make room or enlarge the volume`, cause);
+  if (code === 'SQLITE_FULL')
+    return new JournalError('HFT_JOURNAL_FULL', `no room is left for the journal ${place}: make room or enlarge the volume`, cause);
   if (/^SQLITE_(CORRUPT|NOTADB)/.test(code)) {
-    return new JournalError('HFT_JOURNAL_CORRUPT', `the journal ${place} is damaged: ${message}. Restore the directory from a backup; nothing has been changed`, cause);
+    return new JournalError(
+      'HFT_JOURNAL_CORRUPT',
+      `the journal ${place} is damaged: ${message}. Restore the directory from a backup; nothing has been changed`,
+      cause,
+    );
   }
   if (/^SQLITE_(CANTOPEN|READONLY|PERM)/.test(code)) {
-    return new JournalError('HFT_JOURNAL_UNUSABLE', `the journal ${place} cannot be opened for writing: ${message}. Check the owner and mode of the directory`, cause);
+    return new JournalError(
+      'HFT_JOURNAL_UNUSABLE',
+      `the journal ${place} cannot be opened for writing: ${message}. Check the owner and mode of the directory`,
+      cause,
+    );
   }
   return new JournalError('HFT_JOURNAL_FAILED', `the journal ${place} cannot be written: ${message}`, cause);
 }

@@ -20,11 +20,20 @@ export interface EngineProcess {
 }
 
 /** Starts an engine on free loopback ports and waits until it listens. Rejects with its output when it ends before. */
-export async function spawnEngine(options: { dataDirectory: string; args?: readonly string[]; environment?: Record<string, string>; timeoutMs?: number }): Promise<EngineProcess> {
-  const child = spawn(process.execPath, [MAIN, '--data', options.dataDirectory, '--host', '127.0.0.1', '--port', '0', '--ops-port', '0', ...(options.args ?? [])], {
-    env: { ...process.env, ...options.environment },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
+export async function spawnEngine(options: {
+  dataDirectory: string;
+  args?: readonly string[];
+  environment?: Record<string, string>;
+  timeoutMs?: number;
+}): Promise<EngineProcess> {
+  const child = spawn(
+    process.execPath,
+    [MAIN, '--data', options.dataDirectory, '--host', '127.0.0.1', '--port', '0', '--ops-port', '0', ...(options.args ?? [])],
+    {
+      env: { ...process.env, ...options.environment },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    },
+  );
   const output = collect(child);
   const ended = once(child, 'exit').then(([code, signal]): number | string => (typeof code === 'number' ? code : String(signal)));
   const urls = (): string[] => [...output().matchAll(/listening on (http:\/\/127\.0\.0\.1:[0-9]+)/g)].map(([, url]) => url ?? '');
@@ -68,9 +77,12 @@ export async function untilReady(baseUrl: string, timeoutMs = 30_000): Promise<v
 }
 
 /** Every page of a listing. */
-export async function allPages<T>(read: (after: string | undefined) => Promise<{ items: T[]; next: string | null }>, from?: string): Promise<T[]> {
+export async function allPages<T>(
+  read: (after: string | undefined) => Promise<{ items: T[]; next: string | null }>,
+  from?: string,
+): Promise<T[]> {
   const items: T[] = [];
-  for (let after = from; ; ) {
+  for (let after = from; ;) {
     const page = await read(after);
     items.push(...page.items);
     if (page.next === null) return items;

@@ -54,7 +54,9 @@ export async function proveKill(options: {
       await verify(engine.baseUrl, ledger, proof);
       await flowUntilDeath(engine, ledger, random, round, options.maxFlowMs ?? 300);
       proof.rounds = round;
-      options.progress?.(`round ${round}: ${ledger.acknowledged.size} orders and ${ledger.fills.size} fills acknowledged, ${ledger.unanswered.length} unanswered`);
+      options.progress?.(
+        `round ${round}: ${ledger.acknowledged.size} orders and ${ledger.fills.size} fills acknowledged, ${ledger.unanswered.length} unanswered`,
+      );
     }
     engine = await start(directory, config);
     await verify(engine.baseUrl, ledger, proof);
@@ -78,7 +80,13 @@ async function start(directory: string, config: string): Promise<EngineProcess> 
   return engine;
 }
 
-async function flowUntilDeath(engine: EngineProcess, ledger: Ledger, random: () => number, round: number, maxFlowMs: number): Promise<void> {
+async function flowUntilDeath(
+  engine: EngineProcess,
+  ledger: Ledger,
+  random: () => number,
+  round: number,
+  maxFlowMs: number,
+): Promise<void> {
   const client = new OrderClient({ baseUrl: engine.baseUrl, connections: SENDERS, timeoutMs: 5000 });
   const life = { over: false };
   const sender = async (lane: number): Promise<void> => {
@@ -96,7 +104,8 @@ async function flowUntilDeath(engine: EngineProcess, ledger: Ledger, random: () 
         // Filled by another before the cancel came: an answer like any other.
         if (cause instanceof EngineError && cause.code === 'HFT_ORDER_NOT_OPEN') continue;
         if (!(cause instanceof EngineError) || cause.status !== 0) throw cause;
-        if (![...ledger.acknowledged.values()].slice(-SENDERS * 2).some(({ clientOrderId }) => clientOrderId === order.clientOrderId)) ledger.unanswered.push(order);
+        if (![...ledger.acknowledged.values()].slice(-SENDERS * 2).some(({ clientOrderId }) => clientOrderId === order.clientOrderId))
+          ledger.unanswered.push(order);
         return;
       }
     }
@@ -136,23 +145,37 @@ async function verify(baseUrl: string, ledger: Ledger, proof: KillProof): Promis
     if (!same) wrong(`order ${id} was acknowledged as ${JSON.stringify(acknowledged)} and is now ${JSON.stringify(found)}`);
     else if (Number(found.filledQuantity) < Number(acknowledged.filledQuantity)) wrong(`order ${id} has lost fills`);
   }
-  for (const id of ledger.cancelled) if (byId.get(id)?.status !== 'cancelled') wrong(`the cancel of order ${id} was acknowledged and is lost`);
+  for (const id of ledger.cancelled)
+    if (byId.get(id)?.status !== 'cancelled') wrong(`the cancel of order ${id} was acknowledged and is lost`);
   const byKey = new Map(fills.map((fill) => [`${fill.sequence}.${fill.index}`, fill]));
   if (byKey.size !== fills.length) wrong(`${fills.length - byKey.size} fills are listed twice`);
   for (const [key, acknowledged] of ledger.fills) {
-    if (JSON.stringify(byKey.get(key)) !== JSON.stringify(acknowledged)) wrong(`fill ${key} was acknowledged and is now ${JSON.stringify(byKey.get(key))}`);
+    if (JSON.stringify(byKey.get(key)) !== JSON.stringify(acknowledged))
+      wrong(`fill ${key} was acknowledged and is now ${JSON.stringify(byKey.get(key))}`);
   }
   const filled = new Map<string, number>();
   for (const { makerOrderId, takerOrderId, quantity } of fills) {
     for (const id of [makerOrderId, takerOrderId]) filled.set(id, (filled.get(id) ?? 0) + Number(quantity));
   }
   for (const { id, quantity, filledQuantity, remainingQuantity } of orders) {
-    if ((filled.get(id) ?? 0) !== Number(filledQuantity)) wrong(`order ${id} says ${filledQuantity} filled, its fills say ${filled.get(id) ?? 0}`);
+    if ((filled.get(id) ?? 0) !== Number(filledQuantity))
+      wrong(`order ${id} says ${filledQuantity} filled, its fills say ${filled.get(id) ?? 0}`);
     if (Number(filledQuantity) + Number(remainingQuantity) !== Number(quantity)) wrong(`order ${id} does not add up`);
   }
 }
 
-const IDENTITY = ['symbol', 'account', 'side', 'type', 'timeInForce', 'price', 'quantity', 'clientOrderId', 'createdAt', 'sequence'] as const;
+const IDENTITY = [
+  'symbol',
+  'account',
+  'side',
+  'type',
+  'timeInForce',
+  'price',
+  'quantity',
+  'clientOrderId',
+  'createdAt',
+  'sequence',
+] as const;
 
 function randomOrder(random: () => number, clientOrderId: string): NewOrder {
   const common = {
@@ -185,7 +208,12 @@ is there, as acknowledged, and nothing twice. Exit status 1 and a list when it i
 
 if (import.meta.main) {
   const { values } = parseArgs({
-    options: { rounds: { type: 'string', default: '200' }, durability: { type: 'string', default: 'disk' }, seed: { type: 'string' }, help: { type: 'boolean', short: 'h' } },
+    options: {
+      rounds: { type: 'string', default: '200' },
+      durability: { type: 'string', default: 'disk' },
+      seed: { type: 'string' },
+      help: { type: 'boolean', short: 'h' },
+    },
   });
   const durability = (['memory', 'commit', 'disk'] as const).find((known) => known === values.durability);
   const rounds = Number(values.rounds);

@@ -29,7 +29,9 @@ export class Accounts {
     const known = this.#ids.get(name);
     if (known !== undefined) return known;
     if (this.#names.length >= MAX_ACCOUNTS) {
-      throw new Problem('HFT_TOO_MANY_ACCOUNTS', `${MAX_ACCOUNTS} accounts are known and no more can be added: use one of them`, { field: 'account' });
+      throw new Problem('HFT_TOO_MANY_ACCOUNTS', `${MAX_ACCOUNTS} accounts are known and no more can be added: use one of them`, {
+        field: 'account',
+      });
     }
     const id = this.#names.length;
     this.#ids.set(name, id);

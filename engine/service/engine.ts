@@ -63,7 +63,13 @@ export class Engine {
   readonly #stopping = new AbortController();
   #ticker: NodeJS.Timeout | undefined;
 
-  constructor(parts: { config: EngineConfig; dataDirectory: string; stats: EngineStats; log: EngineLog; onFatal: (cause: unknown) => void }) {
+  constructor(parts: {
+    config: EngineConfig;
+    dataDirectory: string;
+    stats: EngineStats;
+    log: EngineLog;
+    onFatal: (cause: unknown) => void;
+  }) {
     this.config = parts.config;
     this.configHash = configHash(parts.config);
     this.stats = parts.stats;
@@ -135,7 +141,13 @@ export class Engine {
       onFailure: (cause) => this.#rebuild(cause),
     });
     this.#recovery = recovery;
-    this.#market = { core, sequencer, accounts, instruments, bySymbol: new Map(instruments.filter(({ listed }) => listed).map((i) => [i.symbol, i])) };
+    this.#market = {
+      core,
+      sequencer,
+      accounts,
+      instruments,
+      bySymbol: new Map(instruments.filter(({ listed }) => listed).map((i) => [i.symbol, i])),
+    };
     this.#log.info({ recovery }, 'recovered');
   }
 
@@ -149,7 +161,8 @@ export class Engine {
     this.#rebuilding = this.#recover(journal).then(
       async () => {
         this.#phase = this.#phase === 'recovering' ? 'serving' : this.#phase;
-        while (!this.#stopping.signal.aborted && !journal.probe()) await delay(PROBE_INTERVAL_MS, undefined, { signal: this.#stopping.signal }).catch(() => undefined);
+        while (!this.#stopping.signal.aborted && !journal.probe())
+          await delay(PROBE_INTERVAL_MS, undefined, { signal: this.#stopping.signal }).catch(() => undefined);
         this.#blocked = undefined;
         this.#log.warn({}, 'the journal can be written again: orders are accepted');
       },
@@ -175,7 +188,8 @@ export class Engine {
   }
 
   #open(): Market {
-    if (this.#market === undefined || this.#phase === 'recovering') throw new Problem('HFT_RECOVERING', 'the engine is recovering: try again', { retryAfterMs: 1000 });
+    if (this.#market === undefined || this.#phase === 'recovering')
+      throw new Problem('HFT_RECOVERING', 'the engine is recovering: try again', { retryAfterMs: 1000 });
     return this.#market;
   }
 
@@ -220,7 +234,9 @@ export class Engine {
   /** Books for the dashboard and the metrics: as they are this moment; empty while recovering. */
   booksNow(): { symbol: string; instrument: Instrument; book: Book }[] {
     const market = this.#phase === 'recovering' ? undefined : this.#market;
-    return (market?.instruments ?? []).filter(({ listed }) => listed).map((instrument) => ({ symbol: instrument.symbol, instrument, book: market?.core.book(instrument.id) ?? noBook() }));
+    return (market?.instruments ?? [])
+      .filter(({ listed }) => listed)
+      .map((instrument) => ({ symbol: instrument.symbol, instrument, book: market?.core.book(instrument.id) ?? noBook() }));
   }
 
   get sequence(): number {

@@ -70,7 +70,9 @@ export function problemOfReject(reject: Reject): Problem {
   switch (reject) {
     case REJECT.unknownInstrument:
     case REJECT.notTradable:
-      return new Problem('HFT_UNKNOWN_SYMBOL', 'the instrument is not traded here: GET /v1/instruments lists those that are', { field: 'symbol' });
+      return new Problem('HFT_UNKNOWN_SYMBOL', 'the instrument is not traded here: GET /v1/instruments lists those that are', {
+        field: 'symbol',
+      });
     case REJECT.killSwitch:
       return new Problem('HFT_KILL_SWITCH', 'risk.killSwitch is on: new orders are refused, cancels are accepted');
     case REJECT.badPrice:
@@ -82,7 +84,9 @@ export function problemOfReject(reject: Reject): Problem {
     case REJECT.maxNotional:
       return new Problem('HFT_MAX_NOTIONAL', 'price times quantity is over risk.maxNotional', { field: 'quantity' });
     case REJECT.priceBand:
-      return new Problem('HFT_PRICE_BAND', 'the price is further from the last trade than risk.priceBandPercent allows', { field: 'price' });
+      return new Problem('HFT_PRICE_BAND', 'the price is further from the last trade than risk.priceBandPercent allows', {
+        field: 'price',
+      });
     default:
       return new Problem('HFT_ORDER_NOT_FOUND', 'the order does not rest on any book', { field: 'id' });
   }

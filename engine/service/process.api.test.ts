@@ -34,7 +34,11 @@ function configFile(config: object): string {
 }
 
 async function spawnListening(args: string[] = []): Promise<EngineProcess> {
-  const engine = await spawnEngine({ dataDirectory: join(directory, 'data'), args, environment: { HFT_TERMINATION_LOG: terminationLog() } });
+  const engine = await spawnEngine({
+    dataDirectory: join(directory, 'data'),
+    args,
+    environment: { HFT_TERMINATION_LOG: terminationLog() },
+  });
   engines.push(engine);
   return engine;
 }
@@ -48,7 +52,8 @@ async function spawnServing(args: string[] = []): Promise<EngineProcess> {
 /** Runs an engine that is to refuse; gives what it left behind. */
 async function refusal(args: string[] = []): Promise<{ exit: number | string; logged: unknown; output: string }> {
   const engine = await spawnListening(args).catch((cause: unknown) => cause);
-  if (engine instanceof Error) return { exit: 'before listening', logged: JSON.parse(readFileSync(terminationLog(), 'utf8')), output: engine.message };
+  if (engine instanceof Error)
+    return { exit: 'before listening', logged: JSON.parse(readFileSync(terminationLog(), 'utf8')), output: engine.message };
   const [last] = engines.slice(-1);
   return { exit: (await last?.ended) ?? 'none', logged: JSON.parse(readFileSync(terminationLog(), 'utf8')), output: last?.output() ?? '' };
 }
@@ -106,7 +111,13 @@ describe('SIGTERM', () => {
     expect(await engine.ended).toBe(0);
     expect(existsSync(join(directory, 'data', 'journal.db-wal'))).toBe(false);
     const again = await statusOf(await spawnServing(), token);
-    expect(again).toMatchObject({ sequence: 5, stateHash: status.stateHash, recovery: { sequence: 5, commands: 5, stateHash: status.stateHash }, openOrders: 5, ordersAccepted: 0 });
+    expect(again).toMatchObject({
+      sequence: 5,
+      stateHash: status.stateHash,
+      recovery: { sequence: 5, commands: 5, stateHash: status.stateHash },
+      openOrders: 5,
+      ordersAccepted: 0,
+    });
   });
 
   async function statusOf(engine: EngineProcess, token: string) {
@@ -120,13 +131,19 @@ describe('SIGTERM', () => {
 describe('start', () => {
   it('refuses a data directory that another process has', async () => {
     const first = await spawnServing();
-    expect(await refusal()).toMatchObject({ exit: 2, logged: { code: 'HFT_JOURNAL_LOCKED', message: expect.stringContaining(`pid ${first.pid}`) } });
+    expect(await refusal()).toMatchObject({
+      exit: 2,
+      logged: { code: 'HFT_JOURNAL_LOCKED', message: expect.stringContaining(`pid ${first.pid}`) },
+    });
     expect((await fetch(`${first.baseUrl}/ready`)).status).toBe(200);
   });
 
   it('refuses a wrong configuration and names the key', async () => {
     const result = await refusal(['--config', configFile({ ...DEFAULT_CONFIG, journal: { durability: 'tape' } })]);
-    expect(result).toMatchObject({ exit: 'before listening', logged: { code: 'HFT_CONFIG_INVALID', message: expect.stringContaining('journal.durability') } });
+    expect(result).toMatchObject({
+      exit: 'before listening',
+      logged: { code: 'HFT_CONFIG_INVALID', message: expect.stringContaining('journal.durability') },
+    });
     expect(result.output).toContain('journal.durability');
   });
 
@@ -138,7 +155,10 @@ describe('start', () => {
     await engine.ended;
     const [btc, eth] = DEFAULT_CONFIG.instruments;
     const without = configFile({ ...DEFAULT_CONFIG, instruments: [eth] });
-    expect(await refusal(['--config', without])).toMatchObject({ exit: 2, logged: { code: 'HFT_INSTRUMENT_HAS_OPEN_ORDERS', message: expect.stringContaining('BTC-USD') } });
+    expect(await refusal(['--config', without])).toMatchObject({
+      exit: 2,
+      logged: { code: 'HFT_INSTRUMENT_HAS_OPEN_ORDERS', message: expect.stringContaining('BTC-USD') },
+    });
     const changed = configFile({ ...DEFAULT_CONFIG, instruments: [{ ...btc, lotSize: '1' }, eth] });
     expect(await refusal(['--config', changed])).toMatchObject({ exit: 2, logged: { code: 'HFT_INSTRUMENT_STEP_CHANGED' } });
     const back = await spawnServing();
@@ -163,11 +183,17 @@ describe('start', () => {
     const database = new Database(join(directory, 'data', 'journal.db'));
     database.exec("UPDATE stateHashes SET stateHash = '0123456789abcdef'");
     database.close();
-    expect(await refusal()).toMatchObject({ exit: 2, logged: { code: 'HFT_JOURNAL_DIVERGED', message: expect.stringContaining('0123456789abcdef') } });
+    expect(await refusal()).toMatchObject({
+      exit: 2,
+      logged: { code: 'HFT_JOURNAL_DIVERGED', message: expect.stringContaining('0123456789abcdef') },
+    });
     const damaged = new Database(join(directory, 'data', 'journal.db'));
     damaged.exec('UPDATE batches SET crc32 = crc32 + 1');
     damaged.close();
-    expect(await refusal()).toMatchObject({ exit: 2, logged: { code: 'HFT_JOURNAL_CORRUPT', message: expect.stringContaining('batch 1 to 1 does not match its checksum') } });
+    expect(await refusal()).toMatchObject({
+      exit: 2,
+      logged: { code: 'HFT_JOURNAL_CORRUPT', message: expect.stringContaining('batch 1 to 1 does not match its checksum') },
+    });
     writeFileSync(join(directory, 'data', 'journal.db'), 'no database '.repeat(1000));
     expect(await refusal()).toMatchObject({ exit: 2, logged: { code: 'HFT_JOURNAL_CORRUPT' } });
   });
@@ -175,7 +201,9 @@ describe('start', () => {
   it('says so when a port is taken', async () => {
     const first = await spawnServing();
     const { port } = new URL(first.baseUrl);
-    expect(await refusal(['--data', join(directory, 'other'), '--port', port])).toMatchObject({ logged: { code: 'HFT_PORT_UNAVAILABLE', message: expect.stringMatching(new RegExp(`port ${port} .*--port`)) } });
+    expect(await refusal(['--data', join(directory, 'other'), '--port', port])).toMatchObject({
+      logged: { code: 'HFT_PORT_UNAVAILABLE', message: expect.stringMatching(new RegExp(`port ${port} .*--port`)) },
+    });
   });
 
   it('answers probes while it recovers, and orders with 503', async () => {
@@ -184,7 +212,13 @@ describe('start', () => {
     await engine.ended;
     fillJournal(join(directory, 'data', 'journal.db'), 1_000_000);
     const again = await spawnListening();
-    const answers = await Promise.all([fetch(`${again.baseUrl}/health`), fetch(`${again.opsUrl}/health`), fetch(`${again.baseUrl}/ready`), fetch(`${again.baseUrl}/v1/orders`, { method: 'POST' }), fetch(`${again.baseUrl}/v1/book/BTC-USD`)]);
+    const answers = await Promise.all([
+      fetch(`${again.baseUrl}/health`),
+      fetch(`${again.opsUrl}/health`),
+      fetch(`${again.baseUrl}/ready`),
+      fetch(`${again.baseUrl}/v1/orders`, { method: 'POST' }),
+      fetch(`${again.baseUrl}/v1/book/BTC-USD`),
+    ]);
     expect(answers.map(({ status }) => status)).toEqual([200, 200, 503, 503, 503]);
     expect(await answers[0]?.json()).toEqual({ status: 'ok', phase: 'recovering' });
     expect(await answers[3]?.json()).toMatchObject({ code: 'HFT_RECOVERING' });
@@ -202,7 +236,11 @@ function fillJournal(path: string, count: number): void {
   database.transaction(() => {
     for (let first = 1; first < count; first += perBatch) {
       const records = encodeEntries(
-        Array.from({ length: perBatch }, (_, index) => ({ sequence: first + index, timestampMicros: 1, command: { kind: CANCEL_ORDER, instrument: 0, orderId: 1e9 } })),
+        Array.from({ length: perBatch }, (_, index) => ({
+          sequence: first + index,
+          timestampMicros: 1,
+          command: { kind: CANCEL_ORDER, instrument: 0, orderId: 1e9 },
+        })),
       );
       insert.run(first, first + perBatch - 1, crc32(records), records);
     }

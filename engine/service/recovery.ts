@@ -25,12 +25,13 @@ export async function replay(core: Core, journal: SqliteJournal, signal: AbortSi
   const hashes = journal.queries.stateHashes();
   let commands = 0;
   let lastTimestampMicros = 0;
-  for (let next = 1; ; ) {
+  for (let next = 1; ;) {
     const entries = journal.read(next, CHUNK);
     for (const { sequence, timestampMicros, command } of entries) {
       core.apply(sequence, timestampMicros, command, IGNORE);
       const recorded = hashes.get(sequence);
-      if (recorded !== undefined && core.stateHash() !== recorded) throw diverged(`the state at sequence ${sequence} has hash ${core.stateHash()}, recorded was ${recorded}`);
+      if (recorded !== undefined && core.stateHash() !== recorded)
+        throw diverged(`the state at sequence ${sequence} has hash ${core.stateHash()}, recorded was ${recorded}`);
       lastTimestampMicros = timestampMicros;
     }
     commands += entries.length;
@@ -51,11 +52,15 @@ async function compareOpenOrders(core: Core, journal: SqliteJournal): Promise<vo
   await nextTick();
   const recorded = journal.queries.openOrders();
   for (const { id, remainingLots } of recorded) {
-    if (resting.get(id) !== remainingLots) throw diverged(`order ${id} is recorded open with ${remainingLots} lots but rests with ${resting.get(id) ?? 0}`);
+    if (resting.get(id) !== remainingLots)
+      throw diverged(`order ${id} is recorded open with ${remainingLots} lots but rests with ${resting.get(id) ?? 0}`);
   }
   if (recorded.length !== resting.size) throw diverged(`${resting.size} orders rest but ${recorded.length} are recorded open`);
 }
 
 function diverged(found: string): JournalError {
-  return new JournalError('HFT_JOURNAL_DIVERGED', `the journal does not replay to the state that it recorded: ${found}. Restore the directory from a backup, or run the engine version that wrote it`);
+  return new JournalError(
+    'HFT_JOURNAL_DIVERGED',
+    `the journal does not replay to the state that it recorded: ${found}. Restore the directory from a backup, or run the engine version that wrote it`,
+  );
 }

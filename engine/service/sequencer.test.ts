@@ -11,7 +11,14 @@ import { Sequencer, type PlaceRequest } from './sequencer.ts';
 
 const RULES = { tradable: true, maxOrderLots: 1000, maxNotional: 10n ** 12n, priceBandPercent: 0, killSwitch: false };
 const request = (side: 0 | 1, quantityLots: number, clientOrderId: string | null = null): PlaceRequest => ({
-  instrument: 0, accountName: 'a', side, type: LIMIT, timeInForce: GTC, priceTicks: 100, quantityLots, clientOrderId,
+  instrument: 0,
+  accountName: 'a',
+  side,
+  type: LIMIT,
+  timeInForce: GTC,
+  priceTicks: 100,
+  quantityLots,
+  clientOrderId,
 });
 
 let directory: string;
@@ -66,7 +73,10 @@ describe('Sequencer', () => {
     await Promise.all([sequencer.place(request(SELL, 5)), sequencer.place(request(BUY, 3)), sequencer.cancel(1)]);
     expect(appended).toHaveLength(1);
     expect(appended[0]?.entries.map(({ sequence }) => sequence)).toEqual([1, 2, 3]);
-    expect(durable.queries.orders(undefined, 0, 10).map(({ remainingLots, status }) => [remainingLots, status])).toEqual([[2, 2], [0, 1]]);
+    expect(durable.queries.orders(undefined, 0, 10).map(({ remainingLots, status }) => [remainingLots, status])).toEqual([
+      [2, 2],
+      [0, 1],
+    ]);
     expect(durable.queries.fills(0, -1, 10)).toMatchObject([{ sequence: 2, index: 0, makerOrderId: 1, takerOrderId: 2, quantityLots: 3 }]);
   });
 
@@ -88,8 +98,15 @@ describe('Sequencer', () => {
   it('refuses everything from a failed commit on and leaves the journal right', async () => {
     await sequencer.place(request(SELL, 5));
     gate.fault = new JournalError('HFT_JOURNAL_FULL', 'no room');
-    const outcomes = await Promise.allSettled([sequencer.place(request(BUY, 1, 'x')), sequencer.place(request(BUY, 2)), sequencer.place(request(BUY, 1, 'x')), sequencer.cancel(1)]);
-    expect(outcomes.map((outcome) => (outcome.status === 'rejected' ? outcome.reason.code : 'taken'))).toEqual(Array.from({ length: 4 }, () => 'HFT_JOURNAL_FULL'));
+    const outcomes = await Promise.allSettled([
+      sequencer.place(request(BUY, 1, 'x')),
+      sequencer.place(request(BUY, 2)),
+      sequencer.place(request(BUY, 1, 'x')),
+      sequencer.cancel(1),
+    ]);
+    expect(outcomes.map((outcome) => (outcome.status === 'rejected' ? outcome.reason.code : 'taken'))).toEqual(
+      Array.from({ length: 4 }, () => 'HFT_JOURNAL_FULL'),
+    );
     expect(failures).toEqual([gate.fault]);
     gate.fault = undefined;
     await expect(sequencer.place(request(BUY, 1))).rejects.toMatchObject({ code: 'HFT_JOURNAL_FULL', status: 503 });
@@ -131,10 +148,16 @@ describe('replay', () => {
   it('refuses a state that differs from a recorded hash or from the recorded open orders', async () => {
     await sequencer.place(request(BUY, 1));
     durable.recordStateHash(1, '0123456789abcdef', 0);
-    await expect(replayed()).rejects.toMatchObject({ code: 'HFT_JOURNAL_DIVERGED', message: expect.stringContaining('recorded was 0123456789abcdef') });
+    await expect(replayed()).rejects.toMatchObject({
+      code: 'HFT_JOURNAL_DIVERGED',
+      message: expect.stringContaining('recorded was 0123456789abcdef'),
+    });
     durable.recordStateHash(1, core.stateHash(), 0);
     await expect(replayed()).resolves.toMatchObject({ sequence: 1 });
     durable.recordStateHash(9, core.stateHash(), 0);
-    await expect(replayed()).rejects.toMatchObject({ code: 'HFT_JOURNAL_DIVERGED', message: expect.stringContaining('the commands end at 1') });
+    await expect(replayed()).rejects.toMatchObject({
+      code: 'HFT_JOURNAL_DIVERGED',
+      message: expect.stringContaining('the commands end at 1'),
+    });
   });
 });

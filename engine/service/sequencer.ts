@@ -5,7 +5,17 @@
  * Matching runs ahead of the journal by one batch at most. When a commit fails, every command of that batch and of the one that gathers is
  * refused, and the books are wrong until they are rebuilt from the journal: `onFailure` must do that, and this sequencer refuses until then.
  */
-import { CANCEL_ORDER, FILLED, NEW_ORDER, OPEN, REJECT, type Core, type EventSink, type NewOrder, type OrderStatus } from '../core/types.ts';
+import {
+  CANCEL_ORDER,
+  FILLED,
+  NEW_ORDER,
+  OPEN,
+  REJECT,
+  type Core,
+  type EventSink,
+  type NewOrder,
+  type OrderStatus,
+} from '../core/types.ts';
 import type { Journal, JournalBatch, JournalError, OrderRecord } from '../journal/types.ts';
 import type { JournalQueries } from '../journal/queries.ts';
 import type { Accounts } from './accounts.ts';
@@ -102,8 +112,18 @@ export class Sequencer {
     const orderId = this.#core.sequence + 1;
     const timestampMicros = this.#tick();
     const order: MutableOrder = {
-      id: orderId, instrument, account, side, type, timeInForce, priceTicks, quantityLots,
-      remainingLots: quantityLots, status: OPEN, clientOrderId: request.clientOrderId, createdAtMicros: timestampMicros,
+      id: orderId,
+      instrument,
+      account,
+      side,
+      type,
+      timeInForce,
+      priceTicks,
+      quantityLots,
+      remainingLots: quantityLots,
+      status: OPEN,
+      clientOrderId: request.clientOrderId,
+      createdAtMicros: timestampMicros,
     };
     batch.orders.push(order);
     if (key !== undefined) this.#pendingIds.set(key, { orderId, batch });
@@ -211,7 +231,9 @@ export function journalProblem(cause: Error): Problem {
   const full = 'code' in cause && cause.code === 'HFT_JOURNAL_FULL';
   return new Problem(
     full ? 'HFT_JOURNAL_FULL' : 'HFT_JOURNAL_FAILED',
-    full ? 'no room is left for the journal: orders are refused until there is' : 'the journal cannot be written: orders are refused until it can',
+    full
+      ? 'no room is left for the journal: orders are refused until there is'
+      : 'the journal cannot be written: orders are refused until it can',
     { retryAfterMs: 1000 },
   );
 }
@@ -230,7 +252,15 @@ class BatchSink implements EventSink {
   }
 
   fill(makerOrderId: number, takerOrderId: number, priceTicks: number, quantityLots: number, makerRemainingLots: number): void {
-    this.#batch.fills.push({ sequence: this.#sequence, index: this.fills, instrument: this.#instrument, priceTicks, quantityLots, makerOrderId, takerOrderId });
+    this.#batch.fills.push({
+      sequence: this.#sequence,
+      index: this.fills,
+      instrument: this.#instrument,
+      priceTicks,
+      quantityLots,
+      makerOrderId,
+      takerOrderId,
+    });
     this.fills += 1;
     this.order(makerOrderId, makerRemainingLots, makerRemainingLots === 0 ? FILLED : OPEN);
   }

@@ -11,7 +11,12 @@ export function registerDashboard(app: HttpServer, engine: Engine): void {
   const policy = `default-src 'none'; script-src ${inlineHash(page, 'script')}; style-src ${inlineHash(page, 'style')}; connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`;
 
   app.get('/dashboard', (_request, reply) =>
-    reply.header('content-type', 'text/html; charset=utf-8').header('content-security-policy', policy).header('referrer-policy', 'no-referrer').header('cache-control', 'no-cache').send(page),
+    reply
+      .header('content-type', 'text/html; charset=utf-8')
+      .header('content-security-policy', policy)
+      .header('referrer-policy', 'no-referrer')
+      .header('cache-control', 'no-cache')
+      .send(page),
   );
   app.get('/', (_request, reply) => reply.redirect('/dashboard'));
 
@@ -32,7 +37,13 @@ export function registerDashboard(app: HttpServer, engine: Engine): void {
       uptimeSeconds: Math.floor(process.uptime()),
       instruments: engine.booksNow().map(({ symbol, instrument, book }) => {
         const price = (ticks: number): string | null => (ticks === 0 ? null : instrument.tick.format(ticks));
-        return { symbol, bid: price(book.bestTicks(BUY)), ask: price(book.bestTicks(SELL)), last: price(book.lastTradeTicks), openOrders: book.openOrders };
+        return {
+          symbol,
+          bid: price(book.bestTicks(BUY)),
+          ask: price(book.bestTicks(SELL)),
+          last: price(book.lastTradeTicks),
+          openOrders: book.openOrders,
+        };
       }),
     });
   });

@@ -18,83 +18,103 @@ export function createMetrics(engine: Engine): Metrics {
   // Process, heap, event loop lag and garbage-collection pauses under their usual names (process_…, nodejs_…).
   collectDefaultMetrics({ register, gcDurationBuckets: [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1] });
   const { stats } = engine;
-  const registers = [register];
+  // Registered by hand rather than by their constructors, so that what `new` makes is seen to be used.
+  const registers: Registry[] = [];
 
   const counter = (name: string, help: string, read: () => number): void => {
-    new Counter({
-      name,
-      help,
-      registers,
-      collect() {
-        this.reset();
-        this.inc(read());
-      },
-    });
+    register.registerMetric(
+      new Counter({
+        name,
+        help,
+        registers,
+        collect() {
+          this.reset();
+          this.inc(read());
+        },
+      }),
+    );
   };
   const gauge = (name: string, help: string, read: () => number): void => {
-    new Gauge({
-      name,
-      help,
-      registers,
-      collect() {
-        this.set(read());
-      },
-    });
+    register.registerMetric(
+      new Gauge({
+        name,
+        help,
+        registers,
+        collect() {
+          this.set(read());
+        },
+      }),
+    );
   };
 
   counter('hft_orders_accepted_total', 'Orders that were accepted and made durable.', () => stats.ordersAccepted);
   counter('hft_cancels_total', 'Orders that were cancelled on request.', () => stats.cancels);
   counter('hft_fills_total', 'Fills.', () => stats.fills);
   counter('hft_journal_commits_total', 'Group commits.', () => stats.commits);
-  new Counter({
-    name: 'hft_orders_rejected_total',
-    help: 'Order requests that were refused, by code.',
-    labelNames: ['code'],
-    registers,
-    collect() {
-      this.reset();
-      for (const [code, count] of stats.rejectedByCode) this.inc({ code }, count);
-    },
-  });
+  register.registerMetric(
+    new Counter({
+      name: 'hft_orders_rejected_total',
+      help: 'Order requests that were refused, by code.',
+      labelNames: ['code'],
+      registers,
+      collect() {
+        this.reset();
+        for (const [code, count] of stats.rejectedByCode) this.inc({ code }, count);
+      },
+    }),
+  );
   gauge('hft_sequence', 'Last durable sequence.', () => engine.sequence);
   gauge('hft_open_orders', 'Resting orders.', () => engine.openOrders);
   gauge('hft_journal_bytes', 'Size of the journal on disk, write-ahead log included.', () => engine.journalBytes());
-  gauge('hft_journal_blocked', '1 while the journal cannot be written and orders are refused.', () => (engine.blocked === undefined ? 0 : 1));
+  gauge('hft_journal_blocked', '1 while the journal cannot be written and orders are refused.', () =>
+    engine.blocked === undefined ? 0 : 1,
+  );
   gauge('hft_orders_per_second', 'Accepted orders a second, mean of the last five seconds.', () => stats.ordersPerSecond());
-  new Gauge({ name: 'hft_build_info', help: 'The version that runs.', labelNames: ['version', 'config_hash'], registers }).set({ version: VERSION, config_hash: engine.configHash }, 1);
-  new Gauge({
-    name: 'hft_phase',
-    help: '1 for the phase that the engine is in.',
-    labelNames: ['phase'],
-    registers,
-    collect() {
-      for (const phase of PHASES) this.set({ phase }, engine.phase === phase ? 1 : 0);
-    },
-  });
-  new Gauge({
-    name: 'hft_book_orders',
-    help: 'Resting orders of an instrument.',
-    labelNames: ['symbol'],
-    registers,
-    collect() {
-      for (const { symbol, book } of engine.booksNow()) this.set({ symbol }, book.openOrders);
-    },
-  });
-  new Gauge({
-    name: 'hft_book_best_price',
-    help: 'Best price of a side; absent while it is empty.',
-    labelNames: ['symbol', 'side'],
-    registers,
-    collect() {
-      this.reset();
-      for (const { symbol, book, instrument } of engine.booksNow()) {
-        for (const [side, name] of [[BUY, 'bid'], [SELL, 'ask']] as const) {
-          const ticks = book.bestTicks(side);
-          if (ticks > 0) this.set({ symbol, side: name }, Number(instrument.tick.format(ticks)));
+  const build = new Gauge({ name: 'hft_build_info', help: 'The version that runs.', labelNames: ['version', 'config_hash'], registers });
+  build.set({ version: VERSION, config_hash: engine.configHash }, 1);
+  register.registerMetric(build);
+  register.registerMetric(
+    new Gauge({
+      name: 'hft_phase',
+      help: '1 for the phase that the engine is in.',
+      labelNames: ['phase'],
+      registers,
+      collect() {
+        for (const phase of PHASES) this.set({ phase }, engine.phase === phase ? 1 : 0);
+      },
+    }),
+  );
+  register.registerMetric(
+    new Gauge({
+      name: 'hft_book_orders',
+      help: 'Resting orders of an instrument.',
+      labelNames: ['symbol'],
+      registers,
+      collect() {
+        for (const { symbol, book } of engine.booksNow()) this.set({ symbol }, book.openOrders);
+      },
+    }),
+  );
+  register.registerMetric(
+    new Gauge({
+      name: 'hft_book_best_price',
+      help: 'Best price of a side; absent while it is empty.',
+      labelNames: ['symbol', 'side'],
+      registers,
+      collect() {
+        this.reset();
+        for (const { symbol, book, instrument } of engine.booksNow()) {
+          for (const [side, name] of [
+            [BUY, 'bid'],
+            [SELL, 'ask'],
+          ] as const) {
+            const ticks = book.bestTicks(side);
+            if (ticks > 0) this.set({ symbol, side: name }, Number(instrument.tick.format(ticks)));
+          }
         }
-      }
-    },
-  });
+      },
+    }),
+  );
   const engineName = JSON.stringify(engine.config.engine);
   const text = async (): Promise<string> =>
     [

@@ -40,12 +40,21 @@ export function createOpsServer(engine: Engine, metrics: Metrics, watch: Runtime
     });
     const routes = admin.withTypeProvider<ZodTypeProvider>();
 
-    routes.get('/admin/status', { schema: { response: { 200: engineStatusSchema } } }, async (_request, reply) => await reply.send(await engine.status()));
+    routes.get(
+      '/admin/status',
+      { schema: { response: { 200: engineStatusSchema } } },
+      async (_request, reply) => await reply.send(await engine.status()),
+    );
 
     routes.get('/admin/stats', () => {
       const { stats } = engine;
       return {
-        orders: { accepted: stats.ordersAccepted, rejected: stats.ordersRejected, cancelled: stats.cancels, rejectedByCode: Object.fromEntries(stats.rejectedByCode) },
+        orders: {
+          accepted: stats.ordersAccepted,
+          rejected: stats.ordersRejected,
+          cancelled: stats.cancels,
+          rejectedByCode: Object.fromEntries(stats.rejectedByCode),
+        },
         fills: stats.fills,
         rates: stats.lastSecond() ?? null,
         orderLatency: stats.orderPercentiles(),
@@ -58,12 +67,20 @@ export function createOpsServer(engine: Engine, metrics: Metrics, watch: Runtime
           blocked: engine.blocked?.message ?? null,
         },
         books: engine.booksNow().map(({ symbol, book }) => ({ symbol, openOrders: book.openOrders })),
-        runtime: { ...watch.figures(), heap: getHeapStatistics(), memory: process.memoryUsage(), execArgv: process.execArgv, uptimeSeconds: process.uptime() },
+        runtime: {
+          ...watch.figures(),
+          heap: getHeapStatistics(),
+          memory: process.memoryUsage(),
+          execArgv: process.execArgv,
+          uptimeSeconds: process.uptime(),
+        },
       };
     });
 
     // The body is validated by the engine, which answers with what is wrong rather than with 4xx.
-    routes.post('/admin/config/check', { schema: { body: z.unknown(), response: { 200: configCheckSchema } } }, (request) => engine.checkConfig(request.body));
+    routes.post('/admin/config/check', { schema: { body: z.unknown(), response: { 200: configCheckSchema } } }, (request) =>
+      engine.checkConfig(request.body),
+    );
     done();
   });
   return app;

@@ -3,7 +3,9 @@ import { createHistogram, type RecordableHistogram } from 'node:perf_hooks';
 import type { SequencerObserver } from '../service/sequencer.ts';
 
 /** Upper bounds of the latency buckets, in seconds. */
-export const LATENCY_BUCKETS = [1e-6, 2.5e-6, 5e-6, 1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 1e-2, 2.5e-2, 5e-2, 0.1, 0.25, 1];
+export const LATENCY_BUCKETS = [
+  1e-6, 2.5e-6, 5e-6, 1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 1e-2, 2.5e-2, 5e-2, 0.1, 0.25, 1,
+];
 export const BATCH_BUCKETS = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 4096];
 
 /** A cumulative histogram as Prometheus wants it. Counting costs an index search and two additions. */

@@ -30,7 +30,7 @@ const CASES: Record<string, Case> = {
   'a number for a decimal': { body: json({ price: 100 }), status: 400, code: 'HFT_INVALID_FIELD', field: 'price' },
   'a sign': { body: json({ price: '+1' }), status: 400, code: 'HFT_INVALID_FIELD', field: 'price' },
   'leading zeros': { body: json({ price: '0100' }), status: 400, code: 'HFT_INVALID_FIELD', field: 'price' },
-  'hexadecimal': { body: json({ price: '0x10' }), status: 400, code: 'HFT_INVALID_FIELD', field: 'price' },
+  hexadecimal: { body: json({ price: '0x10' }), status: 400, code: 'HFT_INVALID_FIELD', field: 'price' },
   'spaces around': { body: json({ price: ' 1' }), status: 400, code: 'HFT_INVALID_FIELD', field: 'price' },
   'other digits': { body: json({ price: '١' }), status: 400, code: 'HFT_INVALID_FIELD', field: 'price' },
   'very long decimal': { body: json({ price: '1'.repeat(5000) }), status: 400, code: 'HFT_INVALID_FIELD', field: 'price' },
@@ -55,24 +55,44 @@ const CASES: Record<string, Case> = {
   'unknown side': { body: json({ side: 'BUY' }), status: 400, code: 'HFT_INVALID_FIELD', field: 'side' },
   'unknown type': { body: json({ type: 'stop' }), status: 400, code: 'HFT_INVALID_FIELD', field: 'type' },
   'unknown time in force': { body: json({ timeInForce: 'FOK' }), status: 400, code: 'HFT_INVALID_FIELD', field: 'timeInForce' },
-  'market that rests': { body: json({ type: 'market', price: undefined, timeInForce: 'GTC' }), status: 400, code: 'HFT_INVALID_FIELD', field: 'timeInForce' },
+  'market that rests': {
+    body: json({ type: 'market', price: undefined, timeInForce: 'GTC' }),
+    status: 400,
+    code: 'HFT_INVALID_FIELD',
+    field: 'timeInForce',
+  },
   'market with a price': { body: json({ type: 'market' }), status: 400, code: 'HFT_UNKNOWN_FIELD', field: 'price' },
   'unknown field': { body: json({ qty: '1' }), status: 400, code: 'HFT_UNKNOWN_FIELD', field: 'qty' },
-  '__proto__ as a field': { body: replaced('{', '{"__proto__":{"price":"1"},'), status: 400, code: 'HFT_UNKNOWN_FIELD', field: '__proto__' },
+  '__proto__ as a field': {
+    body: replaced('{', '{"__proto__":{"price":"1"},'),
+    status: 400,
+    code: 'HFT_UNKNOWN_FIELD',
+    field: '__proto__',
+  },
   'empty client order id': { body: json({ clientOrderId: '' }), status: 400, code: 'HFT_INVALID_FIELD', field: 'clientOrderId' },
   'duplicate key': { body: replaced('"price":', '"price":"1","price":'), status: 400, code: 'HFT_DUPLICATE_KEY', field: 'price' },
   'duplicate key, same value': { body: replaced('"side":', '"side":"buy","side":'), status: 400, code: 'HFT_DUPLICATE_KEY', field: 'side' },
-  'duplicate key, escaped': { body: replaced('"price":', '"pri\\u0063e":"1","price":'), status: 400, code: 'HFT_DUPLICATE_KEY', field: 'price' },
+  'duplicate key, escaped': {
+    body: replaced('"price":', '"pri\\u0063e":"1","price":'),
+    status: 400,
+    code: 'HFT_DUPLICATE_KEY',
+    field: 'price',
+  },
   'no JSON': { body: 'symbol=BTC-USD', status: 400, code: 'HFT_BAD_JSON' },
   'cut JSON': { body: JSON.stringify(GOOD).slice(0, -1), status: 400, code: 'HFT_BAD_JSON', field: 'quantity' },
   'two objects': { body: JSON.stringify(GOOD).repeat(2), status: 400, code: 'HFT_BAD_JSON' },
   'not UTF-8': { body: Buffer.from(json({ account: '\u00ff' }), 'latin1'), status: 400, code: 'HFT_BAD_JSON' },
   'empty body': { body: '', status: 400, code: 'HFT_BAD_JSON' },
   'an array': { body: '[]', status: 400, code: 'HFT_INVALID_FIELD' },
-  'null': { body: 'null', status: 400, code: 'HFT_INVALID_FIELD' },
+  null: { body: 'null', status: 400, code: 'HFT_INVALID_FIELD' },
   'deep nesting': { body: '['.repeat(8000) + ']'.repeat(8000), status: 400, code: 'HFT_INVALID_FIELD' },
   'wrong content type': { body: JSON.stringify(GOOD), contentType: 'text/plain', status: 415, code: 'HFT_UNSUPPORTED_MEDIA_TYPE' },
-  'form content type': { body: 'symbol=BTC-USD', contentType: 'application/x-www-form-urlencoded', status: 415, code: 'HFT_UNSUPPORTED_MEDIA_TYPE' },
+  'form content type': {
+    body: 'symbol=BTC-USD',
+    contentType: 'application/x-www-form-urlencoded',
+    status: 415,
+    code: 'HFT_UNSUPPORTED_MEDIA_TYPE',
+  },
   'nonsense content type': { body: JSON.stringify(GOOD), contentType: ';;', status: 415, code: 'HFT_UNSUPPORTED_MEDIA_TYPE' },
   '10 MB body': { body: json({ account: 'a'.repeat(10 * 1024 * 1024) }), status: 413, code: 'HFT_BODY_TOO_LARGE' },
 };
@@ -117,7 +137,10 @@ describe('bad orders', () => {
   });
 
   it('answers 413 to a body without a length, too, and keeps serving', async () => {
-    const outgoing = rawRequest(`${engine.baseUrl}/v1/orders`, { method: 'POST', headers: { 'content-type': 'application/json', 'transfer-encoding': 'chunked' } });
+    const outgoing = rawRequest(`${engine.baseUrl}/v1/orders`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', 'transfer-encoding': 'chunked' },
+    });
     const answered = new Promise<{ status: number | undefined; body: string }>((resolve, reject) => {
       outgoing.on('response', (incoming) => void text(incoming).then((body) => resolve({ status: incoming.statusCode, body }), reject));
       outgoing.on('error', reject);

@@ -21,7 +21,9 @@ export function registerMarketRoutes(app: HttpServer, engine: Engine): void {
       const { symbol } = request.params;
       const instrument = engine.instrument(symbol);
       if (instrument === undefined) {
-        throw new Problem('HFT_INSTRUMENT_NOT_FOUND', `${symbol} is not traded here: GET /v1/instruments lists those that are`, { field: 'symbol' });
+        throw new Problem('HFT_INSTRUMENT_NOT_FOUND', `${symbol} is not traded here: GET /v1/instruments lists those that are`, {
+          field: 'symbol',
+        });
       }
       const { book, sequence } = await engine.book(instrument.id);
       const { depth } = request.query;
@@ -39,7 +41,9 @@ export function registerMarketRoutes(app: HttpServer, engine: Engine): void {
     url: '/v1/instruments',
     schema: { tags: ['market'], summary: 'The instruments that are traded', response: { 200: instrumentsSchema, '5xx': problemSchema } },
     handler: () => ({
-      instruments: engine.instruments.filter(({ listed }) => listed).map(({ symbol, tick, lot }) => ({ symbol, tickSize: tick.text, lotSize: lot.text })),
+      instruments: engine.instruments
+        .filter(({ listed }) => listed)
+        .map(({ symbol, tick, lot }) => ({ symbol, tickSize: tick.text, lotSize: lot.text })),
     }),
   });
 }

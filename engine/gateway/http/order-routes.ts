@@ -31,7 +31,8 @@ export function registerOrderRoutes(app: HttpServer, engine: Engine): void {
     schema: {
       tags: ['orders'],
       summary: 'Place an order',
-      description: 'Answers when the order and its fills are durable. 200 instead of 201 when the same clientOrderId had been accepted before.',
+      description:
+        'Answers when the order and its fills are durable. 200 instead of 201 when the same clientOrderId had been accepted before.',
       body: placeOrderBody,
       response: { 200: placedSchema, 201: placedSchema, '4xx': problemSchema, '5xx': problemSchema },
     },
@@ -49,11 +50,17 @@ export function registerOrderRoutes(app: HttpServer, engine: Engine): void {
       const waitMs = limiter.take(body.account, performance.now());
       if (waitMs > 0) {
         const { ordersPerSecond } = engine.config.limits;
-        throw new Problem('HFT_RATE_LIMIT', `account ${body.account} may send ${ordersPerSecond} orders a second: wait ${Math.ceil(waitMs)} ms`, { retryAfterMs: waitMs });
+        throw new Problem(
+          'HFT_RATE_LIMIT',
+          `account ${body.account} may send ${ordersPerSecond} orders a second: wait ${Math.ceil(waitMs)} ms`,
+          { retryAfterMs: waitMs },
+        );
       }
       const instrument = engine.instrument(body.symbol);
       if (instrument === undefined) {
-        throw new Problem('HFT_UNKNOWN_SYMBOL', `${body.symbol} is not traded here: GET /v1/instruments lists those that are`, { field: 'symbol' });
+        throw new Problem('HFT_UNKNOWN_SYMBOL', `${body.symbol} is not traded here: GET /v1/instruments lists those that are`, {
+          field: 'symbol',
+        });
       }
       const placed = await engine.sequencer.place(toPlaceRequest(body, instrument));
       if (!placed.repeated) engine.stats.ordersAccepted += 1;
@@ -64,7 +71,12 @@ export function registerOrderRoutes(app: HttpServer, engine: Engine): void {
   app.route({
     method: 'GET',
     url: '/v1/orders/:id',
-    schema: { tags: ['orders'], summary: 'Read an order', params: orderParams, response: { 200: orderAnswerSchema, '4xx': problemSchema, '5xx': problemSchema } },
+    schema: {
+      tags: ['orders'],
+      summary: 'Read an order',
+      params: orderParams,
+      response: { 200: orderAnswerSchema, '4xx': problemSchema, '5xx': problemSchema },
+    },
     handler: (request) => ({ order: viewOf(engine, requireOrder(engine, request.params.id)) }),
   });
 
@@ -91,7 +103,10 @@ export function registerOrderRoutes(app: HttpServer, engine: Engine): void {
         // It rests nowhere: it has been filled or cancelled, or there never was one.
         await engine.sequencer.settled();
         const { status, remainingLots } = requireOrder(engine, request.params.id);
-        if (status !== OPEN) throw new Problem('HFT_ORDER_NOT_OPEN', `order ${id} is ${remainingLots === 0 ? 'filled' : 'cancelled'} already`, { field: 'id' });
+        if (status !== OPEN)
+          throw new Problem('HFT_ORDER_NOT_OPEN', `order ${id} is ${remainingLots === 0 ? 'filled' : 'cancelled'} already`, {
+            field: 'id',
+          });
         throw cause;
       }
       engine.stats.cancels += 1;
@@ -102,7 +117,12 @@ export function registerOrderRoutes(app: HttpServer, engine: Engine): void {
   app.route({
     method: 'GET',
     url: '/v1/orders',
-    schema: { tags: ['orders'], summary: 'List orders, oldest first', querystring: ordersQuery, response: { 200: ordersAnswerSchema, '4xx': problemSchema, '5xx': problemSchema } },
+    schema: {
+      tags: ['orders'],
+      summary: 'List orders, oldest first',
+      querystring: ordersQuery,
+      response: { 200: ordersAnswerSchema, '4xx': problemSchema, '5xx': problemSchema },
+    },
     handler: (request) => {
       const { account, after, limit } = request.query;
       const id = account === undefined ? undefined : engine.accounts.find(account);
@@ -114,7 +134,12 @@ export function registerOrderRoutes(app: HttpServer, engine: Engine): void {
   app.route({
     method: 'GET',
     url: '/v1/fills',
-    schema: { tags: ['orders'], summary: 'List fills, oldest first', querystring: fillsQuery, response: { 200: fillsAnswerSchema, '4xx': problemSchema, '5xx': problemSchema } },
+    schema: {
+      tags: ['orders'],
+      summary: 'List fills, oldest first',
+      querystring: fillsQuery,
+      response: { 200: fillsAnswerSchema, '4xx': problemSchema, '5xx': problemSchema },
+    },
     handler: (request) => {
       const { after, limit } = request.query;
       const [sequence = 0, index = -1] = after?.split('.').map(Number) ?? [];

@@ -14,16 +14,40 @@ afterEach(async () => {
   await engine[Symbol.asyncDispose]();
 });
 
-const buy = (price: string, quantity: string, more: object = {}): NewOrder => ({ symbol: 'BTC-USD', account: 'alice', side: 'buy', type: 'limit', price, quantity, ...more });
-const sell = (price: string, quantity: string, more: object = {}): NewOrder => ({ ...buy(price, quantity), account: 'bob', side: 'sell', ...more });
+const buy = (price: string, quantity: string, more: object = {}): NewOrder => ({
+  symbol: 'BTC-USD',
+  account: 'alice',
+  side: 'buy',
+  type: 'limit',
+  price,
+  quantity,
+  ...more,
+});
+const sell = (price: string, quantity: string, more: object = {}): NewOrder => ({
+  ...buy(price, quantity),
+  account: 'bob',
+  side: 'sell',
+  ...more,
+});
 
 describe('orders', () => {
   it('rest, trade at the resting price, and show it everywhere', async () => {
     const first = await engine.orders.place(buy('100.00', '2'));
     expect(first).toEqual({
       order: {
-        id: '1', sequence: 1, symbol: 'BTC-USD', account: 'alice', side: 'buy', type: 'limit', timeInForce: 'GTC', price: '100', quantity: '2',
-        filledQuantity: '0', remainingQuantity: '2', status: 'open', createdAt: expect.stringMatching(/^20\d\d-\d\d-\d\dT[\d:.]+Z$/),
+        id: '1',
+        sequence: 1,
+        symbol: 'BTC-USD',
+        account: 'alice',
+        side: 'buy',
+        type: 'limit',
+        timeInForce: 'GTC',
+        price: '100',
+        quantity: '2',
+        filledQuantity: '0',
+        remainingQuantity: '2',
+        status: 'open',
+        createdAt: expect.stringMatching(/^20\d\d-\d\d-\d\dT[\d:.]+Z$/),
       },
       fills: [],
       repeated: false,
@@ -33,7 +57,12 @@ describe('orders', () => {
     expect(second.fills).toEqual([fill]);
     expect(second.order).toMatchObject({ status: 'filled', price: '99.5', filledQuantity: '0.5', remainingQuantity: '0' });
     expect(await engine.orders.get('1')).toMatchObject({ status: 'open', filledQuantity: '0.5', remainingQuantity: '1.5' });
-    expect(await engine.orders.book('BTC-USD')).toEqual({ symbol: 'BTC-USD', sequence: 2, bids: [{ price: '100', quantity: '1.5', orders: 1 }], asks: [] });
+    expect(await engine.orders.book('BTC-USD')).toEqual({
+      symbol: 'BTC-USD',
+      sequence: 2,
+      bids: [{ price: '100', quantity: '1.5', orders: 1 }],
+      asks: [],
+    });
     expect((await engine.orders.fills()).items).toEqual([fill]);
     expect(await engine.orders.instruments()).toEqual(DEFAULT_CONFIG.instruments);
   });
@@ -44,7 +73,10 @@ describe('orders', () => {
     const { order, fills } = await engine.orders.place({ symbol: 'BTC-USD', account: 'carol', side: 'buy', type: 'market', quantity: '3' });
     expect(order).toMatchObject({ type: 'market', timeInForce: 'IOC', status: 'cancelled', filledQuantity: '2', remainingQuantity: '1' });
     expect(order).not.toHaveProperty('price');
-    expect(fills.map(({ price, index }) => [price, index])).toEqual([['101', 0], ['102', 1]]);
+    expect(fills.map(({ price, index }) => [price, index])).toEqual([
+      ['101', 0],
+      ['102', 1],
+    ]);
   });
 
   it('are cancelled once', async () => {
@@ -56,7 +88,9 @@ describe('orders', () => {
   });
 
   it('of one tick share a commit and see each other', async () => {
-    const placed = await Promise.all(Array.from({ length: 50 }, (_, index) => engine.orders.place(index % 2 === 0 ? buy('100', '1') : sell('100', '1'))));
+    const placed = await Promise.all(
+      Array.from({ length: 50 }, (_, index) => engine.orders.place(index % 2 === 0 ? buy('100', '1') : sell('100', '1'))),
+    );
     const ids = placed.map(({ order }) => Number(order.id)).sort((a, b) => a - b);
     expect(ids).toEqual(Array.from({ length: 50 }, (_, index) => index + 1));
     expect((await engine.orders.fills()).items).toHaveLength(25);
@@ -123,7 +157,10 @@ describe('risk and limits from the configuration', () => {
     await expect(banded.orders.place(buy('89.99', '1'))).rejects.toMatchObject({ status: 422, code: 'HFT_PRICE_BAND', field: 'price' });
     await banded.orders.place(buy('90', '1'));
     await banded.running.stop();
-    const killed = await startLocalEngine({ dataDirectory: engine.dataDirectory, config: { ...CONFIG, risk: { ...DEFAULT_CONFIG.risk, killSwitch: true } } });
+    const killed = await startLocalEngine({
+      dataDirectory: engine.dataDirectory,
+      config: { ...CONFIG, risk: { ...DEFAULT_CONFIG.risk, killSwitch: true } },
+    });
     await expect(killed.orders.place(buy('100', '1'))).rejects.toMatchObject({ status: 422, code: 'HFT_KILL_SWITCH' });
     expect(await killed.orders.cancel('2')).toMatchObject({ status: 'cancelled' });
     await killed[Symbol.asyncDispose]();
@@ -139,7 +176,8 @@ describe('risk and limits from the configuration', () => {
 });
 
 describe('the rest of the surface', () => {
-  const get = async (path: string, init: RequestInit = {}): Promise<Response> => await fetch(`${engine.baseUrl}${path}`, { ...init, signal: AbortSignal.timeout(10_000) });
+  const get = async (path: string, init: RequestInit = {}): Promise<Response> =>
+    await fetch(`${engine.baseUrl}${path}`, { ...init, signal: AbortSignal.timeout(10_000) });
 
   it.each([
     ['GET', '/nowhere', 404, 'HFT_NOT_FOUND', undefined],
@@ -163,14 +201,22 @@ describe('the rest of the surface', () => {
     expect(answer.status).toBe(status);
     expect(await answer.json()).toMatchObject({ status, code, ...(field !== undefined && { field }) });
     expect(answer.headers.get('content-type')).toBe('application/problem+json');
-    if (status === 405) expect(answer.headers.get('allow')).toMatch(/GET/);
+    expect(answer.headers.get('allow') !== null).toBe(status === 405);
   });
 
   it('documents itself with the schemas that it validates by', async () => {
     const answer = await get('/docs/json');
     expect(await answer.json()).toMatchObject({
       openapi: '3.1.0',
-      paths: { '/v1/orders': { post: { requestBody: { content: { 'application/json': { schema: { oneOf: [{ additionalProperties: false }, {}] } } } } }, get: {} }, '/v1/orders/{id}': { get: {}, delete: {} }, '/v1/book/{symbol}': { get: {} }, '/v1/fills': {} },
+      paths: {
+        '/v1/orders': {
+          post: { requestBody: { content: { 'application/json': { schema: { oneOf: [{ additionalProperties: false }, {}] } } } } },
+          get: {},
+        },
+        '/v1/orders/{id}': { get: {}, delete: {} },
+        '/v1/book/{symbol}': { get: {} },
+        '/v1/fills': {},
+      },
     });
     expect(await (await get('/docs/')).text()).toContain('swagger-ui');
     expect((await get('/docs/static/swagger-ui.css')).status).toBe(200);
@@ -202,7 +248,14 @@ describe('operations port', () => {
       expect(await answer.json()).toMatchObject({ status: 401, code: 'HFT_UNAUTHORIZED' });
       expect(answer.headers.get('www-authenticate')).toBe('Bearer');
     }
-    expect(await engine.admin.status()).toMatchObject({ name: 'local', phase: 'serving', sequence: 0, openOrders: 0, pid: process.pid, heapFlags: process.execArgv });
+    expect(await engine.admin.status()).toMatchObject({
+      name: 'local',
+      phase: 'serving',
+      sequence: 0,
+      openOrders: 0,
+      pid: process.pid,
+      heapFlags: process.execArgv,
+    });
   });
 
   it('tells whether a configuration would recover the running state', async () => {
@@ -212,9 +265,21 @@ describe('operations port', () => {
     const [btc, eth] = config.instruments;
     if (btc === undefined || eth === undefined) throw new Error('two instruments are configured');
     expect(await engine.admin.checkConfig({ ...config, instruments: [btc] })).toEqual({ accepted: true });
-    expect(await engine.admin.checkConfig({ ...config, instruments: [eth] })).toEqual({ accepted: false, code: 'HFT_INSTRUMENT_HAS_OPEN_ORDERS', message: expect.stringContaining('BTC-USD') });
-    expect(await engine.admin.checkConfig({ ...config, instruments: [{ ...btc, tickSize: '0.1' }, eth] })).toEqual({ accepted: false, code: 'HFT_INSTRUMENT_STEP_CHANGED', message: expect.stringContaining('tickSize of BTC-USD is 0.1') });
-    expect(await engine.admin.checkConfig({ ...config, instruments: [] })).toEqual({ accepted: false, code: 'HFT_CONFIG_INVALID', message: expect.stringContaining('instruments') });
+    expect(await engine.admin.checkConfig({ ...config, instruments: [eth] })).toEqual({
+      accepted: false,
+      code: 'HFT_INSTRUMENT_HAS_OPEN_ORDERS',
+      message: expect.stringContaining('BTC-USD'),
+    });
+    expect(await engine.admin.checkConfig({ ...config, instruments: [{ ...btc, tickSize: '0.1' }, eth] })).toEqual({
+      accepted: false,
+      code: 'HFT_INSTRUMENT_STEP_CHANGED',
+      message: expect.stringContaining('tickSize of BTC-USD is 0.1'),
+    });
+    expect(await engine.admin.checkConfig({ ...config, instruments: [] })).toEqual({
+      accepted: false,
+      code: 'HFT_CONFIG_INVALID',
+      message: expect.stringContaining('instruments'),
+    });
     await engine.orders.cancel('1');
     expect(await engine.admin.checkConfig({ ...config, instruments: [eth] })).toEqual({ accepted: true });
   });
@@ -223,16 +288,29 @@ describe('operations port', () => {
     await engine.orders.place(buy('100', '1'));
     const page = await fetch(`${engine.opsUrl}/dashboard`);
     const html = await page.text();
-    expect(page.headers.get('content-security-policy')).toMatch(/^default-src 'none'; script-src 'sha256-[^']+'; style-src 'sha256-[^']+'; connect-src 'self'/);
+    expect(page.headers.get('content-security-policy')).toMatch(
+      /^default-src 'none'; script-src 'sha256-[^']+'; style-src 'sha256-[^']+'; connect-src 'self'/,
+    );
     expect(html).not.toMatch(/(src|href)="(?!data:)/);
     expect(await (await fetch(`${engine.opsUrl}/dashboard/data`)).json()).toMatchObject({
-      engine: 'local', phase: 'serving', sequence: 1, instruments: [{ symbol: 'BTC-USD', bid: '100', ask: null, openOrders: 1 }, { symbol: 'ETH-USD', bid: null }],
+      engine: 'local',
+      phase: 'serving',
+      sequence: 1,
+      instruments: [
+        { symbol: 'BTC-USD', bid: '100', ask: null, openOrders: 1 },
+        { symbol: 'ETH-USD', bid: null },
+      ],
     });
   });
 
   it('gives figures at /admin/stats', async () => {
     await engine.orders.place(buy('100', '1'));
     const answer = await fetch(`${engine.opsUrl}/admin/stats`, { headers: { authorization: 'Bearer a-token-for-tests-only' } });
-    expect(await answer.json()).toMatchObject({ orders: { accepted: 1 }, journal: { sequence: 1, commits: 1 }, orderLatency: { p50Micros: expect.any(Number) }, runtime: { heap: {}, eventLoopDelay: {} } });
+    expect(await answer.json()).toMatchObject({
+      orders: { accepted: 1 },
+      journal: { sequence: 1, commits: 1 },
+      orderLatency: { p50Micros: expect.any(Number) },
+      runtime: { heap: {}, eventLoopDelay: {} },
+    });
   });
 });

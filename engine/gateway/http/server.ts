@@ -41,7 +41,9 @@ export function createHttpServer(options: HttpServerOptions) {
     forceCloseConnections: 'idle',
     trustProxy: false,
     clientErrorHandler: answerBrokenHttp,
-    frameworkErrors: (error, request, reply) => answer(request, reply, problemOf(error), options),
+    frameworkErrors: (error, request, reply) => {
+      void answer(request, reply, problemOf(error), options);
+    },
   }).withTypeProvider<ZodTypeProvider>();
   app.server.maxConnections = CONNECTION_LIMIT;
   app.setValidatorCompiler(zodValidator);
@@ -79,7 +81,9 @@ function parseBody(body: string | Buffer): unknown {
   } catch (fault) {
     if (!(fault instanceof JsonFault)) throw fault;
     if (fault.kind === 'duplicate') throw new Problem('HFT_DUPLICATE_KEY', fault.message, { field: fault.field });
-    throw new Problem('HFT_BAD_JSON', `the body is not JSON${fault.field === undefined ? '' : ` at ${fault.field}`}`, { field: fault.field });
+    throw new Problem('HFT_BAD_JSON', `the body is not JSON${fault.field === undefined ? '' : ` at ${fault.field}`}`, {
+      field: fault.field,
+    });
   }
 }
 
@@ -97,7 +101,13 @@ function handleUnknownPaths(app: FastifyInstance, options: HttpServerOptions): v
   app.setNotFoundHandler((request, reply) => {
     const path = request.url.split('?', 1)[0] ?? '';
     const methods = new Set(routes.filter(({ pattern }) => pattern.test(path)).flatMap((route) => [...route.methods]));
-    if (methods.size === 0) return answer(request, reply, new Problem('HFT_NOT_FOUND', `${request.method} ${path.slice(0, 100)} does not exist: see /docs`), options);
+    if (methods.size === 0)
+      return answer(
+        request,
+        reply,
+        new Problem('HFT_NOT_FOUND', `${request.method} ${path.slice(0, 100)} does not exist: see /docs`),
+        options,
+      );
     const allow = [...methods].sort().join(', ');
     reply.header('allow', allow);
     return answer(request, reply, new Problem('HFT_METHOD_NOT_ALLOWED', `this path takes ${allow}`), options);
@@ -116,7 +126,8 @@ function problemOf(error: Error & { code?: string; statusCode?: number }): Probl
   if (error instanceof Problem) return error;
   const code = FASTIFY_PROBLEMS[error.code ?? ''];
   if (code !== undefined) return new Problem(code, detailOf(code, error.message));
-  if (error.statusCode !== undefined && error.statusCode >= 400 && error.statusCode < 500) return new Problem('HFT_BAD_REQUEST', error.message);
+  if (error.statusCode !== undefined && error.statusCode >= 400 && error.statusCode < 500)
+    return new Problem('HFT_BAD_REQUEST', error.message);
   return new Problem('HFT_INTERNAL', 'the engine failed to answer; its log says why');
 }
 
@@ -129,7 +140,14 @@ function detailOf(code: ProblemCode, message: string): string {
 /** The JSON of a problem. */
 export function problemJson(problem: Problem): string {
   const { code, status, field, message } = problem;
-  return JSON.stringify({ type: `urn:hftengine:problem:${code}`, title: PROBLEMS[code].title, status, detail: message, code, ...(field !== undefined && { field }) });
+  return JSON.stringify({
+    type: `urn:hftengine:problem:${code}`,
+    title: PROBLEMS[code].title,
+    status,
+    detail: message,
+    code,
+    ...(field !== undefined && { field }),
+  });
 }
 
 function answer(request: FastifyRequest, reply: FastifyReply, problem: Problem, options: HttpServerOptions): FastifyReply {
@@ -149,7 +167,11 @@ function answerBrokenHttp(error: Error & { code?: string }, socket: Socket): voi
     return;
   }
   const code: ProblemCode =
-    error.code === 'HPE_HEADER_OVERFLOW' ? 'HFT_HEADERS_TOO_LARGE' : error.code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 'HFT_REQUEST_TIMEOUT' : 'HFT_BAD_REQUEST';
+    error.code === 'HPE_HEADER_OVERFLOW'
+      ? 'HFT_HEADERS_TOO_LARGE'
+      : error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
+        ? 'HFT_REQUEST_TIMEOUT'
+        : 'HFT_BAD_REQUEST';
   const problem = new Problem(code, PROBLEMS[code].title);
   const body = problemJson(problem);
   socket.end(

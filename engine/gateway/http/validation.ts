@@ -24,7 +24,9 @@ const MAX_NAME = 64;
 
 /** Exported for the tests. A missing field is told before a wrong one, and a wrong one before one too many. */
 export function problemOfIssues(issues: readonly z.core.$ZodIssue[], data: unknown): Problem {
-  const missing = issues.find((issue) => issue.code !== 'unrecognized_keys' && issue.path.length > 0 && valueAt(data, issue.path) === undefined);
+  const missing = issues.find(
+    (issue) => issue.code !== 'unrecognized_keys' && issue.path.length > 0 && valueAt(data, issue.path) === undefined,
+  );
   const issue = missing ?? issues.find(({ code }) => code !== 'unrecognized_keys') ?? issues[0];
   if (issue === undefined) return new Problem('HFT_INVALID_FIELD', 'the request is not valid');
   const field = fieldPath(issue.path);

@@ -13,13 +13,20 @@ export function toPlaceRequest(body: PlaceOrderBody, instrument: Instrument): Pl
   if (body.type === 'limit') {
     priceTicks = instrument.tick.parse(body.price);
     if (priceTicks === OFF_STEP) {
-      throw new Problem('HFT_PRICE_OFF_TICK', `price must be a whole number of ticks of ${instrument.tick.text}, found "${body.price}"`, { field: 'price' });
+      throw new Problem('HFT_PRICE_OFF_TICK', `price must be a whole number of ticks of ${instrument.tick.text}, found "${body.price}"`, {
+        field: 'price',
+      });
     }
-    if (priceTicks === TOO_LARGE) throw new Problem('HFT_PRICE_TOO_LARGE', `price "${body.price}" is larger than can be counted in ticks`, { field: 'price' });
+    if (priceTicks === TOO_LARGE)
+      throw new Problem('HFT_PRICE_TOO_LARGE', `price "${body.price}" is larger than can be counted in ticks`, { field: 'price' });
   }
   const quantityLots = instrument.lot.parse(body.quantity);
   if (quantityLots === OFF_STEP) {
-    throw new Problem('HFT_QUANTITY_OFF_LOT', `quantity must be a whole number of lots of ${instrument.lot.text}, found "${body.quantity}"`, { field: 'quantity' });
+    throw new Problem(
+      'HFT_QUANTITY_OFF_LOT',
+      `quantity must be a whole number of lots of ${instrument.lot.text}, found "${body.quantity}"`,
+      { field: 'quantity' },
+    );
   }
   if (quantityLots === TOO_LARGE) {
     throw new Problem('HFT_QUANTITY_TOO_LARGE', `quantity "${body.quantity}" is larger than can be counted in lots`, { field: 'quantity' });
