@@ -10,8 +10,11 @@
  */
 import type { Registry } from 'prom-client';
 import { BoundedMap } from './bounded-map.ts';
-import type { CallOptions, KubeClient } from './client.ts';
-import { drift, partDrift, sameJson } from './drift.ts';
+import type { CallOptions } from './call.ts';
+import type { KubeClient } from './client.ts';
+import { differenceOf, manifestOf, plainOf } from './difference.ts';
+import type { Difference } from './difference.ts';
+import { partDrift, sameJson } from './drift.ts';
 import { isKubeError } from './errors.ts';
 import { foreignFields } from './foreign.ts';
 import type { ForeignField } from './foreign.ts';
@@ -59,54 +62,6 @@ interface WrittenStatus {
 const REMEMBERED = 10_000;
 /** How long the answer to a write outranks a cached object that looks older; versions run backwards when etcd is restored. */
 const OUTRANKS_MS = 60_000;
-
-/** As JSON, with a Secret's `stringData` as the `data` that the server makes of it. */
-function manifestOf(resource: Resource<KubeObject>, desired: KubeObject): JsonRecord {
-  const plain: unknown = JSON.parse(JSON.stringify(desired));
-  if (!isRecord(plain)) throw new TypeError('a manifest must be an object');
-  const { stringData, ...rest } = plain;
-  const manifest: JsonRecord = { ...rest, apiVersion: apiVersionOf(resource), kind: resource.kind };
-  if (resource.kind === 'Secret' && isRecord(stringData)) {
-    const encoded = Object.entries(stringData).map(([key, value]) => [key, Buffer.from(String(value)).toString('base64')] as const);
-    manifest['data'] = { ...(isRecord(rest['data']) ? rest['data'] : {}), ...Object.fromEntries(encoded) };
-  }
-  return manifest;
-}
-
-function plainOf(live: Live<KubeObject>): JsonRecord & Live<KubeObject> {
-  return { ...live };
-}
-
-interface Difference {
-  readonly values: string[];
-  readonly foreign: ForeignField[];
-}
-
-function differenceOf(
-  manifest: JsonRecord,
-  live: Live<KubeObject>,
-  hash: string,
-  fieldManager: string,
-  hashAnnotation: string,
-): Difference {
-  const plain = plainOf(live);
-  const values = drift(manifest, plain);
-  if (live.metadata.annotations?.[hashAnnotation] !== hash) values.unshift('the manifest changed');
-  return { values, foreign: foreignFields(manifest, plain, fieldManager) };
-}
-
-/** Why the object must be written; empty when there is nothing to do. Pure: for tests and for showing a plan. */
-export function whyApply<T extends KubeObject>(
-  resource: Resource<T>,
-  desired: T,
-  live: Live<T> | undefined,
-  options: { fieldManager: string; hashAnnotation: string },
-): string[] {
-  if (!live) return ['absent'];
-  const manifest = manifestOf(resource, desired);
-  const { values, foreign } = differenceOf(manifest, live, hashOf(manifest), options.fieldManager, options.hashAnnotation);
-  return [...values, ...foreign.map(({ reason }) => reason)];
-}
 
 function isOlder(a: string, b: string): boolean {
   return /^\d+$/.test(a) && /^\d+$/.test(b) && BigInt(a) < BigInt(b);

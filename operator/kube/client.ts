@@ -5,66 +5,17 @@
 import { existsSync } from 'node:fs';
 import type { Registry } from 'prom-client';
 import type { Dispatcher } from 'undici';
+import { callOf, CONTENT_TYPE, networkError, parseOrText, queryString } from './call.ts';
+import type { CallOptions, DeleteOptions, ListOptions, PatchOptions, RawRequest } from './call.ts';
 import { Channel, PooledKubeConfig } from './config.ts';
 import { Deadline } from './deadline.ts';
 import { errorFromStatus, isKubeError, KubeError, parseRetryAfterMs } from './errors.ts';
-import { errorText } from './log.ts';
 import { counter, histogram } from './metrics.ts';
 import { apiVersionOf, pathOf } from './resource.ts';
 import type { KubeObject, Live, ObjectRef, Resource } from './resource.ts';
 
-export { PooledKubeConfig } from './config.ts';
-
 const TOKEN_PATH = '/var/run/secrets/kubernetes.io/serviceaccount/token';
 const LIST_PAGE_SIZE = 500;
-
-const CONTENT_TYPE = {
-  apply: 'application/apply-patch+yaml',
-  merge: 'application/merge-patch+json',
-  json: 'application/json-patch+json',
-} as const;
-
-export interface CallOptions {
-  readonly signal?: AbortSignal;
-  /** Whole call, from connect to the last byte; the client's own default otherwise. */
-  readonly timeoutMs?: number;
-}
-
-export interface ListOptions extends CallOptions {
-  /** Absent: all namespaces. */
-  readonly namespace?: string;
-  readonly labelSelector?: string;
-  readonly fieldSelector?: string;
-  /** Connections to use instead of the shared ones. */
-  readonly channel?: Channel;
-}
-
-export interface PatchOptions extends CallOptions {
-  readonly type: keyof typeof CONTENT_TYPE;
-  /** Needed for `apply`. */
-  readonly fieldManager?: string;
-  readonly force?: boolean;
-  readonly subresource?: 'status' | 'scale';
-  readonly dryRun?: boolean;
-}
-
-export interface DeleteOptions extends CallOptions {
-  readonly uid?: string;
-  readonly resourceVersion?: string;
-  readonly propagationPolicy?: 'Foreground' | 'Background' | 'Orphan';
-  readonly gracePeriodSeconds?: number;
-}
-
-type Query = Readonly<Record<string, string | number | boolean | undefined>>;
-
-export interface RawRequest extends CallOptions {
-  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
-  readonly path: string;
-  readonly query?: Query;
-  readonly body?: object;
-  readonly contentType?: string;
-  readonly channel?: Channel;
-}
 
 interface ListPage<T> {
   readonly metadata?: { readonly resourceVersion?: string; readonly continue?: string };
@@ -89,7 +40,10 @@ export function loadClient(options: LoadClientOptions = {}): KubeClient {
   else if (options.inCluster) config.loadFromCluster();
   else if (!process.env['KUBECONFIG'] && process.env['KUBERNETES_SERVICE_HOST'] && existsSync(TOKEN_PATH)) config.loadFromCluster();
   else config.loadFromDefault();
-  if (!config.getCurrentCluster()) throw new Error('no cluster in the kubeconfig: set its current-context, or pass --kubeconfig');
+  const cluster = config.getCurrentCluster();
+  if (!cluster) throw new Error('no cluster in the kubeconfig: set its current-context');
+  // What client-node falls back to when it found nothing at all.
+  if (cluster.server === 'http://localhost:8080') throw new Error('no cluster: set KUBECONFIG, or name a kubeconfig file');
   return new KubeClient(config, options);
 }
 
@@ -329,37 +283,5 @@ export class KubeClient {
     } catch (error) {
       throw networkError(callOf(request), deadline, request.signal, error);
     }
-  }
-}
-
-/** Types a failure of the connection: the caller's own abort passes through as it is. */
-export function networkError(
-  call: { method: string; path: string },
-  deadline: Deadline,
-  signal: AbortSignal | undefined,
-  error: unknown,
-): Error {
-  if (error instanceof KubeError) return error;
-  if (deadline.expired !== undefined) return new KubeError(`no ${deadline.expired}`, { ...call, code: 'timeout' });
-  if (signal?.aborted) return signal.reason instanceof Error ? signal.reason : new Error('the call was aborted');
-  return new KubeError(errorText(error) || 'the connection failed', { ...call, code: 'network', cause: error });
-}
-
-function callOf(request: RawRequest): { method: string; path: string } {
-  return { method: request.method, path: request.path };
-}
-
-function queryString(query: Query | undefined): string {
-  const search = new URLSearchParams();
-  for (const [name, value] of Object.entries(query ?? {})) if (value !== undefined) search.set(name, String(value));
-  const text = search.toString();
-  return text === '' ? '' : `?${text}`;
-}
-
-function parseOrText(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return text;
   }
 }

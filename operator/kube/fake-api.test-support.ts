@@ -3,8 +3,9 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
-import { KubeClient, PooledKubeConfig } from './client.ts';
+import { KubeClient } from './client.ts';
 import type { LoadClientOptions } from './client.ts';
+import { PooledKubeConfig } from './config.ts';
 
 export interface FakeRequest {
   readonly method: string;

@@ -1,7 +1,8 @@
 import * as fc from 'fast-check';
 import { Registry } from 'prom-client';
 import { describe, expect, it } from 'vitest';
-import type { CallOptions, KubeClient } from './client.ts';
+import type { CallOptions } from './call.ts';
+import type { KubeClient } from './client.ts';
 import { FakeClock } from './clock.ts';
 import { KubeError } from './errors.ts';
 import { LeaderElector } from './lease.ts';

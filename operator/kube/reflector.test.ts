@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { configMap, FakeApi, sendJson } from './fake-api.test-support.ts';
 import type { FakeRequest } from './fake-api.test-support.ts';
 import { Reflector } from './reflector.ts';
-import type { ReflectorTiming } from './reflector.ts';
+import type { ReflectorTiming } from './reflector-options.ts';
 import { resources } from './resource.ts';
 import type { KubeObject, Live } from './resource.ts';
 import { Store } from './store.ts';

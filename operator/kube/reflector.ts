@@ -18,77 +18,24 @@
  * Health. Proof of life is a finished list, an event, a bookmark, or a watch that ended when it should. A watch that was accepted proves nothing: the fault may sit
  * behind it. After a failure without proof for `deafAfterMs` (1.5 s), or a missed end, the reflector is deaf until the next proof.
  */
-import type { Registry } from 'prom-client';
 import { sleep, systemClock } from './clock.ts';
 import type { Clock } from './clock.ts';
-import type { KubeClient } from './client.ts';
-import { networkError } from './client.ts';
+import { networkError } from './call.ts';
 import type { Channel } from './config.ts';
 import { Deadline } from './deadline.ts';
 import { errorFromStatus, isKubeError, KubeError } from './errors.ts';
+import { HandlerSet } from './handlers.ts';
+import type { ReflectorHandlers } from './handlers.ts';
 import type { HealthResult } from './health.ts';
 import { errorText, silentLog } from './log.ts';
 import type { Log } from './log.ts';
 import { ReflectorMetrics } from './reflector-metrics.ts';
+import { DEFAULT_TIMING } from './reflector-options.ts';
+import type { ReflectorOptions, ReflectorTiming } from './reflector-options.ts';
 import { keyOf, pathOf } from './resource.ts';
-import type { KubeObject, Live, ObjectRef, Resource } from './resource.ts';
+import type { KubeObject, Live, ObjectRef } from './resource.ts';
 import { Store } from './store.ts';
-import type { Change } from './store.ts';
 import { readWatch } from './watch-stream.ts';
-
-export interface ReflectorTiming {
-  /** How long a watch may last before it is resumed; whole seconds on the wire. */
-  readonly watchTermMs: number;
-  /** How late its end may be. */
-  readonly graceMs: number;
-  /** For the head of an answer, and for each page of a list. */
-  readonly answerTimeoutMs: number;
-  readonly minBackoffMs: number;
-  readonly maxBackoffMs: number;
-  readonly maxRetryAfterMs: number;
-  readonly deafAfterMs: number;
-  readonly relistEveryMs: number;
-}
-
-export const DEFAULT_TIMING: ReflectorTiming = {
-  watchTermMs: 2_000,
-  graceMs: 1_000,
-  answerTimeoutMs: 2_500,
-  minBackoffMs: 50,
-  maxBackoffMs: 1_000,
-  maxRetryAfterMs: 4_000,
-  deafAfterMs: 1_500,
-  relistEveryMs: 600_000,
-};
-
-export interface ReflectorHandlers<T extends KubeObject> {
-  added?(object: Live<T>): void;
-  updated?(object: Live<T>, old: Live<T>): void;
-  /** With the last state known. */
-  deleted?(last: Live<T>): void;
-  /**
-   * The reflector had been deaf and hears again. Whatever failed meanwhile may be waiting out a long back-off, so this is the time to look at every object anew.
-   */
-  recovered?(): void;
-}
-
-type Notice<T extends KubeObject> = Change<T> | { readonly type: 'recovered' };
-
-export interface ReflectorOptions<T extends KubeObject> {
-  readonly client: KubeClient;
-  readonly resource: Resource<T>;
-  /** Absent: all namespaces. */
-  readonly namespace?: string;
-  readonly labelSelector?: string;
-  readonly fieldSelector?: string;
-  readonly handlers?: ReflectorHandlers<T>;
-  /** Applied to every object before it is stored, to leave out what is not needed; must keep metadata. */
-  readonly transform?: (object: Live<T>) => Live<T>;
-  readonly registry?: Registry;
-  readonly log?: Log;
-  readonly clock?: Clock;
-  readonly timing?: Partial<ReflectorTiming>;
-}
 
 /** Failed watches in a row after which the version itself is distrusted. */
 const RELIST_AFTER_FAILURES = 3;
@@ -99,7 +46,10 @@ export class Reflector<T extends KubeObject> {
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #store = new Store<T>();
-  readonly #handlers = new Set<ReflectorHandlers<T>>();
+  readonly #handlers = new HandlerSet<T>((error, key, message) => {
+    this.#metrics.failed('handler');
+    this.#log.error({ resource: this.name, key, err: error }, message);
+  });
   readonly #abort = new AbortController();
   readonly #channel: Channel;
   readonly #metrics: ReflectorMetrics;
@@ -170,7 +120,7 @@ export class Reflector<T extends KubeObject> {
   /** Adds handlers, telling them at once of every object known. Returns the function that removes them. */
   on(handlers: ReflectorHandlers<T>): () => void {
     this.#handlers.add(handlers);
-    for (const object of this.#store.values()) this.#tell(handlers, { type: 'added', object });
+    for (const object of this.#store.values()) this.#handlers.tell(handlers, { type: 'added', object });
     return () => this.#handlers.delete(handlers);
   }
 
@@ -243,7 +193,7 @@ export class Reflector<T extends KubeObject> {
     const changes = this.#store.replace(transform ? items.map(transform) : items);
     this.#proven();
     this.#synced = true;
-    this.#emit(changes);
+    this.#handlers.tellAll(changes);
     for (const resolve of this.#syncWaiters) resolve();
     this.#syncWaiters.clear();
   }
@@ -297,7 +247,7 @@ export class Reflector<T extends KubeObject> {
 
   #take(type: 'ADDED' | 'MODIFIED' | 'DELETED', raw: Live<T>): void {
     const object = this.#options.transform ? this.#options.transform(raw) : raw;
-    this.#emit(type === 'DELETED' ? this.#store.remove(object) : this.#store.put(object));
+    this.#handlers.tellAll(type === 'DELETED' ? this.#store.remove(object) : this.#store.put(object));
   }
 
   /** Decides what follows a failure; returns the pause before the next try. */
@@ -355,43 +305,11 @@ export class Reflector<T extends KubeObject> {
     if (!wasDeaf) return;
     this.#warnedAtMs = undefined;
     this.#log.info({ resource: this.name, silentMs: Math.round(silentMs) }, 'watch recovered');
-    for (const handlers of this.#handlers) this.#tell(handlers, { type: 'recovered' });
+    this.#handlers.tellAll([{ type: 'recovered' }]);
   }
 
   #isDeaf(): boolean {
     return this.#synced && this.#deafSinceMs !== undefined && this.#clock.nowMs() - this.#deafSinceMs >= this.#timing.deafAfterMs;
-  }
-
-  #emit(changes: readonly Change<T>[]): void {
-    for (const change of changes) for (const handlers of this.#handlers) this.#tell(handlers, change);
-  }
-
-  /** Handlers must not end the watch by throwing, at once or later. */
-  #tell(handlers: ReflectorHandlers<T>, notice: Notice<T>): void {
-    const failed = (error: unknown): void => {
-      this.#metrics.failed('handler');
-      const key = notice.type === 'recovered' ? undefined : keyOf(notice.object);
-      this.#log.error({ resource: this.name, key, err: error }, `a handler of ${notice.type} failed: ${errorText(error)}`);
-    };
-    try {
-      const result: unknown = call(handlers, notice);
-      if (result instanceof Promise) result.catch(failed);
-    } catch (error) {
-      failed(error);
-    }
-  }
-}
-
-function call<T extends KubeObject>(handlers: ReflectorHandlers<T>, notice: Notice<T>): void {
-  switch (notice.type) {
-    case 'added':
-      return handlers.added?.(notice.object);
-    case 'updated':
-      return handlers.updated?.(notice.object, notice.old);
-    case 'deleted':
-      return handlers.deleted?.(notice.object);
-    case 'recovered':
-      return handlers.recovered?.();
   }
 }
 

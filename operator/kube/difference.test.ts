@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { whyApply } from './apply.ts';
+import { whyApply } from './difference.ts';
 import { drift } from './drift.ts';
 import { foreignFields } from './foreign.ts';
 import { hashOf } from './json.ts';
