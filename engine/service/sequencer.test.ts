@@ -84,9 +84,9 @@ describe('Sequencer', () => {
     const held = Promise.withResolvers<void>();
     gate.hold = held.promise;
     const answered: number[] = [];
-    const first = sequencer.place(request(BUY, 1)).then(({ orderId }) => answered.push(orderId));
+    const first = sequencer.place(request(BUY, 1)).then(({ order }) => answered.push(order.id));
     await new Promise(setImmediate);
-    const others = [1, 2, 3].map(() => sequencer.place(request(BUY, 1)).then(({ orderId }) => answered.push(orderId)));
+    const others = [1, 2, 3].map(() => sequencer.place(request(BUY, 1)).then(({ order }) => answered.push(order.id)));
     await new Promise(setImmediate);
     expect(answered).toEqual([]);
     held.resolve();

@@ -7,18 +7,21 @@
  */
 import {
   CANCEL_ORDER,
+  CANCELLED,
   FILLED,
+  GTC,
+  LIMIT,
   NEW_ORDER,
   OPEN,
   REJECT,
+  type Command,
   type Core,
-  type EventSink,
   type NewOrder,
-  type OrderStatus,
 } from '../core/types.ts';
-import type { Journal, JournalBatch, JournalError, OrderRecord } from '../journal/types.ts';
+import type { FillRecord, Journal, JournalError, OrderRecord } from '../journal/types.ts';
 import type { JournalQueries } from '../journal/queries.ts';
 import type { Accounts } from './accounts.ts';
+import { BatchSink, emptyBatch, type Batch, type MutableOrder } from './batch.ts';
 import { Problem, problemOfReject } from './problem.ts';
 
 export interface PlaceRequest extends Omit<NewOrder, 'kind' | 'account'> {
@@ -26,9 +29,11 @@ export interface PlaceRequest extends Omit<NewOrder, 'kind' | 'account'> {
   readonly clientOrderId: string | null;
 }
 
+/** An order as its first answer shows it: after its own fills, before anything that came later. */
 export interface Placed {
-  readonly orderId: number;
-  /** true when the same client order id had been accepted before: `orderId` is that order. */
+  readonly order: OrderRecord;
+  readonly fills: readonly FillRecord[];
+  /** true when the same client order id had been accepted before: this is its first answer again. */
   readonly repeated: boolean;
 }
 
@@ -36,20 +41,6 @@ export interface Placed {
 export interface SequencerObserver {
   matched(durationNanos: number, fills: number): void;
   committed(commands: number, durationNanos: number): void;
-}
-
-type MutableOrder = { -readonly [K in keyof OrderRecord]: OrderRecord[K] };
-
-interface Batch extends JournalBatch {
-  readonly orders: MutableOrder[];
-  readonly done: PromiseWithResolvers<void>;
-}
-
-function emptyBatch(): Batch {
-  const done = Promise.withResolvers<void>();
-  // Whoever waits also sees the failure; a batch that nobody waits for must not count as an unhandled rejection.
-  done.promise.catch(() => undefined);
-  return { entries: [], orders: [], changes: new Map(), fills: [], accounts: [], done };
 }
 
 export class Sequencer {
@@ -66,7 +57,7 @@ export class Sequencer {
   #failure: Error | undefined;
   #lastMicros = 0;
   /** Orders with a client order id that are matched but not yet durable, by account and id. */
-  readonly #pendingIds = new Map<string, { orderId: number; batch: Batch }>();
+  readonly #pendingIds = new Map<string, { placed: Placed; batch: Batch }>();
 
   constructor(parts: {
     core: Core;
@@ -98,10 +89,10 @@ export class Sequencer {
       const pending = this.#pendingIds.get(key);
       if (pending !== undefined) {
         await pending.batch.done.promise;
-        return { orderId: pending.orderId, repeated: true };
+        return { ...pending.placed, repeated: true };
       }
       const recorded = this.#queries.orderByClientOrderId(known, request.clientOrderId);
-      if (recorded !== undefined) return { orderId: recorded.id, repeated: true };
+      if (recorded !== undefined) return placed(recorded, this.#queries.fillsAt(recorded.id), true);
     }
     const { instrument, side, type, timeInForce, priceTicks, quantityLots } = request;
     const command = { kind: NEW_ORDER, instrument, account: known ?? 0, side, type, timeInForce, priceTicks, quantityLots } as const;
@@ -126,10 +117,11 @@ export class Sequencer {
       createdAtMicros: timestampMicros,
     };
     batch.orders.push(order);
-    if (key !== undefined) this.#pendingIds.set(key, { orderId, batch });
-    this.#apply(batch, orderId, timestampMicros, { ...command, account });
+    const fills = this.#apply(batch, orderId, timestampMicros, { ...command, account });
+    const answer = placed(order, fills, false);
+    if (key !== undefined) this.#pendingIds.set(key, { placed: answer, batch });
     await batch.done.promise;
-    return { orderId, repeated: false };
+    return answer;
   }
 
   /** Cancels a resting order; resolves when that is durable. Throws Problem when it rests on no book. */
@@ -169,7 +161,7 @@ export class Sequencer {
     return this.#batch;
   }
 
-  #apply(batch: Batch, sequence: number, timestampMicros: number, command: Parameters<Core['apply']>[2]): void {
+  #apply(batch: Batch, sequence: number, timestampMicros: number, command: Command): FillRecord[] {
     const sink = new BatchSink(batch, sequence, command.instrument);
     const start = process.hrtime.bigint();
     try {
@@ -182,8 +174,9 @@ export class Sequencer {
       });
       throw cause;
     }
-    this.#observer.matched(Number(process.hrtime.bigint() - start), sink.fills);
+    this.#observer.matched(Number(process.hrtime.bigint() - start), sink.fills.length);
     batch.entries.push({ sequence, timestampMicros, command });
+    return sink.fills;
   }
 
   async #commitAll(): Promise<void> {
@@ -226,6 +219,12 @@ export class Sequencer {
   }
 }
 
+function placed(order: OrderRecord, fills: readonly FillRecord[], repeated: boolean): Placed {
+  const remainingLots = fills.reduce((left, { quantityLots }) => left - quantityLots, order.quantityLots);
+  const rests = order.type === LIMIT && order.timeInForce === GTC;
+  return { order: { ...order, remainingLots, status: remainingLots === 0 ? FILLED : rests ? OPEN : CANCELLED }, fills, repeated };
+}
+
 /** What a client is told when the journal cannot be written. */
 export function journalProblem(cause: Error): Problem {
   const full = 'code' in cause && cause.code === 'HFT_JOURNAL_FULL';
@@ -236,52 +235,4 @@ export function journalProblem(cause: Error): Problem {
       : 'the journal cannot be written: orders are refused until it can',
     { retryAfterMs: 1000 },
   );
-}
-
-/** Turns the events of one command into the rows of a batch. */
-class BatchSink implements EventSink {
-  readonly #batch: Batch;
-  readonly #sequence: number;
-  readonly #instrument: number;
-  fills = 0;
-
-  constructor(batch: Batch, sequence: number, instrument: number) {
-    this.#batch = batch;
-    this.#sequence = sequence;
-    this.#instrument = instrument;
-  }
-
-  fill(makerOrderId: number, takerOrderId: number, priceTicks: number, quantityLots: number, makerRemainingLots: number): void {
-    this.#batch.fills.push({
-      sequence: this.#sequence,
-      index: this.fills,
-      instrument: this.#instrument,
-      priceTicks,
-      quantityLots,
-      makerOrderId,
-      takerOrderId,
-    });
-    this.fills += 1;
-    this.order(makerOrderId, makerRemainingLots, makerRemainingLots === 0 ? FILLED : OPEN);
-  }
-
-  order(orderId: number, remainingLots: number, status: OrderStatus): void {
-    const { orders } = this.#batch;
-    // Ids rise within a batch: an order of this batch is found by halving.
-    let from = 0;
-    let to = orders.length - 1;
-    while (from <= to) {
-      const middle = (from + to) >>> 1;
-      const order = orders[middle];
-      if (order === undefined) break;
-      if (order.id === orderId) {
-        order.remainingLots = remainingLots;
-        order.status = status;
-        return;
-      }
-      if (order.id < orderId) from = middle + 1;
-      else to = middle - 1;
-    }
-    this.#batch.changes.set(orderId, { remainingLots, status });
-  }
 }

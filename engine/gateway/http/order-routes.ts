@@ -4,6 +4,7 @@ import type { Engine } from '../../service/engine.ts';
 import type { Instrument } from '../../service/instruments.ts';
 import { Problem } from '../../service/problem.ts';
 import { OPEN } from '../../core/types.ts';
+import type { Placed } from '../../service/sequencer.ts';
 import { RateLimiter } from '../rate-limit.ts';
 import {
   fillsAnswerSchema,
@@ -15,12 +16,11 @@ import {
   placedSchema,
   placeOrderBody,
   problemSchema,
-  type FillView,
   type OrderView,
   type Placement,
 } from '../../client/schemas.ts';
 import type { HttpServer } from './server.ts';
-import { asFirstAnswered, fillView, orderView, toPlaceRequest } from './views.ts';
+import { fillView, orderView, toPlaceRequest } from './views.ts';
 
 export function registerOrderRoutes(app: HttpServer, engine: Engine): void {
   const limiter = new RateLimiter(engine.config.limits);
@@ -64,7 +64,7 @@ export function registerOrderRoutes(app: HttpServer, engine: Engine): void {
       }
       const placed = await engine.sequencer.place(toPlaceRequest(body, instrument));
       if (!placed.repeated) engine.stats.ordersAccepted += 1;
-      return await reply.code(placed.repeated ? 200 : 201).send(placementOf(engine, placed.orderId));
+      return await reply.code(placed.repeated ? 200 : 201).send(placementOf(engine, placed));
     },
   });
 
@@ -170,9 +170,6 @@ function viewOf(engine: Engine, order: OrderRecord): OrderView {
   return orderView(order, instrumentById(engine, order.instrument), engine.accounts.name(order.account));
 }
 
-function placementOf(engine: Engine, orderId: number): Placement {
-  const order = requireOrder(engine, String(orderId));
-  const fills = engine.queries.fillsAt(orderId);
-  const views: FillView[] = fills.map((fill) => fillView(fill, instrumentById(engine, fill.instrument)));
-  return { order: viewOf(engine, asFirstAnswered(order, fills)), fills: views };
+function placementOf(engine: Engine, { order, fills }: Placed): Placement {
+  return { order: viewOf(engine, order), fills: fills.map((fill) => fillView(fill, instrumentById(engine, fill.instrument))) };
 }

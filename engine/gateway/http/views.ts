@@ -65,13 +65,6 @@ export function orderView(order: OrderRecord, instrument: Instrument, account: s
   };
 }
 
-/** The order as the first answer showed it: before anything that came after its own command. */
-export function asFirstAnswered(order: OrderRecord, fills: readonly FillRecord[]): OrderRecord {
-  const remainingLots = fills.reduce((left, { quantityLots }) => left - quantityLots, order.quantityLots);
-  const rests = order.type === LIMIT && order.timeInForce === GTC;
-  return { ...order, remainingLots, status: remainingLots === 0 ? FILLED : rests ? OPEN : CANCELLED };
-}
-
 export function fillView(fill: FillRecord, instrument: Instrument): FillView {
   return {
     sequence: fill.sequence,
