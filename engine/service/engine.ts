@@ -224,11 +224,12 @@ export class Engine {
     return this.#open().bySymbol.get(symbol);
   }
 
-  /** A book as the journal has it: waits for what is matched but not yet durable. */
-  async book(instrument: number): Promise<{ book: Book; sequence: number }> {
-    const market = this.#open();
-    await market.sequencer.settled();
-    return { book: market.core.book(instrument), sequence: market.core.sequence };
+  /** What `read` makes of a book, given out once everything that it shows is durable. Throws Problem when that cannot be. */
+  async readBook<T>(instrument: number, read: (book: Book, sequence: number) => T): Promise<T> {
+    const { core, sequencer } = this.#open();
+    const view = read(core.book(instrument), core.sequence);
+    await sequencer.settled();
+    return view;
   }
 
   /** Books for the dashboard and the metrics: as they are this moment; empty while recovering. */

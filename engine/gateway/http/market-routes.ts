@@ -25,14 +25,14 @@ export function registerMarketRoutes(app: HttpServer, engine: Engine): void {
           field: 'symbol',
         });
       }
-      const { book, sequence } = await engine.book(instrument.id);
       const { depth } = request.query;
-      return await reply.send({
+      const view = await engine.readBook(instrument.id, (book, sequence) => ({
         symbol,
         sequence,
         bids: book.depth(BUY, depth).map((level) => levelView(level, instrument)),
         asks: book.depth(SELL, depth).map((level) => levelView(level, instrument)),
-      });
+      }));
+      return await reply.send(view);
     },
   });
 
