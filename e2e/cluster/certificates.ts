@@ -1,6 +1,7 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, readFile, rename, rm } from 'node:fs/promises';
+import { isIP } from 'node:net';
 import { dirname } from 'node:path';
 import { execa } from 'execa';
 
@@ -79,6 +80,11 @@ export function subject(request: LeafRequest): string {
   return [...(request.groups ?? []).map((group) => `/O=${escape(group)}`), `/CN=${escape(request.user)}`].join('');
 }
 
+/** The subject as `X509Certificate` shows it. */
+function subjectLines(request: LeafRequest): string {
+  return [...(request.groups ?? []).map((group) => `O=${group}`), `CN=${request.user}`].join('\n');
+}
+
 /** The `-addext` arguments of a leaf: usages and, for a server, its names. */
 export function leafExtensions(request: LeafRequest): string[] {
   const hosts = request.hosts ?? [];
@@ -89,7 +95,7 @@ export function leafExtensions(request: LeafRequest): string[] {
 }
 
 function alternativeName(host: string): string {
-  return `${/^[0-9.]+$|:/.test(host) ? 'IP' : 'DNS'}:${host}`;
+  return `${isIP(host) ? 'IP' : 'DNS'}:${host}`;
 }
 
 async function openssl(pair: KeyPair, args: string[]): Promise<void> {
@@ -115,7 +121,8 @@ async function stillGood(pair: KeyPair, authority: KeyPair | undefined, request:
       const issuer = new X509Certificate(await readFile(authority.certificatePath));
       if (!certificate.verify(issuer.publicKey)) return false;
     }
-    return (request?.hosts ?? []).every((host) => certificate.checkIP(host) ?? certificate.checkHost(host));
+    if (request && certificate.subject !== subjectLines(request)) return false;
+    return (request?.hosts ?? []).every((host) => (isIP(host) ? certificate.checkIP(host) : certificate.checkHost(host)));
   } catch {
     return false;
   }

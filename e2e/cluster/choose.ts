@@ -1,12 +1,12 @@
 import { CurrentProvider } from './current.ts';
-import { DEFAULT_NODE_IMAGE, kindObstacle, KindProvider } from './kind.ts';
+import { DEFAULT_NODE_IMAGE, kindClusterExists, kindObstacle, KindProvider } from './kind.ts';
 import { LocalProvider } from './local/provider.ts';
 import type { ClusterProvider, ProviderOptions } from './provider.ts';
 
 export const PROVIDERS = ['kind', 'local', 'current'] as const;
 
 /**
- * The provider that `options` name, or else kind when a Docker engine answers and has (or can pull) the node image, or
+ * The provider that `options` (or `HFT_PROVIDER`) name; else the one whose cluster is there; else kind when a Docker engine answers and has (or can pull) the node image, or
  * else local on Linux as root. `current` is only ever chosen by name. Throws with what to do when there is none.
  */
 export async function chooseProvider(options: ProviderOptions = {}): Promise<ClusterProvider> {
@@ -25,8 +25,9 @@ export async function chooseProvider(options: ProviderOptions = {}): Promise<Clu
   if (isRootOnLinux && !options.nodeImage) {
     // A local cluster that is already there is the one that the commands without --provider mean.
     const local = new LocalProvider(name);
-    if ((await local.status()).state !== 'absent') return local;
+    if (await local.isStarted()) return local;
   }
+  if (await kindClusterExists(name)) return new KindProvider(name, options.nodeImage);
   const obstacle = await kindObstacle(options.nodeImage ?? DEFAULT_NODE_IMAGE, log);
   if (!obstacle) return new KindProvider(name, options.nodeImage);
   if (options.nodeImage) throw new Error(`--node-image ${options.nodeImage} needs kind, and ${obstacle}`);

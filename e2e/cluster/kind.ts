@@ -67,6 +67,15 @@ export const kindCommands = {
   ],
 };
 
+/** Whether Docker has a cluster of that name, without asking (or building) kind. */
+export async function kindClusterExists(name: string): Promise<boolean> {
+  const docker = await findOnPath('docker');
+  if (!docker) return false;
+  const filter = `label=io.x-k8s.kind.cluster=${name}`;
+  const { stdout, exitCode } = await execa(docker, ['ps', '-a', '--filter', filter, '--format', '{{.Names}}'], { reject: false, timeout: 15_000 });
+  return exitCode === 0 && stdout.trim() !== '';
+}
+
 /** Why kind cannot be used here, or undefined when a Docker engine answers and has, or can pull, the node image. */
 export async function kindObstacle(image: string, log: Log): Promise<string | undefined> {
   const docker = await findOnPath('docker');
@@ -77,7 +86,7 @@ export async function kindObstacle(image: string, log: Log): Promise<string | un
   const inspect = await execa(docker, ['image', 'inspect', image], { reject: false, timeout: 15_000 });
   if (inspect.exitCode === 0) return undefined;
   log(`pulling ${image}`);
-  const pull = await execa(docker, ['pull', '--quiet', image], { reject: false, timeout: 10 * 60_000 });
+  const pull = await execa(docker, ['pull', '--quiet', image], { reject: false, timeout: 5 * 60_000 });
   if (pull.exitCode === 0) return undefined;
   return `the node image ${image} is not local and cannot be pulled (${pull.stderr.split('\n').at(-1)?.trim()})`;
 }
@@ -100,7 +109,7 @@ export class KindProvider implements ClusterProvider {
   }
 
   async up(log: Log): Promise<void> {
-    if (!(await this.#exists(log))) {
+    if (!(await kindClusterExists(this.#cluster))) {
       const obstacle = await kindObstacle(this.#image, log);
       if (obstacle)
         throw new Error(`kind cannot be used: ${obstacle}. Start Docker, name a local image with --node-image, or use --provider local`);
@@ -129,7 +138,7 @@ export class KindProvider implements ClusterProvider {
 
   async status(): Promise<ClusterStatus> {
     const base = { provider: this.name, name: this.#cluster } as const;
-    if (!(await this.#exists(() => {}))) return { ...base, state: 'absent', parts: [] };
+    if (!(await kindClusterExists(this.#cluster))) return { ...base, state: 'absent', parts: [] };
     try {
       await this.#export();
       const { gitVersion } = z.object({ gitVersion: z.string() }).parse(JSON.parse(await this.#kubectl(['get', '--raw', '/version'])));
@@ -180,11 +189,6 @@ export class KindProvider implements ClusterProvider {
       timeoutMs: 120_000,
       everyMs: 250,
     });
-  }
-
-  async #exists(log: Log): Promise<boolean> {
-    const { stdout, exitCode } = await execa(await kindProgram(log), ['get', 'clusters', '--quiet'], { reject: false, timeout: 60_000 });
-    return exitCode === 0 && stdout.split('\n').includes(this.#cluster);
   }
 
   async #export(): Promise<void> {

@@ -118,6 +118,8 @@ export function kubeletConfig(layout: Layout): string {
     syncFrequency: '10s',
     fileCheckFrequency: '20s',
     nodeStatusUpdateFrequency: '4s',
+    // Unset it would follow the line above, and an idle cluster would not be idle.
+    nodeStatusReportFrequency: '5m',
     shutdownGracePeriod: '0s',
   });
 }

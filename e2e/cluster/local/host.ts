@@ -241,6 +241,12 @@ async function removeRules(memory: Memory | undefined): Promise<void> {
 }
 
 async function removeFolders(layout: Layout, memory: Memory | undefined): Promise<void> {
+  const results = '/var/lib/cni/results';
+  const cached = await readdir(results).catch(() => []);
+  const prefix = `hftengine-${layout.name}-`;
+  for (const pod of cached.filter((name) => name.startsWith(prefix)).map((name) => name.slice(prefix.length).split('-')[0] ?? '')) {
+    for (const name of cached.filter((entry) => entry.includes(pod))) await rm(join(results, name), { force: true });
+  }
   const links = '/var/log/containers';
   for (const name of await readdir(links).catch(() => [])) {
     const target = await readlink(join(links, name)).catch(() => '');

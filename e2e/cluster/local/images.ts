@@ -52,12 +52,22 @@ export async function readArchive(archive: string): Promise<{ tags: string[]; co
   };
 }
 
-/** Imports a docker-archive into the cluster's containerd, where pods name it as the archive does. */
+/** The image names and manifest digests that `ctr images ls` printed. */
+export function listedImages(output: string): Map<string, string> {
+  const rows = output.split('\n').slice(1).map((line) => line.split(/\s+/));
+  return new Map(rows.flatMap(([name, , digest]) => (name && digest ? [[name, digest] as const] : [])));
+}
+
+/** Imports a docker-archive into the cluster's containerd, where pods name it as the archive does; quick when it is there. */
 export async function importArchive(layout: Layout, archive: string): Promise<string[]> {
-  const { tags } = await readArchive(archive);
+  const { tags, configDigests } = await readArchive(archive);
   if (tags.length === 0) throw new Error(`${archive} names no image: give it one (docker save NAME, or docker-archive:FILE:NAME)`);
-  await execa('ctr', ['-a', layout.containerdSocket, '-n', 'k8s.io', 'images', 'import', '--snapshotter', 'overlayfs', archive], {
-    timeout: 180_000,
-  });
+  const ctr = (...args: string[]) =>
+    execa('ctr', ['-a', layout.containerdSocket, '-n', 'k8s.io', 'images', ...args], { timeout: 180_000 });
+  const present = listedImages((await ctr('ls')).stdout);
+  // The kubelet's side of containerd names each image by its configuration's digest as well.
+  const wanted = configDigests.length === 1 ? present.get(`sha256:${configDigests[0]}`) : undefined;
+  if (wanted && tags.every((tag) => present.get(tag) === wanted)) return tags;
+  await ctr('import', '--snapshotter', 'overlayfs', archive);
   return tags;
 }

@@ -5,6 +5,7 @@ import { execa } from 'execa';
 import { z } from 'zod';
 import { controlPlanePrograms, findOnPath } from '../binaries.ts';
 import { ensureDebianPackages } from '../debian.ts';
+import { holdLock } from '../lock.ts';
 import { step, until, type Log } from '../progress.ts';
 import type { ClusterProvider, ClusterStatus } from '../provider.ts';
 import { addonYaml } from './addons.ts';
@@ -36,6 +37,8 @@ const PACKAGES = [
   'openssl',
   'ca-certificates',
 ];
+
+const LOCK = '/run/lock/hftengine-cluster';
 
 /** What each daemon reads at its start; a change there restarts it. */
 const FILES: Partial<Record<DaemonName, (layout: Layout) => string[]>> = {
@@ -72,6 +75,7 @@ export class LocalProvider implements ClusterProvider {
     requireLinuxRoot();
     await ensureDebianPackages(PACKAGES, log);
     const programs = await this.#programs(log);
+    await using _lock = await holdLock(LOCK, log);
     await this.#oneUpAtATime();
     const commands = commandLines(this.layout, programs);
     const start = async (name: DaemonName) => {
@@ -100,6 +104,7 @@ export class LocalProvider implements ClusterProvider {
 
   async down(log: Log): Promise<void> {
     requireLinuxRoot();
+    await using _lock = await holdLock(LOCK, log);
     const { state, run } = this.layout;
     await step(log, 'processes stopped', async () => {
       // The kubelet first, or it would start again what is stopped; then shims and pods with everything else.
@@ -109,10 +114,12 @@ export class LocalProvider implements ClusterProvider {
     await step(log, 'machine as it was before', () => restoreMachine(this.layout));
     await step(log, 'data removed', async () => {
       for (const folder of [state, run]) await rm(folder, { recursive: true, force: true, maxRetries: 5 });
-      for (const parent of ['/var/lib/hftengine-cluster', '/run/hftengine-cluster']) {
-        await rm(join(parent, `${this.layout.name}.lock`), { force: true });
-      }
     });
+  }
+
+  /** Whether any process of this cluster runs. */
+  async isStarted(): Promise<boolean> {
+    return (await clusterProcesses(this.layout.state)).length > 0;
   }
 
   async status(): Promise<ClusterStatus> {
