@@ -1,7 +1,7 @@
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { temporaryDirectory } from '../testing/local-engine.ts';
+import { temporaryDirectory } from '../testing/temporary-directory.ts';
 import { adminToken } from './admin-token.ts';
 import { DEFAULT_CONFIG, loadConfig, validateConfig } from './config.ts';
 import { readOptions } from './options.ts';

@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { EngineError, type NewOrder } from '../client/orders.ts';
-import { startLocalEngine, temporaryDirectory } from '../testing/local-engine.ts';
+import { startLocalEngine } from '../testing/local-engine.ts';
+import { temporaryDirectory } from '../testing/temporary-directory.ts';
 
 const isRoot = process.getuid?.() === 0 && process.platform === 'linux';
 let directory: string;

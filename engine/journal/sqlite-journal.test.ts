@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { BUY, CANCEL_ORDER, GTC, LIMIT, NEW_ORDER, OPEN } from '../core/types.ts';
-import { temporaryDirectory } from '../testing/local-engine.ts';
+import { temporaryDirectory } from '../testing/temporary-directory.ts';
 import { decodeEntries, encodeEntries } from './records.ts';
 import { SqliteJournal } from './sqlite-journal.ts';
 import type { JournalBatch, JournalEntry, OrderRecord } from './types.ts';

@@ -11,7 +11,7 @@ import { CANCEL_ORDER } from '../core/types.ts';
 import { encodeEntries } from '../journal/records.ts';
 import { proveKill } from '../prove/kill.ts';
 import { allPages, spawnEngine, untilReady, type EngineProcess } from '../prove/engine-process.ts';
-import { temporaryDirectory } from '../testing/local-engine.ts';
+import { temporaryDirectory } from '../testing/temporary-directory.ts';
 
 let directory: string;
 let engines: EngineProcess[];

@@ -4,7 +4,7 @@ import { MatchingCore } from '../core/core.ts';
 import { BUY, GTC, LIMIT, SELL } from '../core/types.ts';
 import { SqliteJournal } from '../journal/sqlite-journal.ts';
 import { JournalError, type Journal, type JournalBatch } from '../journal/types.ts';
-import { temporaryDirectory } from '../testing/local-engine.ts';
+import { temporaryDirectory } from '../testing/temporary-directory.ts';
 import { Accounts } from './accounts.ts';
 import { replay } from './recovery.ts';
 import { Sequencer, type PlaceRequest } from './sequencer.ts';

@@ -1,12 +1,11 @@
 /** An engine inside the test's own process, on free loopback ports, with a data directory of its own. */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { rmSync } from 'node:fs';
 import type { EngineConfig } from '../../crds/engine-config.ts';
 import { AdminClient } from '../client/admin.ts';
 import { OrderClient } from '../client/orders.ts';
 import { DEFAULT_CONFIG } from '../config/config.ts';
 import { runEngine, type RunningEngine } from '../service/process.ts';
+import { temporaryDirectory } from './temporary-directory.ts';
 
 export const TEST_TOKEN = 'a-token-for-tests-only';
 
@@ -49,8 +48,4 @@ export async function startLocalEngine(options: { config?: Partial<EngineConfig>
     throw cause;
   }
   return { running, baseUrl, opsUrl, dataDirectory, orders, admin, [Symbol.asyncDispose]: stop };
-}
-
-export function temporaryDirectory(): string {
-  return mkdtempSync(join(tmpdir(), 'hft-engine-test-'));
 }

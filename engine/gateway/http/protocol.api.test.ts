@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { expect, it } from 'vitest';
 import { PROBLEMS } from '../../service/problem.ts';
-import { startLocalEngine, temporaryDirectory, TEST_TOKEN } from '../../testing/local-engine.ts';
+import { startLocalEngine, TEST_TOKEN } from '../../testing/local-engine.ts';
+import { temporaryDirectory } from '../../testing/temporary-directory.ts';
 
 const PROTOCOL = readFileSync(new URL('../../../docs/protocol.md', import.meta.url), 'utf8');
 
