@@ -1,4 +1,6 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { setTimeout as wait } from 'node:timers/promises';
+import { CoreV1Api } from '@kubernetes/client-node';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startApiServer } from '../cluster/api-only.ts';
 import type { ApiOnly } from '../cluster/api-only.ts';
@@ -338,6 +340,27 @@ describe('a reflector and the pool against a real API server', () => {
     await expect.poll(() => reflector.list().length, { timeout: 5_000 }).toBe(619);
     await reflector.stop();
     await someone.request({ method: 'DELETE', path: '/api/v1/namespaces/default/configmaps', query: { labelSelector: 'many=yes' } });
+  });
+});
+
+describe('connections over TLS', () => {
+  it('are shared by hundreds of requests, of the generated APIs too', async () => {
+    const own = loadClient({ kubeconfigPath: api.kubeconfigPath });
+    let sockets = 0;
+    const count = (): void => void (sockets += 1);
+    subscribe('net.client.socket', count);
+    try {
+      const generated = own.config.makeApiClient(CoreV1Api);
+      for (let i = 0; i < 100; i++) await own.get(resources.namespaces, { name: 'default' });
+      for (let i = 0; i < 100; i++) await generated.readNamespace({ name: 'default' });
+      expect(sockets).toBeLessThanOrEqual(2);
+      await Promise.all(Array.from({ length: 200 }, () => own.get(resources.namespaces, { name: 'default' })));
+      expect(sockets).toBeLessThanOrEqual(16);
+      expect(sockets).toBeGreaterThan(0);
+    } finally {
+      unsubscribe('net.client.socket', count);
+      await own.close();
+    }
   });
 });
 

@@ -263,6 +263,9 @@ describe('foreign fields', () => {
     expect(find(live, [entry('kubectl', hack, { subresource: 'scale' })])).toEqual([]);
     expect(find(live, [entry('kubectl', { 'f:metadata': { 'f:labels': { 'f:x': {} } }, 'f:status': { 'f:replicas': {} } })])).toEqual([]);
     expect(find(live, [entry('kubectl', { 'f:spec': { 'f:paused': {} } })])).toEqual([]);
+    Object.assign(live.spec.template.metadata, { annotations: { restartedAt: 'now' } });
+    const restart = { 'f:spec': { 'f:template': { 'f:metadata': { 'f:annotations': { '.': {}, 'f:restartedAt': {} } } } } };
+    expect(find(live, [entry('kubectl-rollout', restart)])).toEqual([]);
     // and the same entry is found when it is somebody else's
     expect(find(live, [entry('kubectl', hack)])).toEqual(['/spec/progressDeadlineSeconds']);
   });
