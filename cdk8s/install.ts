@@ -17,7 +17,7 @@ export function installApp(outdir: string, operator: OperatorObjectsInput = {}):
  * Resources to try it with, into `outdir`/samples: kubectl does not descend into folders, so that the install does not include them (the API
  * server would not know the kind yet).
  */
-export function samplesApp(outdir: string): App {
+export function samplesApp(outdir: string, engineImage?: string): App {
   const app = new App({ outdir: join(outdir, 'samples') });
-  return App.of(new DemoChart(app, 'demo'));
+  return App.of(new DemoChart(app, 'demo', engineImage));
 }

@@ -6,7 +6,7 @@ import { writeHelmChart } from './helm.ts';
 import { installApp, samplesApp } from './install.ts';
 
 const HELP = `Usage: cdk8s synth        (npm run synth)
-       node cdk8s/main.ts [--operator-image IMAGE] [--namespace NAME]
+       node cdk8s/main.ts [--operator-image IMAGE] [--engine-image IMAGE] [--namespace NAME]
 
 Writes the manifests that install the operator to $CDK8S_OUTDIR (default: dist) and samples to its folder samples/:
   kubectl apply -f dist/            the CRD and the operator
@@ -14,6 +14,7 @@ Writes the manifests that install the operator to $CDK8S_OUTDIR (default: dist) 
   helm install hft-operator dist/helm/hft-operator -n hft-system --create-namespace    the same install as a Helm chart
 
   --operator-image IMAGE   image of the operator (default: hft-operator:dev)
+  --engine-image IMAGE     image in the sample (default: the CRD's, hft-engine:dev)
   --namespace NAME         namespace of the operator (default: hft-system)
   --help                   show this
 
@@ -33,7 +34,12 @@ function main(): number {
   let values;
   try {
     ({ values } = parseArgs({
-      options: { 'operator-image': { type: 'string' }, namespace: { type: 'string' }, help: { type: 'boolean', default: false } },
+      options: {
+        'operator-image': { type: 'string' },
+        'engine-image': { type: 'string' },
+        namespace: { type: 'string' },
+        help: { type: 'boolean', default: false },
+      },
     }));
   } catch (error) {
     process.stderr.write(`${error instanceof Error ? error.message : String(error)}\nSee node cdk8s/main.ts --help\n`);
@@ -49,7 +55,7 @@ function main(): number {
   }
   const outdir = process.env['CDK8S_OUTDIR'] ?? 'dist';
   installApp(outdir, { image: values['operator-image'], namespace: values.namespace }).synth();
-  samplesApp(outdir).synth();
+  samplesApp(outdir, values['engine-image']).synth();
   writeHelmChart(join(outdir, 'helm/hft-operator'), packageVersion(), values['operator-image']);
   return 0;
 }

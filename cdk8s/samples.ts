@@ -13,14 +13,16 @@ const DEMO_SPEC: HFTEngineSpecInput = {
     { symbol: 'BTC-USD', tickSize: '0.01', lotSize: '0.0001' },
     { symbol: 'ETH-USD', tickSize: '0.01', lotSize: '0.001' },
   ],
-  resources: { cpu: 1, memory: '1Gi' },
+  // Half a CPU, so that it starts on a small machine beside others; a real venue wants whole ones (see the condition WholeCPUs).
+  resources: { cpu: '500m', memory: '1Gi' },
   journal: { durability: 'disk', storage: '1Gi' },
   risk: { maxOrderQty: '100', maxNotional: '1000000', priceBandPercent: 10 },
 };
 
 /** The HFTEngine `demo` and its namespace, which admits only restricted pods. */
 export class DemoChart extends Chart {
-  constructor(scope: Construct, id: string) {
+  /** @param image Image of the engine; the default of the CRD when absent. */
+  constructor(scope: Construct, id: string, image?: string) {
     super(scope, id);
     const namespace = new k8s.KubeNamespace(this, 'namespace', {
       metadata: { name: SAMPLE_NAMESPACE, labels: RESTRICTED_NAMESPACE_LABELS },
@@ -29,7 +31,7 @@ export class DemoChart extends Chart {
       apiVersion: API_VERSION,
       kind: KIND,
       metadata: { name: 'demo', namespace: SAMPLE_NAMESPACE },
-      spec: DEMO_SPEC,
+      spec: { ...DEMO_SPEC, ...(image === undefined ? {} : { image }) },
     });
     engine.addDependency(namespace);
   }

@@ -139,7 +139,7 @@ function operatorPod(input: OperatorObjectsInput): k8s.PodSpec {
           { name: 'HFT_OPERATOR_PORT', value: String(OPERATOR_PORT) },
         ],
         ports: [{ name: 'metrics', containerPort: OPERATOR_PORT, protocol: 'TCP' }],
-        resources: { requests: { cpu: k8s.Quantity.fromString('100m'), memory }, limits: { memory } },
+        resources: { requests: { cpu: k8s.Quantity.fromString('50m'), memory }, limits: { memory } },
         startupProbe: { httpGet: probe('/livez'), periodSeconds: 1, timeoutSeconds: 1, failureThreshold: 60 },
         livenessProbe: { httpGet: probe('/livez'), periodSeconds: 10, timeoutSeconds: 5, failureThreshold: 3 },
         readinessProbe: { httpGet: probe('/readyz'), periodSeconds: 5, timeoutSeconds: 2, failureThreshold: 2 },

@@ -42,11 +42,20 @@ export async function bringUp(provider: ClusterProvider, log: Log): Promise<Brou
     return image.contentName;
   };
   await step(log, 'install the operator', async () => {
-    await execa('cdk8s', ['synth', '--check-upgrade=false', '--app', `node cdk8s/main.ts --operator-image ${nameOf('operator')}`], {
-      cwd: ROOT,
-      preferLocal: true,
-      timeout: 60_000,
-    });
+    await execa(
+      'cdk8s',
+      [
+        'synth',
+        '--check-upgrade=false',
+        '--app',
+        `node cdk8s/main.ts --operator-image ${nameOf('operator')} --engine-image ${nameOf('engine')}`,
+      ],
+      {
+        cwd: ROOT,
+        preferLocal: true,
+        timeout: 60_000,
+      },
+    );
     await kubectl(['apply', '--server-side', '--force-conflicts', '-f', `${ROOT}dist/`]);
     await kubectl(['wait', '--for=condition=Established', '--timeout=30s', 'crd/hftengines.hftengine.io']);
     await kubectl(['-n', OPERATOR_NAMESPACE, 'rollout', 'status', `deployment/${OPERATOR_NAME}`, '--timeout=180s'], { timeoutMs: 200_000 });

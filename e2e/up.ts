@@ -33,11 +33,10 @@ async function main(): Promise<void> {
   const startedMs = performance.now();
   const provider = await providerOf(values);
   console.log(`provider: ${provider.name}`);
-  const { kubectl, kubeconfigPath, engineImage } = await bringUp(provider, console.log);
+  const { kubectl, kubeconfigPath } = await bringUp(provider, console.log);
 
   await step(console.log, `HFTEngine ${NAMESPACE}/${NAME}`, async () => {
     await kubectl(['apply', '--server-side', '--force-conflicts', '-f', 'dist/samples/']);
-    await kubectl(['-n', NAMESPACE, 'patch', 'hft', NAME, '--type=merge', '-p', JSON.stringify({ spec: { image: engineImage } })]);
     await kubectl(['-n', NAMESPACE, 'wait', '--for=condition=Ready', `hft/${NAME}`, '--timeout=180s'], { timeoutMs: 200_000 });
   });
 
