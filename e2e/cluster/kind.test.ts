@@ -21,7 +21,9 @@ describe('kind', () => {
   });
 
   it('names the image and the cluster', () => {
-    expect(kindCommands.create({ name: 'a', image: 'i', configPath: '/c', kubeconfigPath: '/k' }).join(' ')).toContain('--name a --image i --config /c');
+    expect(kindCommands.create({ name: 'a', image: 'i', configPath: '/c', kubeconfigPath: '/k' }).join(' ')).toContain(
+      '--name a --image i --config /c',
+    );
     expect(kindCommands.load({ name: 'a', archivePath: '/x.tar' })).toEqual(['load', 'image-archive', '/x.tar', '--name', 'a']);
   });
 });

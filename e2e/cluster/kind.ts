@@ -72,7 +72,10 @@ export async function kindClusterExists(name: string): Promise<boolean> {
   const docker = await findOnPath('docker');
   if (!docker) return false;
   const filter = `label=io.x-k8s.kind.cluster=${name}`;
-  const { stdout, exitCode } = await execa(docker, ['ps', '-a', '--filter', filter, '--format', '{{.Names}}'], { reject: false, timeout: 15_000 });
+  const { stdout, exitCode } = await execa(docker, ['ps', '-a', '--filter', filter, '--format', '{{.Names}}'], {
+    reject: false,
+    timeout: 15_000,
+  });
   return exitCode === 0 && stdout.trim() !== '';
 }
 

@@ -16,10 +16,7 @@ export async function holdLock(path: string, log: Log): Promise<AsyncDisposable>
     stdio: ['pipe', 'pipe', 'ignore'],
   });
   const patience = setTimeout(() => log(`waiting for another command that holds ${path}`), 1_000);
-  const taken = await Promise.race([
-    once(child.stdout, 'data').then(() => true),
-    once(child, 'exit').then(() => false),
-  ]);
+  const taken = await Promise.race([once(child.stdout, 'data').then(() => true), once(child, 'exit').then(() => false)]);
   clearTimeout(patience);
   if (!taken) throw new Error(`another command held ${path} for ${WAIT_SECONDS} s: end it, then try again`);
   return {

@@ -1,5 +1,7 @@
 import { parseArgs } from 'node:util';
 import { chooseProvider, PROVIDERS } from './choose.ts';
+import { LocalProvider } from './local/provider.ts';
+import { selftest } from './local/selftest.ts';
 import type { ClusterProvider, ProviderOptions } from './provider.ts';
 
 const HELP = `npm run cluster -- COMMAND [OPTIONS]
@@ -12,6 +14,7 @@ Commands
   status        what runs; exit code 0 when ready, 3 when broken, 4 when absent
   load FILE...  make the images of docker-archives (dist/images/*.tar) usable by pods
   kubeconfig    print the path of its kubeconfig
+  selftest      local only: up, crashes and down in turn; fails when down leaves anything behind
 
 Options
   --provider kind|local|current   kind: Docker containers. local: processes on this machine (Linux, root).
@@ -21,6 +24,7 @@ Options
   --name NAME                     name of the cluster (hftengine)
   --node-image IMAGE              kind: the node image
   --context CONTEXT               current: the context
+  --rounds N                      selftest: how often (4)
   --help
 `;
 
@@ -33,6 +37,7 @@ async function main(args: string[]): Promise<number> {
       name: { type: 'string' },
       'node-image': { type: 'string' },
       context: { type: 'string' },
+      rounds: { type: 'string', default: '4' },
       help: { type: 'boolean', short: 'h' },
     },
   });
@@ -46,7 +51,7 @@ async function main(args: string[]): Promise<number> {
   if (command !== 'load' && files.length > 0) throw new UsageError(`${command} takes no argument, got ${files.join(' ')}`);
   if (command === 'load' && files.length === 0)
     throw new UsageError('load needs the path of a docker-archive, for example dist/images/hft-engine.tar');
-  const run = COMMANDS[command];
+  const run = command === 'selftest' ? selftestCommand(Number(values.rounds)) : COMMANDS[command];
   if (!run) throw new UsageError(`there is no command ${command}`);
   const log = (line: string) => console.error(line);
   const options: ProviderOptions = { provider, name: values.name, nodeImage: values['node-image'], context: values.context, log };
@@ -56,6 +61,15 @@ async function main(args: string[]): Promise<number> {
 class UsageError extends Error {}
 
 type Command = (provider: ClusterProvider, files: readonly string[], log: (line: string) => void) => Promise<number>;
+
+function selftestCommand(rounds: number): Command {
+  if (!Number.isInteger(rounds) || rounds < 1) throw new UsageError('--rounds: a whole number from 1');
+  return async (provider, _files, log) => {
+    if (!(provider instanceof LocalProvider)) throw new UsageError('selftest is for --provider local');
+    await selftest(provider, rounds, log);
+    return 0;
+  };
+}
 
 const COMMANDS: Readonly<Record<string, Command | undefined>> = {
   up: async (provider, _files, log) => {

@@ -24,7 +24,8 @@ const commands = commandLines(layout, {
 describe('configuration of the local cluster', () => {
   it('uses a containerd of its own, without raising scores it may not raise', () => {
     const config = containerdConfig(layout);
-    for (const path of config.match(/"\/[^"]*"/g) ?? []) expect(path).toMatch(/^"\/(var\/lib|run)\/hftengine-cluster\/t\/|^"\/usr\/lib\/cni/);
+    for (const path of config.match(/"\/[^"]*"/g) ?? [])
+      expect(path).toMatch(/^"\/(var\/lib|run)\/hftengine-cluster\/t\/|^"\/usr\/lib\/cni/);
     expect(config).toContain('restrict_oom_score_adj = true');
     expect(config).toContain('address = "/run/hftengine-cluster/t/containerd.sock"');
   });
@@ -40,11 +41,21 @@ describe('configuration of the local cluster', () => {
     expect(config.authentication.anonymous.enabled).toBe(false);
     expect(config.authorization.mode).toBe('Webhook');
     expect(config.readOnlyPort).toBe(0);
-    expect(config).toMatchObject({ cgroupDriver: 'cgroupfs', cgroupRoot: '/hftengine-t', failSwapOn: false, clusterDNS: [NETWORK.dnsService] });
+    expect(config).toMatchObject({
+      cgroupDriver: 'cgroupfs',
+      cgroupRoot: '/hftengine-t',
+      failSwapOn: false,
+      clusterDNS: [NETWORK.dnsService],
+    });
   });
 
   it('leaves the machine its own connection-tracking limits', () => {
-    expect(parse(kubeProxyConfig(layout)).conntrack).toEqual({ maxPerCore: 0, min: 0, tcpEstablishedTimeout: '0s', tcpCloseWaitTimeout: '0s' });
+    expect(parse(kubeProxyConfig(layout)).conntrack).toEqual({
+      maxPerCore: 0,
+      min: 0,
+      tcpEstablishedTimeout: '0s',
+      tcpCloseWaitTimeout: '0s',
+    });
   });
 
   it('forwards what is no cluster name only when there is somebody to ask', () => {

@@ -8,7 +8,8 @@ import { clusterProcesses, daemon, ensureRunning, logTail, stopProcesses } from 
 
 describe.runIf(existsSync('/proc/self/environ'))('daemons', () => {
   let state: string;
-  const start = async (name: string, script: string) => ensureRunning(await daemon(name, ['/bin/sh', '-c', script], []), state, join(state, 'logs'));
+  const start = async (name: string, script: string) =>
+    ensureRunning(await daemon(name, ['/bin/sh', '-c', script], []), state, join(state, 'logs'));
   const running = async () => (await clusterProcesses(state)).filter((entry) => entry.daemon !== undefined);
 
   beforeEach(async () => {

@@ -54,7 +54,10 @@ export async function readArchive(archive: string): Promise<{ tags: string[]; co
 
 /** The image names and manifest digests that `ctr images ls` printed. */
 export function listedImages(output: string): Map<string, string> {
-  const rows = output.split('\n').slice(1).map((line) => line.split(/\s+/));
+  const rows = output
+    .split('\n')
+    .slice(1)
+    .map((line) => line.split(/\s+/));
   return new Map(rows.flatMap(([name, , digest]) => (name && digest ? [[name, digest] as const] : [])));
 }
 
@@ -62,8 +65,7 @@ export function listedImages(output: string): Map<string, string> {
 export async function importArchive(layout: Layout, archive: string): Promise<string[]> {
   const { tags, configDigests } = await readArchive(archive);
   if (tags.length === 0) throw new Error(`${archive} names no image: give it one (docker save NAME, or docker-archive:FILE:NAME)`);
-  const ctr = (...args: string[]) =>
-    execa('ctr', ['-a', layout.containerdSocket, '-n', 'k8s.io', 'images', ...args], { timeout: 180_000 });
+  const ctr = (...args: string[]) => execa('ctr', ['-a', layout.containerdSocket, '-n', 'k8s.io', 'images', ...args], { timeout: 180_000 });
   const present = listedImages((await ctr('ls')).stdout);
   // The kubelet's side of containerd names each image by its configuration's digest as well.
   const wanted = configDigests.length === 1 ? present.get(`sha256:${configDigests[0]}`) : undefined;

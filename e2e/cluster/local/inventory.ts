@@ -26,8 +26,15 @@ export async function takeInventory(processMarks: readonly string[]): Promise<In
     namespaces: await names('/run/netns'),
     settings: await Promise.all(
       [
-        'net/ipv4/ip_forward', 'net/ipv4/conf/all/route_localnet', 'net/bridge/bridge-nf-call-iptables', 'vm/overcommit_memory',
-        'vm/panic_on_oom', 'kernel/panic', 'kernel/panic_on_oops', 'net/netfilter/nf_conntrack_max', 'kernel/keys/root_maxkeys',
+        'net/ipv4/ip_forward',
+        'net/ipv4/conf/all/route_localnet',
+        'net/bridge/bridge-nf-call-iptables',
+        'vm/overcommit_memory',
+        'vm/panic_on_oom',
+        'kernel/panic',
+        'kernel/panic_on_oops',
+        'net/netfilter/nf_conntrack_max',
+        'kernel/keys/root_maxkeys',
       ].map(sysctl),
     ),
     folders: await lines(

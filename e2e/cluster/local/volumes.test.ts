@@ -2,7 +2,12 @@ import { describe, expect, it } from 'vitest';
 import { NODE_NAME } from './layout.ts';
 import { planVolumes, PROVISIONER, type Claim, type StorageClass, type Volume } from './volumes.ts';
 
-const standard: StorageClass = { metadata: { name: 'standard' }, provisioner: PROVISIONER, reclaimPolicy: 'Delete', volumeBindingMode: 'WaitForFirstConsumer' };
+const standard: StorageClass = {
+  metadata: { name: 'standard' },
+  provisioner: PROVISIONER,
+  reclaimPolicy: 'Delete',
+  volumeBindingMode: 'WaitForFirstConsumer',
+};
 const claim = (changes: Partial<Claim['spec']> = {}, metadata: Partial<Claim['metadata']> = {}): Claim => ({
   metadata: { name: 'data', namespace: 'n', uid: 'u1', annotations: { 'volume.kubernetes.io/selected-node': NODE_NAME }, ...metadata },
   spec: { storageClassName: 'standard', accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '2Gi' } }, ...changes },
