@@ -37,12 +37,24 @@ async function runVitest(stage: Exclude<Stage, 'check'>): Promise<Outcome> {
   const directory = await mkdtemp(join(tmpdir(), 'hft-test-'));
   const reportFile = join(directory, 'report.json');
   try {
-    const program = stage === 'e2e' ? ['node', 'e2e/run.ts'] : ['vitest', 'run', '--project', stage];
-    const [command = '', ...rest] = [...program, '--reporter=default', '--reporter=json', `--outputFile.json=${reportFile}`];
-    const run = await execa(command, rest, { preferLocal: true, stdio: ['ignore', 'inherit', 'inherit'], reject: false, timeout: STAGE_TIMEOUT_MS[stage] });
+    const program: [string, ...string[]] = stage === 'e2e' ? ['node', 'e2e/run.ts'] : ['vitest', 'run', '--project', stage];
+    const [command, ...rest]: [string, ...string[]] = [
+      ...program,
+      '--reporter=default',
+      '--reporter=json',
+      `--outputFile.json=${reportFile}`,
+    ];
+    const run = await execa(command, rest, {
+      preferLocal: true,
+      stdio: ['ignore', 'inherit', 'inherit'],
+      reject: false,
+      timeout: STAGE_TIMEOUT_MS[stage],
+    });
     const text = await readFile(reportFile, 'utf8').catch(() => undefined);
     if (text === undefined) {
-      console.log(`FAIL  ${stage}: the run ended without a report (exit code ${run.exitCode ?? 'none'}${run.timedOut ? ', out of time' : ''})`);
+      console.log(
+        `FAIL  ${stage}: the run ended without a report (exit code ${run.exitCode ?? 'none'}${run.timedOut ? ', out of time' : ''})`,
+      );
       return { passed: 0, failed: 1, skipped: 0 };
     }
     const report = reportSchema.parse(JSON.parse(text));

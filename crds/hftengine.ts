@@ -273,7 +273,6 @@ export const specSchema = rules(
 
 export type HFTEngineSpec = z.output<typeof specSchema>;
 export type HFTEngineSpecInput = z.input<typeof specSchema>;
-export type Instrument = z.output<typeof instrumentSchema>;
 
 /**
  * An HFTEngine as the API server stores it. Metadata is what the operator reads; other metadata is left alone.

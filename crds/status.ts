@@ -74,5 +74,4 @@ export const statusSchema = z
   .describe('What the operator has seen.');
 
 export type HFTEngineStatus = z.output<typeof statusSchema>;
-export type Condition = z.output<typeof conditionSchema>;
 export type Plan = z.output<typeof planSchema>;

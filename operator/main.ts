@@ -35,7 +35,7 @@ async function run(options: OperatorOptions): Promise<void> {
     ...(options.kubeconfig === undefined ? {} : { kubeconfigPath: options.kubeconfig }),
   });
   const events = new EventRecorder({ client, component: FIELD_MANAGER, instance: options.identity, registry, log });
-  const applier = new Applier({ client, fieldManager: FIELD_MANAGER, annotationPrefix: GROUP, registry });
+  const applier = new Applier({ client, fieldManager: FIELD_MANAGER, annotationPrefix: GROUP, registry, log });
   let controller: Controller | undefined;
   const caches = new Caches({
     client,
@@ -47,7 +47,7 @@ async function run(options: OperatorOptions): Promise<void> {
   const reconciler = new EngineReconciler({ client, caches, applier, events, probe: httpProbe, log, operatorNamespace: options.namespace });
 
   const health = new HealthServer({ registry, log });
-  for (const [kind, reflector] of caches.all) health.addHealthz(`watch-${kind}`, () => reflector.health());
+  for (const [kind, watch] of caches.watches) health.addHealthz(`watch-${kind}`, () => watch.health());
   const elector = new LeaderElector({
     client,
     name: FIELD_MANAGER,
@@ -74,7 +74,7 @@ async function run(options: OperatorOptions): Promise<void> {
   });
   health.addHealthz('lease', () => elector.health());
   health.addReadyz('caches', () => {
-    const unsynced = [...caches.all].find(([, reflector]) => !reflector.synced);
+    const unsynced = caches.watches.find(([, watch]) => !watch.synced);
     return unsynced === undefined ? { ok: true } : { ok: false, reason: `${unsynced[0]} has not been listed yet` };
   });
   const { port } = await health.listen(options.port, options.host);

@@ -37,7 +37,7 @@ export async function applyObject(client: KubeClient, object: KubeObject): Promi
 
 /** The CRD and the operator's rights, without its Deployment: for operators that run as processes of this machine. */
 export async function installRights(client: KubeClient): Promise<void> {
-  await applyObject(client, customResourceDefinition() as KubeObject);
+  await applyObject(client, customResourceDefinition());
   for (const object of operatorObjects()) if (PLURALS[object.kind] !== undefined) await applyObject(client, object);
   await eventually('the CRD is served', async () => (await client.list(engines, {})) !== undefined);
 }

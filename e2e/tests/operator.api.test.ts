@@ -64,7 +64,7 @@ describe('one operator', () => {
   test('makes every child, owned by the resource but for the volume claim', async () => {
     const engine = await admin.get(engines, { name: 'steady', namespace: NAMESPACE });
     const children = await childrenOf('steady');
-    expect(children.map(({ kind }) => kind).sort()).toEqual([
+    expect(children.map(({ kind }) => kind ?? '').toSorted((a, b) => a.localeCompare(b))).toEqual([
       'ConfigMap',
       'Deployment',
       'NetworkPolicy',
@@ -160,7 +160,7 @@ describe('one operator', () => {
       metadata: { name: 'taken-engine', namespace: NAMESPACE },
       spec: { ports: [{ port: 1 }] },
     };
-    await admin.create(resources.services, foreign as never);
+    await admin.create(resources.services, foreign);
     await admin.create(engines, engineObject('taken', NAMESPACE) as EngineObject);
     const degraded = await eventually('the conflict is told', async () => {
       const { status } = await admin.get(engines, { name: 'taken', namespace: NAMESPACE });

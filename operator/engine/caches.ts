@@ -14,8 +14,11 @@ export interface CachesOptions {
   /** Watch one namespace; all when absent. */
   namespace?: string;
   /** Called with `namespace/name` of the HFTEngine whose world changed. */
-  onChange(key: string): void;
+  onChange: (key: string) => void;
 }
+
+/** What all reflectors share, whatever they watch. */
+type Watch = Pick<Reflector<KubeObject>, 'start' | 'whenSynced' | 'synced' | 'health'>;
 
 /** `namespace/name` of the HFTEngine that an object belongs to by its label; undefined for one that lost its label. */
 function ownerKey({ metadata }: KubeObject): string | undefined {
@@ -40,26 +43,29 @@ export class Caches {
       ]),
     );
     const onEngine = (engine: Live<RawHFTEngine>): void => onChange(keyOf(engine));
-    this.engines.on({ added: onEngine, updated: onEngine, deleted: onEngine });
+    // What failed while a watch was deaf waits out a back-off as long as the outage: look at every engine now.
+    const recovered = (): void => this.engines.list().forEach(onEngine);
+    this.engines.on({ added: onEngine, updated: onEngine, deleted: onEngine, recovered });
     const onChild = (child: KubeObject): void => {
       const key = ownerKey(child);
       if (key !== undefined) onChange(key);
     };
-    for (const reflector of this.#children.values()) reflector.on({ added: onChild, updated: onChild, deleted: onChild });
-    this.pods.on({ added: onChild, updated: onChild, deleted: onChild });
+    for (const reflector of this.#children.values()) reflector.on({ added: onChild, updated: onChild, deleted: onChild, recovered });
+    this.pods.on({ added: onChild, updated: onChild, deleted: onChild, recovered });
   }
 
-  get all(): ReadonlyMap<string, Reflector<never>> {
-    return new Map<string, Reflector<never>>([['HFTEngine', this.engines], ['Pod', this.pods], ...this.#children] as never);
+  /** Every watch by the kind that it watches. */
+  get watches(): readonly (readonly [string, Watch])[] {
+    return [['HFTEngine', this.engines], ['Pod', this.pods], ...this.#children];
   }
 
   start(signal: AbortSignal): void {
-    for (const reflector of [this.engines, this.pods, ...this.#children.values()]) reflector.start(signal);
+    for (const [, watch] of this.watches) watch.start(signal);
   }
 
   /** Resolves once every kind was listed; rejects only when the signal aborts. */
   async whenSynced(signal: AbortSignal): Promise<void> {
-    await Promise.all([this.engines, this.pods, ...this.#children.values()].map((reflector) => reflector.whenSynced({ signal })));
+    await Promise.all(this.watches.map(([, watch]) => watch.whenSynced({ signal })));
   }
 
   childrenOf(kind: string, engine: ObjectRef): Live<KubeObject>[] {

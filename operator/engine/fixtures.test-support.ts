@@ -1,13 +1,13 @@
 /** Resources, pods and engine answers for the tests of the plan. */
 import type { EngineStatus } from '../../engine/client/admin.ts';
-import { CONFIG_HASH_ANNOTATION, SERVING_GATE, engineLabels } from '../../charts/names.ts';
+import { SERVING_GATE, engineLabels } from '../../charts/names.ts';
 import { configHash, engineConfigOf } from '../../crds/engine-config.ts';
 import { hftEngineSchema, type HFTEngine, type HFTEngineSpecInput, type HFTEngineStatus } from '../../crds/hftengine.ts';
 import { heapFlagsOf } from './pods.ts';
 import { plan } from './plan.ts';
 import type { Observed } from './observed.ts';
 import type { ConfigMap, Deployment, Pod } from './resource.ts';
-import { revisionOfTemplate, templateOf } from './revision.ts';
+import { templateOf } from './revision.ts';
 
 export const NOW = new Date('2026-01-02T03:04:05.000Z');
 export const TOKEN = 'token-token-token-token-token-token';
@@ -46,7 +46,7 @@ export function liveObjects(engine: HFTEngine): { deployment: Deployment; config
       .map((object) => ({ ...object, metadata: { ...object.metadata, uid: `uid-${object.metadata.name}`, resourceVersion: '9' } }));
   const [deployment] = live('Deployment');
   if (deployment === undefined) throw new Error('no Deployment was planned');
-  return { deployment: deployment as Deployment, configMaps: live('ConfigMap') as ConfigMap[] };
+  return { deployment, configMaps: live('ConfigMap') };
 }
 
 export interface PodOptions {
@@ -127,5 +127,3 @@ export function answerOf(engine: HFTEngine, more: Partial<EngineStatus> = {}): {
     },
   };
 }
-
-export { CONFIG_HASH_ANNOTATION, revisionOfTemplate };

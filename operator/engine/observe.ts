@@ -10,7 +10,7 @@ import type { Observed, ObservedPod } from './observed.ts';
 import { isOver, isRunning, isTerminating } from './pods.ts';
 import { needsCheck } from './plan.ts';
 import type { EngineProbe } from './probe.ts';
-import type { ConfigMap, Deployment, PersistentVolumeClaim } from './resource.ts';
+import type { Deployment } from './resource.ts';
 
 export interface Observer {
   client: KubeClient;
@@ -29,12 +29,9 @@ export async function observe(
   const ref = { name: engine.metadata.name, namespace: engine.metadata.namespace };
   const names = engineNames(ref.name);
   const adminToken = await adminTokenOf({ client, tokens }, engine, signal);
-  const deployment = caches.childrenOf('Deployment', ref).find(({ metadata }) => metadata.name === names.deployment) as
-    | Deployment
-    | undefined;
-  const claim = caches.childrenOf('PersistentVolumeClaim', ref).find(({ metadata }) => metadata.name === names.journalClaim) as
-    | PersistentVolumeClaim
-    | undefined;
+  const deployment: Deployment | undefined = caches
+    .childrenOf('Deployment', ref)
+    .find(({ metadata }) => metadata.name === names.deployment);
   const pods = await Promise.all(
     caches
       .podsOf(ref)
@@ -51,8 +48,7 @@ export async function observe(
     now: new Date(),
     adminToken,
     ...(deployment === undefined ? {} : { deployment }),
-    configMaps: caches.childrenOf('ConfigMap', ref) as ConfigMap[],
-    ...(claim === undefined ? {} : { claim }),
+    configMaps: caches.childrenOf('ConfigMap', ref),
     pods,
     ...(check === undefined ? {} : { check }),
   };

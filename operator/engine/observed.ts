@@ -1,7 +1,6 @@
 /** What the operator knows of one HFTEngine at the moment of a reconcile: the input of {@link plan}, gathered by `observe.ts`. */
 import type { ConfigCheck, EngineStatus } from '../../engine/client/admin.ts';
-import type { KubeObject, Live } from '../kube/resource.ts';
-import type { ConfigMap, Deployment, PersistentVolumeClaim, Pod } from './resource.ts';
+import type { ConfigMap, Deployment, Pod } from './resource.ts';
 
 /** An engine's answer to `GET /admin/status`, or why there is none. */
 export type EngineAnswer = { reachable: true; status: EngineStatus } | { reachable: false; reason: string };
@@ -18,15 +17,9 @@ export interface Observed {
   adminToken: string;
   deployment?: Deployment;
   configMaps: readonly ConfigMap[];
-  claim?: PersistentVolumeClaim;
   pods: readonly ObservedPod[];
   /** What the running engine said to the wanted configuration; absent when it was not asked or did not answer. */
   check?: ConfigCheck;
   /** The last failure to apply objects at this generation, if it still stands. */
   applyFailure?: string;
-}
-
-/** `Kind/name`, unique among the children of one engine. */
-export function childKey(object: KubeObject | Live<KubeObject>): string {
-  return `${object.kind}/${object.metadata.name}`;
 }

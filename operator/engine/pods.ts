@@ -29,10 +29,6 @@ export function gateCondition(pod: Pod) {
   return pod.status?.conditions?.find(({ type }) => type === SERVING_GATE);
 }
 
-export function isGateOpen(pod: Pod): boolean {
-  return gateCondition(pod)?.status === 'True';
-}
-
 /** Twelve digits that name the running container: a restart inside the pod gives others. Empty when none runs. */
 export function containerId(pod: Pod): string {
   return (engineContainer(pod)?.containerID ?? '').replace(/^.*:\/\//, '').slice(0, 12);

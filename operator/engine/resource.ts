@@ -32,5 +32,3 @@ export function childResource(kind: string | undefined): Resource<KubeObject> {
 export type Pod = Live<NonNullable<(typeof resources.pods)['objectType']>>;
 export type Deployment = Live<NonNullable<(typeof resources.deployments)['objectType']>>;
 export type ConfigMap = Live<NonNullable<(typeof resources.configMaps)['objectType']>>;
-export type Secret = Live<NonNullable<(typeof resources.secrets)['objectType']>>;
-export type PersistentVolumeClaim = Live<NonNullable<(typeof resources.persistentVolumeClaims)['objectType']>>;
