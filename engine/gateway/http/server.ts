@@ -152,6 +152,9 @@ export function problemJson(problem: Problem): string {
 
 function answer(request: FastifyRequest, reply: FastifyReply, problem: Problem, options: HttpServerOptions): FastifyReply {
   options.onProblem?.(request, problem.code);
+  // Fastify closes the connection under a body that is too large, and a client that is still sending sees a reset in place of the answer.
+  // Without the header Node reads the rest and drops it, for `requestTimeout` at most.
+  if (problem.code === 'HFT_BODY_TOO_LARGE') reply.removeHeader('connection');
   if (problem.retryAfterMs !== undefined) reply.header('retry-after', String(Math.max(1, Math.ceil(problem.retryAfterMs / 1000))));
   return reply
     .code(problem.status)
