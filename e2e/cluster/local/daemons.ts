@@ -32,6 +32,11 @@ export interface RunningProcess {
   readonly command: string;
 }
 
+/** Marks a helper process as the cluster's, so that `down` ends it when the command that started it was killed. */
+export function clusterEnvironment(state: string): Record<string, string> {
+  return { [CLUSTER]: state };
+}
+
 /** Combines a command line with the files that the program reads at its start. */
 export async function daemon(name: string, command: readonly string[], files: readonly string[]): Promise<Daemon> {
   const hash = createHash('sha256').update(JSON.stringify(command));

@@ -252,12 +252,22 @@ async function removeFolders(layout: Layout, memory: Memory | undefined): Promis
     const target = await readlink(join(links, name)).catch(() => '');
     if (target.startsWith(layout.state)) await rm(join(links, name), { force: true });
   }
+  await removeStaleShimSockets();
   if (!memory) return;
   if (!memory.folders.includes('/var/lib/kubelet')) await rm('/var/lib/kubelet', { recursive: true, force: true });
   for (const folder of FOLDERS) {
     if (!memory.folders.includes(folder)) await removeEmpty(folder);
   }
   await rmdir(dirname(layout.run)).catch(() => {});
+}
+
+/** A killed shim leaves its socket at a fixed place, under a name that tells nothing; nobody listens on it any more. */
+async function removeStaleShimSockets(): Promise<void> {
+  const folder = '/run/containerd/s';
+  const listening = await readFile('/proc/net/unix', 'utf8');
+  for (const name of await readdir(folder).catch(() => [])) {
+    if (!listening.includes(`${folder}/${name}`)) await rm(join(folder, name), { force: true });
+  }
 }
 
 async function removeEmpty(folder: string): Promise<void> {

@@ -16,7 +16,10 @@ export async function takeInventory(processMarks: readonly string[]): Promise<In
     (await lines(`${family}-save`)).filter((line) => !line.startsWith('#')).map((line) => `${family} ${line.replace(/ \[\d+:\d+\]$/, '')}`);
   const sysctl = async (name: string) => `${name} = ${(await readFile(`/proc/sys/${name}`, 'utf8').catch(() => '')).trim()}`;
   return {
-    processes: (await lines('ps', '-eo', 'args')).filter((line) => processMarks.some((mark) => line.includes(mark))),
+    // Dead ones that init has not collected yet hold nothing.
+    processes: (await lines('ps', '-eo', 'stat=,args='))
+      .filter((line) => !line.startsWith('Z') && processMarks.some((mark) => line.includes(mark)))
+      .map((line) => line.replace(/^\S+\s+/, '')),
     mounts: (await readFile('/proc/mounts', 'utf8')).split('\n').map((line) => line.split(' ').slice(0, 3).join(' ')),
     links: (await lines('ip', '-o', 'link')).map((line) => line.replace(/^\d+: /, '').split(' ')[0] ?? ''),
     addresses: (await lines('ip', '-o', 'address')).map((line) => line.split(/\s+/).slice(1, 4).join(' ')),

@@ -19,7 +19,7 @@ import {
   schedulerConfig,
   upstreamNameServer,
 } from './configuration.ts';
-import { clusterProcesses, daemon, DAEMON_GRACE_MS, ensureRunning, logTail, stopProcesses } from './daemons.ts';
+import { clusterEnvironment, clusterProcesses, daemon, DAEMON_GRACE_MS, ensureRunning, logTail, stopProcesses } from './daemons.ts';
 import { prepareMachine, restoreMachine } from './host.ts';
 import { importArchive, writePauseArchive } from './images.ts';
 import { ensurePki } from './pki.ts';
@@ -117,9 +117,9 @@ export class LocalProvider implements ClusterProvider {
     });
   }
 
-  /** Whether any process of this cluster runs. */
+  /** Whether any daemon of this cluster runs. */
   async isStarted(): Promise<boolean> {
-    return (await clusterProcesses(this.layout.state)).length > 0;
+    return (await clusterProcesses(this.layout.state)).some((entry) => entry.daemon !== undefined);
   }
 
   async status(): Promise<ClusterStatus> {
@@ -133,7 +133,7 @@ export class LocalProvider implements ClusterProvider {
       };
     });
     const base = { provider: this.name, name: this.layout.name } as const;
-    if (processes.length === 0) return { ...base, state: 'absent', parts };
+    if (!processes.some((entry) => entry.daemon)) return { ...base, state: 'absent', parts };
     try {
       const { gitVersion } = z.object({ gitVersion: z.string() }).parse(JSON.parse(await this.#kubectl(['get', '--raw', '/version'])));
       const ready = (await this.#nodeReady()) && parts.every((part) => part.state === 'running');
@@ -261,6 +261,7 @@ export class LocalProvider implements ClusterProvider {
     const kubectl = await this.kubectlPath();
     const { stdout } = await execa(kubectl, ['--kubeconfig', this.layout.kubeconfig, '--request-timeout=10s', ...args], {
       timeout: 30_000,
+      env: clusterEnvironment(this.layout.state),
       ...(input !== undefined && { input }),
     });
     return stdout;
