@@ -1,0 +1,30 @@
+/** `npm run prove -- NAME`: proofs that take longer than a test may. Each has a short form in `npm test`. */
+import { execa } from 'execa';
+
+interface Proof {
+  program: string;
+  about: string;
+}
+
+const PROOFS: Readonly<Record<string, Proof>> = {
+  kill: { program: 'engine/prove/kill.ts', about: 'kill -9 an engine at random moments under load; every acknowledged order and fill must survive' },
+};
+
+const HELP = `npm run prove -- NAME [OPTION ...]
+
+${Object.entries(PROOFS)
+  .map(([name, { about }]) => `  ${name.padEnd(8)} ${about}`)
+  .join('\n')}
+
+npm run prove -- NAME --help lists the options of one.`;
+
+const [name = '--help', ...programArguments] = process.argv.slice(2);
+const proof = PROOFS[name];
+if (proof === undefined) {
+  if (name === '--help') console.log(HELP);
+  else console.error(`no such proof: ${name}\n\n${HELP}`);
+  process.exitCode = name === '--help' ? 0 : 2;
+} else {
+  const run = await execa('node', [proof.program, ...programArguments], { stdio: 'inherit', reject: false });
+  process.exitCode = run.exitCode ?? 1;
+}
