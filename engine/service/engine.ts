@@ -44,6 +44,7 @@ export interface EngineLog {
 
 const WARM_UP_ORDERS = 40_000;
 const PROBE_INTERVAL_MS = 1000;
+const CHECKPOINT_INTERVAL_MS = 250;
 
 export class Engine {
   readonly config: EngineConfig;
@@ -61,7 +62,7 @@ export class Engine {
   #starting: Promise<void> | undefined;
   #rebuilding: Promise<void> | undefined;
   readonly #stopping = new AbortController();
-  #ticker: NodeJS.Timeout | undefined;
+  #timers: NodeJS.Timeout[] = [];
 
   constructor(parts: {
     config: EngineConfig;
@@ -101,11 +102,15 @@ export class Engine {
     this.#journal = SqliteJournal.open(this.#dataDirectory, this.config.journal.durability);
     try {
       await this.#recover(this.#journal);
+      if (this.#stopping.signal.aborted) return;
       this.#phase = 'warming';
       this.#warmup = await warmUp(WARM_UP_ORDERS);
       if (this.#stopping.signal.aborted) return;
       this.#log.info({ warmup: this.#warmup }, 'warmed up');
-      this.#ticker = setInterval(() => this.#everySecond(), 1000).unref();
+      this.#timers = [
+        setInterval(() => this.stats.tick(), 1000).unref(),
+        setInterval(() => this.#checkpoint(), CHECKPOINT_INTERVAL_MS).unref(),
+      ];
       this.#phase = 'serving';
     } catch (cause) {
       if (this.#stopping.signal.aborted) return;
@@ -163,6 +168,7 @@ export class Engine {
         this.#phase = this.#phase === 'recovering' ? 'serving' : this.#phase;
         while (!this.#stopping.signal.aborted && !journal.probe())
           await delay(PROBE_INTERVAL_MS, undefined, { signal: this.#stopping.signal }).catch(() => undefined);
+        if (this.#stopping.signal.aborted) return;
         this.#blocked = undefined;
         this.#log.warn({}, 'the journal can be written again: orders are accepted');
       },
@@ -172,9 +178,8 @@ export class Engine {
     );
   }
 
-  #everySecond(): void {
-    this.stats.tick();
-    if (this.#rebuilding !== undefined && this.#blocked !== undefined) return;
+  #checkpoint(): void {
+    if (this.#blocked !== undefined) return;
     try {
       this.#journal?.checkpointIfDue();
     } catch (cause) {
@@ -295,7 +300,7 @@ export class Engine {
   drain(): void {
     this.#phase = 'draining';
     this.#stopping.abort();
-    clearInterval(this.#ticker);
+    for (const timer of this.#timers) clearInterval(timer);
   }
 
   /** After {@link drain}: waits for the last commit, records the state hash, closes the journal. */
