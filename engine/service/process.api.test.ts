@@ -248,6 +248,27 @@ function fillJournal(path: string, count: number): void {
   database.close();
 }
 
+describe('a fault', () => {
+  it('ends the process with 1 and the reason; what was acknowledged is there', async () => {
+    const preload = `data:text/javascript,process.on('SIGUSR2', () => { throw new Error('a fault for the test'); })`;
+    const engine = await spawnEngine({
+      dataDirectory: join(directory, 'data'),
+      environment: { HFT_TERMINATION_LOG: terminationLog(), NODE_OPTIONS: `--import "${preload}"` },
+    });
+    engines.push(engine);
+    await untilReady(engine.baseUrl);
+    const client = new OrderClient({ baseUrl: engine.baseUrl });
+    const { order } = await client.place(ORDER);
+    engine.kill('SIGUSR2');
+    expect(await engine.ended).toBe(1);
+    expect(JSON.parse(readFileSync(terminationLog(), 'utf8'))).toEqual({ code: 'HFT_INTERNAL', message: 'a fault for the test' });
+    expect(engine.output()).toContain('Error: a fault for the test\n    at ');
+    const reader = new OrderClient({ baseUrl: (await spawnServing()).baseUrl });
+    expect(await reader.get(order.id)).toEqual(order);
+    await Promise.all([client.close(), reader.close()]);
+  });
+});
+
 describe('kill -9', () => {
   it('loses no acknowledged order, fill or cancel, and repeats none', { timeout: 300_000 }, async () => {
     const proof = await proveKill({ rounds: 20, seed: 20_261_123, maxFlowMs: 200 });
