@@ -25,7 +25,7 @@ export async function chooseProvider(options: ProviderOptions = {}): Promise<Clu
   if (isRootOnLinux && !options.nodeImage) {
     // A local cluster that is already there is the one that the commands without --provider mean.
     const local = new LocalProvider(name);
-    if (await local.isStarted()) return local;
+    if (local.exists()) return local;
   }
   if (await kindClusterExists(name)) return new KindProvider(name, options.nodeImage);
   const obstacle = await kindObstacle(options.nodeImage ?? DEFAULT_NODE_IMAGE, log);

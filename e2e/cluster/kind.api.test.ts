@@ -31,7 +31,7 @@ describe('the real kind, on a Docker that is none', () => {
       timeout: 60_000,
       env: { PATH: `${folder}:${process.env['PATH'] ?? ''}`, DOCKER_CALLS: calls, KIND_EXPERIMENTAL_PROVIDER: 'docker' },
     });
-    return { ...result, calls: (await readFile(calls, 'utf8')).split('\n') };
+    return { all: result.all, exitCode: result.exitCode, calls: (await readFile(calls, 'utf8')).split('\n') };
   };
   const create = async (config: string) => {
     const configPath = join(folder, 'kind.yaml');

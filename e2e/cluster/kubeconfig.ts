@@ -34,6 +34,8 @@ export async function writeKubeconfig(path: string, content: KubeconfigContent):
     ],
     contexts: [{ name: content.name, context: { cluster: content.name, user: content.name } }],
   };
-  await writeFile(`${path}.new`, stringify(document, { lineWidth: 0 }), { mode: 0o600 });
+  const text = stringify(document, { lineWidth: 0 });
+  if ((await readFile(path, 'utf8').catch(() => undefined)) === text) return;
+  await writeFile(`${path}.new`, text, { mode: 0o600 });
   await rename(`${path}.new`, path);
 }

@@ -189,7 +189,7 @@ async function unmountBelow(folders: readonly string[]): Promise<void> {
       .split('\n')
       .map((line) => (line.split(' ')[1] ?? '').replaceAll('\\040', ' '))
       .filter((path) => folders.some((folder) => path.startsWith(`${folder}/`)))
-      .reverse();
+      .toReversed();
   for (const path of await mounted()) await execa('umount', ['-l', path], { reject: false, timeout: 20_000 });
   const left = await mounted();
   if (left.length > 0) throw new Error(`could not unmount ${left.join(' ')}`);

@@ -117,9 +117,9 @@ export class LocalProvider implements ClusterProvider {
     });
   }
 
-  /** Whether any daemon of this cluster runs. */
-  async isStarted(): Promise<boolean> {
-    return (await clusterProcesses(this.layout.state)).some((entry) => entry.daemon !== undefined);
+  /** Whether this cluster was brought up and not down since; its daemons may have ended, by a reboot for one. */
+  exists(): boolean {
+    return existsSync(this.layout.kubeconfig);
   }
 
   async status(): Promise<ClusterStatus> {
@@ -133,7 +133,7 @@ export class LocalProvider implements ClusterProvider {
       };
     });
     const base = { provider: this.name, name: this.layout.name } as const;
-    if (!processes.some((entry) => entry.daemon)) return { ...base, state: 'absent', parts };
+    if (!this.exists() && processes.length === 0) return { ...base, state: 'absent', parts };
     try {
       const { gitVersion } = z.object({ gitVersion: z.string() }).parse(JSON.parse(await this.#kubectl(['get', '--raw', '/version'])));
       const ready = (await this.#nodeReady()) && parts.every((part) => part.state === 'running');
@@ -152,7 +152,7 @@ export class LocalProvider implements ClusterProvider {
   }
 
   async kubeconfigPath(): Promise<string> {
-    if (!existsSync(this.layout.kubeconfig)) {
+    if (!this.exists()) {
       throw new Error('The local cluster is not up: `npm run cluster -- up --provider local` starts it');
     }
     return this.layout.kubeconfig;
@@ -211,7 +211,7 @@ export class LocalProvider implements ClusterProvider {
       Corefile: corefile(layout, upstream),
       'resolv.conf': upstream ? `nameserver ${upstream}\n` : '',
     };
-    for (const [name, content] of Object.entries(files)) await writeFile(layout.config(name), content);
+    for (const [name, content] of Object.entries(files)) await writeWhenChanged(layout.config(name), content);
   }
 
   async #ensurePauseImage(): Promise<void> {
@@ -266,6 +266,12 @@ export class LocalProvider implements ClusterProvider {
     });
     return stdout;
   }
+}
+
+/** kube-proxy ends itself when its file is written, even with what was in it. */
+async function writeWhenChanged(path: string, content: string): Promise<void> {
+  const present = await readFile(path, 'utf8').catch(() => undefined);
+  if (present !== content) await writeFile(path, content);
 }
 
 function requireLinuxRoot(): void {

@@ -18,8 +18,10 @@ const MARKS = ['/var/lib/hftengine-cluster/', '/run/hftengine-cluster/', 'contai
  * volume and kill all daemons before `down`. Destroys the cluster of that name, so it refuses when there is one.
  */
 export async function selftest(provider: LocalProvider, rounds: number, log: Log): Promise<void> {
-  if (await provider.isStarted()) {
-    throw new Error(`The cluster ${provider.layout.name} is up, and the self-test would remove it: run \`npm run cluster -- down\` first`);
+  if (provider.exists()) {
+    throw new Error(
+      `The cluster ${provider.layout.name} is there, and the self-test would remove it: run \`npm run cluster -- down\` first`,
+    );
   }
   await provider.up(log);
   await provider.down(log);

@@ -78,7 +78,7 @@ for (;;) {
     await pass(root);
     lastError = '';
   } catch (error) {
-    const cause = error instanceof Error && error.cause ? ` (${String(error.cause)})` : '';
+    const cause = error instanceof Error && error.cause instanceof Error ? ` (${error.cause.message})` : '';
     const text = `${String(error)}${cause}`;
     // Say it once, not twice a second, while the API server is away.
     if (text !== lastError) console.error(`${new Date().toISOString()} ${text}`);
