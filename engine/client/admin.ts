@@ -1,7 +1,7 @@
 /** Client of the engine's operations port: what the operator asks an engine, and nothing else. */
 import { z } from 'zod';
 import type { EngineConfig } from '../../crds/engine-config.ts';
-import { EngineError, HttpCaller } from './http.ts';
+import { HttpCaller } from './http.ts';
 
 export const ENGINE_PHASES = ['recovering', 'warming', 'serving', 'draining'] as const;
 
@@ -52,7 +52,7 @@ export interface AdminClientOptions {
   timeoutMs?: number;
 }
 
-/** Calls the admin endpoints of one engine. Every method throws {@link EngineError}; none retries. */
+/** Calls the admin endpoints of one engine. Every method throws EngineError (http.ts); none retries. */
 export class AdminClient {
   readonly #http: HttpCaller;
 
@@ -83,5 +83,3 @@ export class AdminClient {
     await this.#http.close();
   }
 }
-
-export { EngineError };

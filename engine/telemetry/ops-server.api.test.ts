@@ -1,0 +1,95 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { NewOrder } from '../client/orders.ts';
+import { startLocalEngine, TEST_TOKEN, type LocalEngine } from '../testing/local-engine.ts';
+
+let engine: LocalEngine;
+beforeEach(async () => {
+  engine = await startLocalEngine({ config: { journal: { durability: 'memory' } } });
+});
+afterEach(async () => {
+  await engine[Symbol.asyncDispose]();
+});
+
+const buy = (price: string, quantity: string): NewOrder => ({
+  symbol: 'BTC-USD',
+  account: 'alice',
+  side: 'buy',
+  type: 'limit',
+  price,
+  quantity,
+});
+
+describe('operations port', () => {
+  it('wants the token for admin calls and tells nothing without', async () => {
+    for (const authorization of [undefined, 'Bearer', 'Bearer wrong', `Basic ${TEST_TOKEN}`]) {
+      const answer = await fetch(`${engine.opsUrl}/admin/status`, authorization === undefined ? {} : { headers: { authorization } });
+      expect(answer.status).toBe(401);
+      expect(await answer.json()).toMatchObject({ status: 401, code: 'HFT_UNAUTHORIZED' });
+      expect(answer.headers.get('www-authenticate')).toBe('Bearer');
+    }
+    expect(await engine.admin.status()).toMatchObject({
+      name: 'local',
+      phase: 'serving',
+      sequence: 0,
+      openOrders: 0,
+      pid: process.pid,
+      heapFlags: process.execArgv,
+    });
+  });
+
+  it('tells whether a configuration would recover the running state', async () => {
+    const { config } = engine.running.engine;
+    await engine.orders.place(buy('100', '1'));
+    expect(await engine.admin.checkConfig(config)).toEqual({ accepted: true });
+    const [btc, eth] = config.instruments;
+    if (btc === undefined || eth === undefined) throw new Error('two instruments are configured');
+    expect(await engine.admin.checkConfig({ ...config, instruments: [btc] })).toEqual({ accepted: true });
+    expect(await engine.admin.checkConfig({ ...config, instruments: [eth] })).toEqual({
+      accepted: false,
+      code: 'HFT_INSTRUMENT_HAS_OPEN_ORDERS',
+      message: expect.stringContaining('BTC-USD'),
+    });
+    expect(await engine.admin.checkConfig({ ...config, instruments: [{ ...btc, tickSize: '0.1' }, eth] })).toEqual({
+      accepted: false,
+      code: 'HFT_INSTRUMENT_STEP_CHANGED',
+      message: expect.stringContaining('tickSize of BTC-USD is 0.1'),
+    });
+    expect(await engine.admin.checkConfig({ ...config, instruments: [] })).toEqual({
+      accepted: false,
+      code: 'HFT_CONFIG_INVALID',
+      message: expect.stringContaining('instruments'),
+    });
+    await engine.orders.cancel('1');
+    expect(await engine.admin.checkConfig({ ...config, instruments: [eth] })).toEqual({ accepted: true });
+  });
+
+  it('serves a dashboard that loads nothing from elsewhere', async () => {
+    await engine.orders.place(buy('100', '1'));
+    const page = await fetch(`${engine.opsUrl}/dashboard`);
+    const html = await page.text();
+    expect(page.headers.get('content-security-policy')).toMatch(
+      /^default-src 'none'; script-src 'sha256-[^']+'; style-src 'sha256-[^']+'; connect-src 'self'/,
+    );
+    expect(html).not.toMatch(/(src|href)="(?!data:)/);
+    expect(await (await fetch(`${engine.opsUrl}/dashboard/data`)).json()).toMatchObject({
+      engine: 'local',
+      phase: 'serving',
+      sequence: 1,
+      instruments: [
+        { symbol: 'BTC-USD', bid: '100', ask: null, openOrders: 1 },
+        { symbol: 'ETH-USD', bid: null },
+      ],
+    });
+  });
+
+  it('gives figures at /admin/stats', async () => {
+    await engine.orders.place(buy('100', '1'));
+    const answer = await fetch(`${engine.opsUrl}/admin/stats`, { headers: { authorization: `Bearer ${TEST_TOKEN}` } });
+    expect(await answer.json()).toMatchObject({
+      orders: { accepted: 1 },
+      journal: { sequence: 1, commits: 1 },
+      orderLatency: { p50Micros: expect.any(Number) },
+      runtime: { heap: {}, eventLoopDelay: {} },
+    });
+  });
+});
