@@ -1,12 +1,14 @@
+import { existsSync } from 'node:fs';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
 import { execa } from 'execa';
 import { z } from 'zod';
-import { controlPlanePrograms, findOnPath, kindProgram } from './binaries.ts';
+import { cacheDirectory, controlPlanePrograms, findOnPath, kindProgram } from './binaries.ts';
+import { readArchive } from './local/images.ts';
+import { LocalProvider } from './local/provider.ts';
 import type { Log } from './progress.ts';
 import type { ClusterProvider, ClusterStatus } from './provider.ts';
-import { mkdtemp, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { readArchive } from './local/images.ts';
 
 const nodesSchema = z.object({
   items: z.array(
@@ -21,7 +23,6 @@ const nodesSchema = z.object({
 export class CurrentProvider implements ClusterProvider {
   readonly name = 'current';
   readonly #context: string | undefined;
-  #kubeconfig: string | undefined;
 
   constructor(context: string | undefined) {
     this.#context = context;
@@ -70,20 +71,21 @@ export class CurrentProvider implements ClusterProvider {
       });
       return tags;
     }
+    if (await this.#isLocalCluster()) return new LocalProvider('hftengine').loadImage(archivePath);
     throw new Error(
       `Images cannot be loaded into ${context} from here. Push ${tags.join(', ')} to a registry that its nodes can pull from ` +
         `(for example: skopeo copy docker-archive:${archivePath} docker://REGISTRY/NAME:TAG) and name that image in spec.image`,
     );
   }
 
-  /** With `--context`, a copy of the kubeconfig with that context made current. */
+  /** The user's own file when it is one file and no other context is asked for; else a copy of that context alone, in the cache folder. */
   async kubeconfigPath(): Promise<string> {
-    if (this.#kubeconfig) return this.#kubeconfig;
-    const args = ['config', 'view', '--raw', '--minify', '--flatten', ...(this.#context ? ['--context', this.#context] : [])];
-    const { stdout } = await execa(await this.kubectlPath(), args, { timeout: 30_000 });
-    const path = join(await mkdtemp(join(tmpdir(), 'hft-kubeconfig-')), 'kubeconfig');
-    await writeFile(path, `${stdout}\n`, { mode: 0o600 });
-    this.#kubeconfig = path;
+    const own = process.env['KUBECONFIG'] || join(homedir(), '.kube', 'config');
+    if (!this.#context && existsSync(own)) return own;
+    const folder = join(cacheDirectory(), 'current');
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    const path = join(folder, `${(await this.#contextName()).replaceAll(/[^A-Za-z0-9.-]/g, '_')}.kubeconfig`);
+    await writeFile(path, await this.#contextConfig(), { mode: 0o600 });
     return path;
   }
 
@@ -93,6 +95,22 @@ export class CurrentProvider implements ClusterProvider {
 
   async restartApiServer(): Promise<void> {
     throw new Error('The API server of your own cluster is not restarted from here: use --provider local or kind for fault tests');
+  }
+
+  /** The context alone, certificates included, as YAML. */
+  async #contextConfig(): Promise<string> {
+    const args = ['config', 'view', '--raw', '--minify', '--flatten', ...(this.#context ? ['--context', this.#context] : [])];
+    const { stdout } = await execa(await this.kubectlPath(), args, { timeout: 30_000 });
+    return `${stdout}\n`;
+  }
+
+  /** Whether the context is this machine's local cluster: only that has its CA. */
+  async #isLocalCluster(): Promise<boolean> {
+    const local = new LocalProvider('hftengine');
+    if (!local.exists()) return false;
+    const text = await readFile(await local.kubeconfigPath(), 'utf8').catch(() => '');
+    const authority = /certificate-authority-data: (\S+)/.exec(text)?.[1];
+    return authority !== undefined && (await this.#contextConfig()).includes(authority);
   }
 
   async #contextName(): Promise<string> {

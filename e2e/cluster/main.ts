@@ -12,7 +12,7 @@ Commands
   up            make the cluster ready (the first time builds it: minutes; later: seconds)
   down          remove it with all its data
   status        what runs; exit code 0 when ready, 3 when broken, 4 when absent
-  load FILE...  make the images of docker-archives (dist/images/*.tar) usable by pods
+  load FILE...  make the images of docker-archives (build/images/*.tar) usable by pods
   kubeconfig    print the path of its kubeconfig
   selftest      local only: up, crashes and down in turn; fails when down leaves anything behind
 
@@ -50,7 +50,7 @@ async function main(args: string[]): Promise<number> {
   if (values.provider !== undefined && !provider) throw new UsageError(`--provider ${values.provider}: use ${PROVIDERS.join(', ')}`);
   if (command !== 'load' && files.length > 0) throw new UsageError(`${command} takes no argument, got ${files.join(' ')}`);
   if (command === 'load' && files.length === 0)
-    throw new UsageError('load needs the path of a docker-archive, for example dist/images/hft-engine.tar');
+    throw new UsageError('load needs the path of a docker-archive, for example build/images/hft-engine.tar');
   const run = command === 'selftest' ? selftestCommand(Number(values.rounds)) : COMMANDS[command];
   if (!run) throw new UsageError(`there is no command ${command}`);
   const log = (line: string) => console.error(line);

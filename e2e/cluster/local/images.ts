@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -39,6 +40,7 @@ const manifestSchema = z.array(z.object({ Config: z.string(), RepoTags: z.array(
 
 /** Names and configuration digests in a docker-archive; throws when it is none. */
 export async function readArchive(archive: string): Promise<{ tags: string[]; configDigests: string[] }> {
+  if (!existsSync(archive)) throw new Error(`${archive}: there is no such file (npm run images builds build/images/*.tar)`);
   const { stdout } = await execa('tar', ['-xOf', archive, 'manifest.json'], { timeout: 60_000, reject: false });
   let manifest: z.infer<typeof manifestSchema>;
   try {
