@@ -45,7 +45,8 @@ export class OrderStream {
   readonly #latenciesMs: number[] = [];
   readonly #workers: Promise<void>[] = [];
   readonly #run = `${Date.now().toString(36)}${Math.floor(Math.random() * 1e6).toString(36)}`;
-  #client: OrderClient | undefined;
+  /** Shared by all workers; made anew by the first that needs it after a failure. */
+  #client: Promise<OrderClient> | undefined;
   #stopped = false;
   #sent = 0;
   #lastAckMs = performance.now();
@@ -74,7 +75,7 @@ export class OrderStream {
   /** Resolves when the stream has stopped by itself (`maxOrders`) or was stopped. */
   async finished(): Promise<StreamReport> {
     await Promise.all(this.#workers);
-    await this.#client?.close();
+    await (await this.#client?.catch(() => undefined))?.close();
     return {
       acknowledged: this.#orders.size,
       fills: this.#fills.size,
@@ -137,18 +138,23 @@ export class OrderStream {
       quantity,
       clientOrderId,
     };
-    const sentMs = performance.now();
+    this.#client ??= this.#options.url().then((baseUrl) => new OrderClient({ baseUrl, timeoutMs: CALL_TIMEOUT_MS }));
+    const connecting = this.#client;
+    let sentMs = performance.now();
     try {
-      this.#client ??= new OrderClient({ baseUrl: await this.#options.url(), timeoutMs: CALL_TIMEOUT_MS });
-      const placed = await this.#client.place(order);
+      const client = await connecting;
+      sentMs = performance.now();
+      const placed = await client.place(order);
       this.#acknowledge(clientOrderId, placed, sentMs);
     } catch (error) {
       if (error instanceof EngineError && error.status !== 0) this.#refused[error.code] = (this.#refused[error.code] ?? 0) + 1;
       else {
         this.#unknown.add(clientOrderId);
-        const broken = this.#client;
-        this.#client = undefined;
-        await broken?.close();
+        if (this.#client === connecting) this.#client = undefined;
+        await connecting.then(
+          (client) => client.close(),
+          () => undefined,
+        );
       }
       await new Promise((resolve) => setTimeout(resolve, PAUSE_AFTER_FAILURE_MS));
     }

@@ -24,7 +24,26 @@ export async function reach(options: ReachOptions): Promise<Reached> {
   const { kubectl, namespace, service, port, direct } = options;
   if (!direct) return await portForward(options);
   const address = await kubectl(['-n', namespace, 'get', 'service', service, '-o', 'jsonpath={.spec.clusterIP}']);
-  return { url: `http://${address}:${port}`, [Symbol.asyncDispose]: () => Promise.resolve() };
+  const url = `http://${address}:${port}`;
+  await answering(url);
+  return { url, [Symbol.asyncDispose]: () => Promise.resolve() };
+}
+
+const ANSWER_TIMEOUT_MS = 15_000;
+
+/** A pod is Ready before every node's kube-proxy knows it: up to a second in which its Service still refuses connections. */
+async function answering(url: string): Promise<void> {
+  const deadlineMs = performance.now() + ANSWER_TIMEOUT_MS;
+  for (;;) {
+    try {
+      const response = await fetch(`${url}/health`, { signal: AbortSignal.timeout(2_000) });
+      await response.body?.cancel();
+      return;
+    } catch (error) {
+      if (performance.now() > deadlineMs) throw new Error(`${url} does not answer within ${ANSWER_TIMEOUT_MS} ms`, { cause: error });
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  }
 }
 
 const FORWARD_TIMEOUT_MS = 30_000;

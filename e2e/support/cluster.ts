@@ -82,7 +82,7 @@ export class TestCluster implements AsyncDisposable {
     return pod;
   }
 
-  /** Address of the orders port. A port-forward ends with its pod, so ask again after a failure. */
+  /** Address of the orders port at this moment: a Service that was made again has another, and a port-forward ends with its pod. */
   async ordersUrl(ref: EngineRef): Promise<string> {
     return await this.#url(ref, engineNames(ref.name).ordersService, ORDERS_PORT);
   }
@@ -93,20 +93,16 @@ export class TestCluster implements AsyncDisposable {
 
   async #url(ref: EngineRef, service: string, port: number): Promise<string> {
     const key = `${ref.namespace}/${service}`;
-    const direct = this.provider === 'local';
-    if (!direct) await this.#reached.get(key)?.[Symbol.asyncDispose]();
-    const known = direct ? this.#reached.get(key) : undefined;
-    const reached =
-      known ??
-      (await reach({
-        kubectl: this.kubectl,
-        kubectlPath: this.#kubectlPath,
-        kubeconfigPath: this.#kubeconfigPath,
-        namespace: ref.namespace,
-        service,
-        port,
-        direct,
-      }));
+    await this.#reached.get(key)?.[Symbol.asyncDispose]();
+    const reached = await reach({
+      kubectl: this.kubectl,
+      kubectlPath: this.#kubectlPath,
+      kubeconfigPath: this.#kubeconfigPath,
+      namespace: ref.namespace,
+      service,
+      port,
+      direct: this.provider === 'local',
+    });
     this.#reached.set(key, reached);
     return reached.url;
   }
