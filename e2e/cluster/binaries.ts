@@ -127,7 +127,7 @@ async function buildGoModule(build: GoBuild): Promise<string> {
     // The lock is the kernel's, so a killed build leaves none behind; whoever waited for it finds the binary there.
     // The binary appears by rename, whole or not at all.
     const script =
-      'test -e "$2" || { "$1" build -v -trimpath -buildvcs=false -mod=readonly -ldflags="$3" -o "$2.$$" "$4" && mv "$2.$$" "$2"; }';
+      'test -e "$2" || { rm -f "$2".[0-9]*; "$1" build -v -trimpath -buildvcs=false -mod=readonly -ldflags="$3" -o "$2.$$" "$4" && mv "$2.$$" "$2"; }';
     const subprocess = execa('flock', [join(folder, 'lock'), 'sh', '-ec', script, 'build', go, binary, build.ldflags, build.target], {
       cwd: build.module,
       env: { CGO_ENABLED: '0', GOFLAGS: '', GOWORK: 'off' },

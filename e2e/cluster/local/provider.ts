@@ -97,8 +97,8 @@ export class LocalProvider implements ClusterProvider {
         start('kube-proxy'),
         this.#kubectl(['apply', '--server-side', '--force-conflicts', '--field-manager=hftengine-cluster', '-f', '-'], addonYaml()),
       ]);
-      await Promise.all([start('kubelet'), start('coredns'), start('volumes')]);
-      await this.#whenNodeReady();
+      const [kubeletStarted] = await Promise.all([start('kubelet'), start('coredns'), start('volumes')]);
+      await this.#whenNodeReady(kubeletStarted ? Date.now() : 0);
     });
   }
 
@@ -235,17 +235,27 @@ export class LocalProvider implements ClusterProvider {
     });
   }
 
+  /** When the kubelet last said that it lives; what else a node's status says may be from before it ended. */
+  async #lastSignOfLife(): Promise<number> {
+    const path = ['-n', 'kube-node-lease', 'get', 'lease', NODE_NAME, '-o', 'jsonpath={.spec.renewTime}'];
+    return Date.parse(await this.#kubectl(path));
+  }
+
   async #nodeReady(): Promise<boolean> {
     const { items } = nodeListSchema.parse(JSON.parse(await this.#kubectl(['get', 'nodes', '-o', 'json'])));
     return items.some((node) => node.status.conditions?.some((condition) => condition.type === 'Ready' && condition.status === 'True'));
   }
 
-  async #whenNodeReady(): Promise<void> {
+  async #whenNodeReady(kubeletStartedAt: number): Promise<void> {
     const healthy = async (port: number, path: string) =>
       (await fetch(`http://127.0.0.1:${port}${path}`, { signal: AbortSignal.timeout(2_000) })).ok;
     const hint = (name: DaemonName) => ({ timeoutMs: 90_000, everyMs: 200, hint: () => logTail(this.layout.logs, name) });
     await Promise.all([
-      until(`node ${NODE_NAME}`, () => this.#nodeReady(), hint('kubelet')),
+      until(
+        `node ${NODE_NAME}`,
+        async () => (await this.#lastSignOfLife()) >= kubeletStartedAt && (await this.#nodeReady()),
+        hint('kubelet'),
+      ),
       until('kube-proxy', () => healthy(PORTS.proxyHealth, '/healthz'), hint('kube-proxy')),
       until('CoreDNS', () => healthy(PORTS.dnsReady, '/ready'), hint('coredns')),
       // Pods of a namespace without this account are refused.
