@@ -7,7 +7,10 @@ interface Proof {
 }
 
 const PROOFS: Readonly<Record<string, Proof>> = {
-  kill: { program: 'engine/prove/kill.ts', about: 'kill -9 an engine at random moments under load; every acknowledged order and fill must survive' },
+  kill: {
+    program: 'engine/prove/kill.ts',
+    about: 'kill -9 an engine at random moments under load; every acknowledged order and fill must survive',
+  },
 };
 
 const HELP = `npm run prove -- NAME [OPTION ...]
