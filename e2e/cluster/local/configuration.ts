@@ -28,6 +28,8 @@ oom_score = 0
   # Without CAP_SYS_RESOURCE (many CI machines) runc may not lower a score and dies with a message about a pipe.
   restrict_oom_score_adj = true
   disable_tcp_service = true
+  # Under our own folder, so that down knows whose they are.
+  netns_mounts_under_state_dir = true
 
   [plugins."io.containerd.grpc.v1.cri".containerd]
     snapshotter = "overlayfs"

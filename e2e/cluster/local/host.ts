@@ -21,7 +21,15 @@ const SYSCTLS = [
   'kernel/keys/root_maxbytes',
 ];
 /** Folders that the kubelet and containerd make at fixed places outside ours. */
-const FOLDERS = ['/var/lib/kubelet', '/var/log/containers', '/run/containerd', '/var/lib/cni', '/run/netns', '/etc/cni'];
+const FOLDERS = [
+  '/var/lib/kubelet',
+  '/var/log/containers',
+  '/run/containerd',
+  '/var/lib/cni',
+  '/var/lib/cni/results',
+  '/run/netns',
+  '/etc/cni',
+];
 const COMMENT = 'hftengine-cluster';
 
 const memorySchema = z.object({
@@ -66,8 +74,8 @@ export async function prepareMachine(layout: Layout): Promise<void> {
 /** Undoes `prepareMachine` and everything that pods and daemons left; call it when no daemon runs any more. */
 export async function restoreMachine(layout: Layout): Promise<void> {
   await endCgroup(layout);
-  await removeNetworkNamespaces();
   await unmountBelow([layout.state, layout.run]);
+  await linksGone();
   for (const bridge of [NETWORK.podBridge, NETWORK.nodeBridge]) {
     if (existsSync(`/sys/class/net/${bridge}`)) await ip('link', 'delete', bridge);
   }
@@ -171,16 +179,13 @@ async function foldersBelow(top: string): Promise<string[]> {
   return [...below.flat(), top];
 }
 
-/** Removes the network namespaces whose address is of our pod range: ours even when no containerd can be asked. */
-async function removeNetworkNamespaces(): Promise<void> {
-  const prefix = NETWORK.podRange.replace(/\d+\/24$/, '');
-  for (const name of await readdir('/run/netns').catch(() => [])) {
-    if (!name.startsWith('cni-')) continue;
-    const { stdout, exitCode } = await execa('ip', ['-netns', name, '-o', '-4', 'address'], { reject: false, timeout: 20_000 });
-    // A namespace without any interface address is one whose set-up or removal was interrupted.
-    const ours = stdout.includes(` inet ${prefix}`) || (exitCode === 0 && !/eth\d/.test(stdout));
-    if (ours || exitCode !== 0) await execa('ip', ['netns', 'delete', name], { reject: false, timeout: 20_000 });
-  }
+/** The kernel takes a pod's link away some time after its last process and mount. */
+async function linksGone(): Promise<void> {
+  const ports = `/sys/class/net/${NETWORK.podBridge}/brif`;
+  await until('the links of pods to go', async () => (await readdir(ports).catch(() => [])).length === 0, {
+    timeoutMs: 20_000,
+    everyMs: 20,
+  });
 }
 
 async function unmountBelow(folders: readonly string[]): Promise<void> {
