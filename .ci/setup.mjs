@@ -4,9 +4,10 @@
 //
 // Plain JavaScript, because it starts under whatever Node the machine has (20 or newer): it installs the npm packages when the lock file
 // has changed since the last time, then runs PROGRAM under the Node 24 that the lock file brings.
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { constants } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -42,8 +43,15 @@ function node24() {
 const [program, ...programArguments] = process.argv.slice(2);
 if (program === undefined) fail('usage: node .ci/setup.mjs PROGRAM.ts [ARGUMENT ...]');
 installPackages();
-const child = spawnSync(node24(), [join(root, program), ...programArguments], {
+const child = spawn(node24(), [join(root, program), ...programArguments], {
   stdio: 'inherit',
   env: { ...process.env, PATH: `${bin}${delimiter}${process.env.PATH ?? ''}` },
 });
-process.exit(child.status ?? 1);
+// The program decides what a signal means (an engine drains); this process only waits for it. A terminal sends Ctrl-C to both.
+for (const signal of ['SIGTERM', 'SIGHUP', 'SIGINT']) {
+  process.on(signal, () => {
+    if (signal !== 'SIGINT' || !process.stdin.isTTY) child.kill(signal);
+  });
+}
+child.once('error', (error) => fail(`${program} could not be started: ${error.message}`));
+child.once('exit', (code, signal) => process.exit(code ?? 128 + constants.signals[signal]));
