@@ -25,6 +25,7 @@ export interface Daemon {
 
 export interface RunningProcess {
   readonly pid: number;
+  readonly parentPid: number;
   /** Undefined for what a daemon started (a container's shim, a plugin). */
   readonly daemon: string | undefined;
   readonly revision: string | undefined;
@@ -47,7 +48,11 @@ export async function daemon(name: string, command: readonly string[], files: re
 /** Every process that belongs to the cluster whose state folder is `state`. */
 export async function clusterProcesses(state: string): Promise<RunningProcess[]> {
   const found = await Promise.all((await readdir('/proc')).filter((name) => /^\d+$/.test(name)).map((pid) => inspect(Number(pid), state)));
-  return found.filter((entry) => entry !== undefined);
+  const processes = found.filter((entry) => entry !== undefined);
+  // Between fork and exec a daemon's child looks just like it.
+  const isForked = (entry: RunningProcess) =>
+    entry.daemon !== undefined && processes.some((other) => other.pid === entry.parentPid && other.daemon === entry.daemon);
+  return processes.map((entry) => (isForked(entry) ? { ...entry, daemon: undefined, revision: undefined } : entry));
 }
 
 async function inspect(pid: number, state: string): Promise<RunningProcess | undefined> {
@@ -63,6 +68,7 @@ async function inspect(pid: number, state: string): Promise<RunningProcess | und
     const own = value('HFT_CLUSTER_COMMAND') === command[0];
     return {
       pid,
+      parentPid: Number(/^PPid:\s+(\d+)/m.exec(status)?.[1] ?? 0),
       daemon: own ? value(DAEMON) : undefined,
       revision: own ? value(REVISION) : undefined,
       residentBytes: kilobytes * 1024,

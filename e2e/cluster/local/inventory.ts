@@ -1,11 +1,12 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { execa } from 'execa';
+import type { Layout } from './layout.ts';
 
 /** What a cluster could leave behind on a machine, one readable line each. */
 export type Inventory = Readonly<Record<string, readonly string[]>>;
 
 /** Lists mounts, links, routes, firewall rules, cgroups, network namespaces, kernel settings and folders as they are now, and the cluster's processes. */
-export async function takeInventory(processMarks: readonly string[]): Promise<Inventory> {
+export async function takeInventory(layout: Layout, processMarks: readonly string[]): Promise<Inventory> {
   const lines = async (command: string, ...args: string[]) => {
     const { stdout } = await execa(command, args, { reject: false, timeout: 20_000 });
     return stdout.split('\n').filter(Boolean);
@@ -15,7 +16,7 @@ export async function takeInventory(processMarks: readonly string[]): Promise<In
     // Counters and comments with times differ from call to call.
     (await lines(`${family}-save`)).filter((line) => !line.startsWith('#')).map((line) => `${family} ${line.replace(/ \[\d+:\d+\]$/, '')}`);
   const sysctl = async (name: string) => `${name} = ${(await readFile(`/proc/sys/${name}`, 'utf8').catch(() => '')).trim()}`;
-  return {
+  const inventory: Inventory = {
     // Dead ones that init has not collected yet hold nothing.
     processes: (await lines('ps', '-eo', 'stat=,args='))
       .filter((line) => !line.startsWith('Z') && processMarks.some((mark) => line.includes(mark)))
@@ -27,6 +28,9 @@ export async function takeInventory(processMarks: readonly string[]): Promise<In
     firewall: [...(await rules('iptables')), ...(await rules('ip6tables')), ...(await lines('nft', 'list', 'tables'))],
     cgroups: await lines('sh', '-c', 'find /sys/fs/cgroup -type d'),
     namespaces: await names('/run/netns'),
+    logs: (await lines('find', '/var/log/containers', '-type', 'l', '-printf', '%p -> %l\\n')).filter((line) =>
+      line.includes(layout.state),
+    ),
     settings: await Promise.all(
       [
         'net/ipv4/ip_forward',
@@ -43,9 +47,15 @@ export async function takeInventory(processMarks: readonly string[]): Promise<In
     folders: await lines(
       'sh',
       '-c',
-      'ls -d /run/containerd/* /run/hftengine-cluster/* /var/lib/hftengine-cluster/* /var/lib/kubelet/* /var/log/containers/* /var/lib/cni/* /var/lib/containerd/* /run/netns 2>/dev/null',
+      'ls -d /run/containerd/* /run/hftengine-cluster/* /var/lib/hftengine-cluster/* /var/lib/kubelet/* /var/lib/cni/* /var/lib/containerd/* /run/netns 2>/dev/null',
     ),
   };
+  // What another local cluster does meanwhile (in namespaces of its own) is not ours.
+  const isForeign = (line: string) =>
+    /hftengine-cluster\/./.test(line)
+      ? !line.includes(`hftengine-cluster/${layout.name}`)
+      : /\/hftengine-/.test(line) && !line.includes(`/${layout.cgroup}`);
+  return Object.fromEntries(Object.entries(inventory).map(([kind, found]) => [kind, found.filter((line) => !isForeign(line))]));
 }
 
 /** Lines like `links: + hft-pod0` for what `after` has and `before` had not (+) or the other way round (-). */

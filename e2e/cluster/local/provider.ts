@@ -59,7 +59,13 @@ const FILES: Partial<Record<DaemonName, (layout: Layout) => string[]>> = {
 
 const podListSchema = z.object({ items: z.array(z.object({ status: z.object({ phase: z.string().optional() }) })) });
 const nodeListSchema = z.object({
-  items: z.array(z.object({ status: z.object({ conditions: z.array(z.object({ type: z.string(), status: z.string() })).optional() }) })),
+  items: z.array(
+    z.object({
+      status: z.object({
+        conditions: z.array(z.object({ type: z.string(), status: z.string(), lastHeartbeatTime: z.string() })).optional(),
+      }),
+    }),
+  ),
 });
 
 /** A whole Kubernetes on this machine, as processes of root: no Docker, no registry. */
@@ -235,15 +241,14 @@ export class LocalProvider implements ClusterProvider {
     });
   }
 
-  /** When the kubelet last said that it lives; what else a node's status says may be from before it ended. */
-  async #lastSignOfLife(): Promise<number> {
-    const path = ['-n', 'kube-node-lease', 'get', 'lease', NODE_NAME, '-o', 'jsonpath={.spec.renewTime}'];
-    return Date.parse(await this.#kubectl(path));
-  }
-
-  async #nodeReady(): Promise<boolean> {
+  /** Whether the node is ready, as said at `since` (ms) or later: what its status says may be from before its kubelet ended. */
+  async #nodeReady(since = 0): Promise<boolean> {
     const { items } = nodeListSchema.parse(JSON.parse(await this.#kubectl(['get', 'nodes', '-o', 'json'])));
-    return items.some((node) => node.status.conditions?.some((condition) => condition.type === 'Ready' && condition.status === 'True'));
+    const ready = items
+      .flatMap((node) => node.status.conditions ?? [])
+      .filter((condition) => condition.type === 'Ready' && condition.status === 'True');
+    // Times in a status have whole seconds.
+    return ready.some((condition) => Date.parse(condition.lastHeartbeatTime) + 1_000 > since);
   }
 
   async #whenNodeReady(kubeletStartedAt: number): Promise<void> {
@@ -251,11 +256,7 @@ export class LocalProvider implements ClusterProvider {
       (await fetch(`http://127.0.0.1:${port}${path}`, { signal: AbortSignal.timeout(2_000) })).ok;
     const hint = (name: DaemonName) => ({ timeoutMs: 90_000, everyMs: 200, hint: () => logTail(this.layout.logs, name) });
     await Promise.all([
-      until(
-        `node ${NODE_NAME}`,
-        async () => (await this.#lastSignOfLife()) >= kubeletStartedAt && (await this.#nodeReady()),
-        hint('kubelet'),
-      ),
+      until(`node ${NODE_NAME}`, () => this.#nodeReady(kubeletStartedAt), hint('kubelet')),
       until('kube-proxy', () => healthy(PORTS.proxyHealth, '/healthz'), hint('kube-proxy')),
       until('CoreDNS', () => healthy(PORTS.dnsReady, '/ready'), hint('coredns')),
       // Pods of a namespace without this account are refused.

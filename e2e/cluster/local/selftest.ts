@@ -26,7 +26,7 @@ export async function selftest(provider: LocalProvider, rounds: number, log: Log
   await provider.up(log);
   await provider.down(log);
   // The first cluster of a machine leaves kernel modules loaded and their settings visible; compare from here on.
-  const before = await takeInventory(MARKS);
+  const before = await takeInventory(provider.layout, MARKS);
   for (let round = 1; round <= rounds; round += 1) {
     const crashAfterMs = Math.round(Math.random() * 9_000);
     await step(log, `round ${round}: up, killed after ${crashAfterMs} ms`, () => killedUp(provider, crashAfterMs));
@@ -36,7 +36,7 @@ export async function selftest(provider: LocalProvider, rounds: number, log: Log
       await step(log, `round ${round}: every daemon killed`, () => killDaemons(provider));
     }
     await provider.down(log);
-    const difference = inventoryDifference(before, await takeInventory(MARKS));
+    const difference = inventoryDifference(before, await takeInventory(provider.layout, MARKS));
     if (difference.length > 0) throw new Error(`round ${round}: down left or took\n${difference.join('\n')}`);
     log(`✓ round ${round}: the machine is as it was`);
   }
