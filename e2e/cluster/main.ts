@@ -1,6 +1,5 @@
 import { parseArgs } from 'node:util';
 import { chooseProvider, PROVIDERS } from './choose.ts';
-import { LocalProvider } from './local/provider.ts';
 import { selftest } from './local/selftest.ts';
 import type { ClusterProvider, ProviderOptions } from './provider.ts';
 
@@ -14,7 +13,7 @@ Commands
   status        what runs; exit code 0 when ready, 3 when broken, 4 when absent
   load FILE...  make the images of docker-archives (build/images/*.tar) usable by pods
   kubeconfig    print the path of its kubeconfig
-  selftest      local only: up, crashes and down in turn; fails when down leaves anything behind
+  selftest      does the local provider's down leave anything behind? up, crashes and down in turn, apart from your cluster
 
 Options
   --provider kind|local|current   kind: Docker containers. local: processes on this machine (Linux, root).
@@ -51,9 +50,15 @@ async function main(args: string[]): Promise<number> {
   if (command !== 'load' && files.length > 0) throw new UsageError(`${command} takes no argument, got ${files.join(' ')}`);
   if (command === 'load' && files.length === 0)
     throw new UsageError('load needs the path of a docker-archive, for example build/images/hft-engine.tar');
-  const run = command === 'selftest' ? selftestCommand(Number(values.rounds)) : COMMANDS[command];
-  if (!run) throw new UsageError(`there is no command ${command}`);
   const log = (line: string) => console.error(line);
+  if (command === 'selftest') {
+    const rounds = Number(values.rounds);
+    if (!Number.isInteger(rounds) || rounds < 1) throw new UsageError('--rounds: a whole number from 1');
+    await selftest(rounds, log);
+    return 0;
+  }
+  const run = COMMANDS[command];
+  if (!run) throw new UsageError(`there is no command ${command}`);
   const options: ProviderOptions = { provider, name: values.name, nodeImage: values['node-image'], context: values.context, log };
   return run(await chooseProvider(options), files, log);
 }
@@ -61,15 +66,6 @@ async function main(args: string[]): Promise<number> {
 class UsageError extends Error {}
 
 type Command = (provider: ClusterProvider, files: readonly string[], log: (line: string) => void) => Promise<number>;
-
-function selftestCommand(rounds: number): Command {
-  if (!Number.isInteger(rounds) || rounds < 1) throw new UsageError('--rounds: a whole number from 1');
-  return async (provider, _files, log) => {
-    if (!(provider instanceof LocalProvider)) throw new UsageError('selftest is for --provider local');
-    await selftest(provider, rounds, log);
-    return 0;
-  };
-}
 
 const COMMANDS: Readonly<Record<string, Command | undefined>> = {
   up: async (provider, _files, log) => {

@@ -21,7 +21,11 @@ export async function takeInventory(layout: Layout, processMarks: readonly strin
     processes: (await lines('ps', '-eo', 'stat=,args='))
       .filter((line) => !line.startsWith('Z') && processMarks.some((mark) => line.includes(mark)))
       .map((line) => line.replace(/^\S+\s+/, '')),
-    mounts: (await readFile('/proc/mounts', 'utf8')).split('\n').map((line) => line.split(' ').slice(0, 3).join(' ')),
+    // Other programs' network namespaces come and go; ours are below the cluster's folder.
+    mounts: (await readFile('/proc/mounts', 'utf8'))
+      .split('\n')
+      .map((line) => line.split(' ').slice(0, 3).join(' '))
+      .filter((line) => !line.startsWith('nsfs /run/netns/')),
     links: (await lines('ip', '-o', 'link')).map((line) => line.replace(/^\d+: /, '').split(' ')[0] ?? ''),
     addresses: (await lines('ip', '-o', 'address')).map((line) => line.split(/\s+/).slice(1, 4).join(' ')),
     routes: await lines('ip', 'route', 'show', 'table', 'all'),

@@ -3,26 +3,56 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { stringify } from 'yaml';
+import { controlPlanePrograms } from '../binaries.ts';
 import { step, until, type Log } from '../progress.ts';
 import { PAUSE_IMAGE } from './configuration.ts';
 import { clusterProcesses, kill } from './daemons.ts';
 import { inventoryDifference, takeInventory } from './inventory.ts';
-import type { LocalProvider } from './provider.ts';
+import { LocalProvider } from './provider.ts';
 
 /** What only this cluster's processes have in their command lines. */
 const MARKS = ['/var/lib/hftengine-cluster/', '/run/hftengine-cluster/', 'containerd-shim', 'volumes-main.ts', '/pause -P'];
 
+const INSIDE = 'HFT_SELFTEST_INSIDE';
+/** Name of the cluster that the self-test makes; it is never one that somebody uses. */
+const NAME = 'selftest';
+
+/** Gives the command a network, mounts and processes of its own, and the cgroups of the machine. */
+const ISOLATE = `
+mount -t tmpfs none /run
+mkdir -p /run/lock /run/cgroup /var/lib/cni /var/lib/kubelet
+mount --rbind /sys/fs/cgroup /run/cgroup
+mount -t sysfs sysfs /sys
+mount --rbind /run/cgroup /sys/fs/cgroup
+umount -l /run/cgroup
+rmdir /run/cgroup
+mount -t tmpfs none /var/lib/cni
+mount -t tmpfs none /var/lib/kubelet
+ip link set lo up
+ip link add outside0 type veth peer name outside1
+ip address add 198.51.100.1/24 dev outside0
+ip link set outside0 up
+ip link set outside1 up
+ip route add default via 198.51.100.2
+"$@"`;
+
 /**
  * Proves that `up` recovers from a crash at any moment and that `down` leaves the machine as it was, `rounds` times. Every
- * round kills an `up` after a random time and brings the cluster up again; even rounds then run a pod with a
- * volume and kill all daemons before `down`. Destroys the cluster of that name, so it refuses when there is one.
+ * round kills an `up` after a random time; even rounds then bring the cluster up again, run a pod with a volume and
+ * kill all daemons before `down`. It runs in namespaces of its own, so a cluster that is up is not touched.
  */
-export async function selftest(provider: LocalProvider, rounds: number, log: Log): Promise<void> {
-  if (provider.exists()) {
-    throw new Error(
-      `The cluster ${provider.layout.name} is there, and the self-test would remove it: run \`npm run cluster -- down\` first`,
-    );
+export async function selftest(rounds: number, log: Log): Promise<void> {
+  await controlPlanePrograms(log);
+  if (!process.env[INSIDE]) {
+    const command = [process.execPath, join(import.meta.dirname, '..', 'main.ts'), 'selftest', '--rounds', String(rounds)];
+    const unshare = ['--net', '--mount', '--pid', '--fork', '--kill-child', '--mount-proc', 'bash', '-ec', ISOLATE, 'isolate', ...command];
+    const { exitCode } = await execa('unshare', unshare, { stdio: 'inherit', reject: false, env: { [INSIDE]: '1' } });
+    if (exitCode !== 0) throw new Error('the self-test failed; its messages stand above');
+    return;
   }
+  const provider = new LocalProvider(NAME);
+  // Data of a self-test that was killed.
+  await provider.down(() => {});
   await provider.up(log);
   await provider.down(log);
   // The first cluster of a machine leaves kernel modules loaded and their settings visible; compare from here on.
