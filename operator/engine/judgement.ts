@@ -15,7 +15,7 @@ export interface Judgement {
   observed: Observed;
   desiredConfigHash: string;
   changes: readonly Change[];
-  /** The engine's reason when it refuses the wanted configuration while the old one runs on. */
-  refusal: { code: string; message: string } | undefined;
+  /** Why a change is not rolled out while the old revision runs on. */
+  refusal: { reason: 'ConfigRefused' | 'JournalClaimDeleting'; message: string } | undefined;
   pods: readonly JudgedPod[];
 }

@@ -32,6 +32,7 @@ export async function observe(
   const deployment: Deployment | undefined = caches
     .childrenOf('Deployment', ref)
     .find(({ metadata }) => metadata.name === names.deployment);
+  const claim = caches.childrenOf('PersistentVolumeClaim', ref).find(({ metadata }) => metadata.name === names.journalClaim);
   const pods = await Promise.all(
     caches
       .podsOf(ref)
@@ -49,6 +50,7 @@ export async function observe(
     adminToken,
     ...(deployment === undefined ? {} : { deployment }),
     configMaps: caches.childrenOf('ConfigMap', ref),
+    ...(claim === undefined ? {} : { claim }),
     pods,
     ...(check === undefined ? {} : { check }),
   };

@@ -1,5 +1,6 @@
 /** What the operator knows of one HFTEngine at the moment of a reconcile: the input of {@link plan}, gathered by `observe.ts`. */
 import type { ConfigCheck, EngineStatus } from '../../engine/client/admin.ts';
+import type { KubeObject, Live } from '../kube/resource.ts';
 import type { ConfigMap, Deployment, Pod } from './resource.ts';
 
 /** An engine's answer to `GET /admin/status`, or why there is none. */
@@ -17,6 +18,8 @@ export interface Observed {
   adminToken: string;
   deployment?: Deployment;
   configMaps: readonly ConfigMap[];
+  /** The claim of the journal's volume. */
+  claim?: Live<KubeObject>;
   pods: readonly ObservedPod[];
   /** What the running engine said to the wanted configuration; absent when it was not asked or did not answer. */
   check?: ConfigCheck;

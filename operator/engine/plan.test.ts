@@ -214,6 +214,25 @@ describe('a change', () => {
     expect(conditionOf(status, 'ConfigApplied')).toBe('False Refused');
   });
 
+  test('is held back while the claim of the journal is being deleted: a restart would lose it', () => {
+    const metadata = {
+      name: 'demo-journal',
+      namespace: 'trading',
+      uid: 'uid-claim',
+      resourceVersion: '3',
+      deletionTimestamp: '2026-01-02T03:04:00Z',
+    };
+    const claim = { apiVersion: 'v1', kind: 'PersistentVolumeClaim', metadata };
+    const { status, objects } = change({ risk: { killSwitch: true } }, { claim });
+    expect(objects.map(({ kind }) => kind)).not.toContain('Deployment');
+    expect(conditionOf(status, 'Ready')).toBe('True Serving');
+    expect(conditionOf(status, 'Degraded')).toBe('True JournalClaimDeleting');
+    expect(messageOf(status, 'Degraded')).toContain('Retain');
+    const unchanged = planned(before, { ...live, pods: [servingPod], claim }).status;
+    expect(conditionOf(unchanged, 'Degraded')).toBe('True JournalClaimDeleting');
+    expect(conditionOf(unchanged, 'ConfigApplied')).toBe('True Reported');
+  });
+
   test('the running engine is asked only when the pod template would change', () => {
     expect(needsCheck(before, { ...live, adminToken: 'x'.repeat(32) })).toBe(false);
     expect(needsCheck(engineWith({ risk: { killSwitch: true } }), { ...live, adminToken: 'x'.repeat(32) })).toBe(true);

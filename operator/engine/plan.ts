@@ -39,7 +39,7 @@ export function plan(engine: HFTEngine, observed: Observed, operatorNamespace: s
   const { name, namespace, uid } = engine.metadata;
   const config = engineConfigOf(name, engine.spec);
   const wanted = wantedObjects({ name, namespace, uid, spec: engine.spec, adminToken: observed.adminToken, operatorNamespace });
-  const refusal = observed.check?.accepted === false ? { code: observed.check.code, message: observed.check.message } : undefined;
+  const refusal = refusalOf(observed);
   // A refused configuration must not reach the pod: the running engine keeps its own, everything else is still kept right.
   const objects = refusal === undefined ? wanted.all : wanted.all.filter(({ kind }) => kind !== 'Deployment' && kind !== 'ConfigMap');
   const revision = refusal === undefined ? revisionOfTemplate(wanted.deployment) : revisionOfTemplate(observed.deployment);
@@ -71,6 +71,23 @@ function wantedObjects(input: Parameters<typeof engineObjects>[0]): { all: KubeO
   return { all, deployment };
 }
 
+/** Why nothing may be rolled out: the engine refuses the configuration, or a restart would lose the journal. */
+function refusalOf({ check, claim, deployment }: Observed): Judgement['refusal'] {
+  if (claim?.metadata.deletionTimestamp !== undefined && deployment !== undefined) {
+    return {
+      reason: 'JournalClaimDeleting',
+      message:
+        `the claim ${claim.metadata.name} is being deleted and goes with its data as soon as the engine pod stops: nothing is rolled out; ` +
+        'to keep the data, set persistentVolumeReclaimPolicy of its volume to Retain before the pod stops',
+    };
+  }
+  if (check?.accepted !== false) return undefined;
+  return {
+    reason: 'ConfigRefused',
+    message: `the engine refuses the new configuration and keeps the old one: ${check.code}: ${check.message}`,
+  };
+}
+
 function judge(seen: ObservedPod, revision: string | undefined, engine: HFTEngine): JudgedPod {
   const { spec, status, metadata } = engine;
   const accepted = metadata.annotations?.[ACCEPT_SEQUENCE_ANNOTATION];
@@ -83,7 +100,7 @@ function judge(seen: ObservedPod, revision: string | undefined, engine: HFTEngin
 
 function classified(changes: readonly Change[], refusal: Judgement['refusal']): readonly Change[] {
   if (refusal === undefined) return changes;
-  return changes.map(({ field }) => ({ class: 'refused' as const, field, reason: `${refusal.code}: ${refusal.message}`.slice(0, 1024) }));
+  return changes.map(({ field }) => ({ class: 'refused' as const, field, reason: refusal.message.slice(0, 1024) }));
 }
 
 function unusedConfigMaps(observed: Observed, config: EngineConfig): ConfigMap[] {

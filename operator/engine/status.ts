@@ -93,12 +93,7 @@ function stageOf({ observed, refusal, changes, pods }: Judgement): Stage {
 }
 
 function troubleIn({ observed, refusal, pods }: Judgement): PodTrouble | undefined {
-  if (refusal !== undefined) {
-    return {
-      reason: 'ConfigRefused',
-      message: `the engine refuses the new configuration and keeps the old one: ${refusal.code}: ${refusal.message}`,
-    };
-  }
+  if (refusal !== undefined) return refusal;
   if (observed.applyFailure !== undefined) return { reason: 'ApplyFailed', message: observed.applyFailure };
   for (const { pod, gate, current } of pods) {
     if (!current) continue;
@@ -132,7 +127,7 @@ function conditionsOf(judgement: Judgement, stage: Stage, trouble: PodTrouble | 
   nexts.push({
     type: 'Progressing',
     observedGeneration: generation,
-    ...progressOf(stage, refusal !== undefined, late, engine.spec.rollout.progressDeadline),
+    ...progressOf(stage, refusal, late, engine.spec.rollout.progressDeadline),
   });
   nexts.push({
     type: 'Degraded',
@@ -146,9 +141,8 @@ function conditionsOf(judgement: Judgement, stage: Stage, trouble: PodTrouble | 
 
 type Verdict = Pick<NewCondition, 'status' | 'reason' | 'message'>;
 
-function progressOf(stage: Stage, refused: boolean, late: boolean, deadline: string): Verdict {
-  if (refused)
-    return { status: 'False', reason: 'ConfigRefused', message: 'nothing is rolled out: the engine refuses the new configuration' };
+function progressOf(stage: Stage, refusal: Judgement['refusal'], late: boolean, deadline: string): Verdict {
+  if (refusal !== undefined) return { status: 'False', reason: refusal.reason, message: 'nothing is rolled out, see Degraded' };
   if (stage.ready) return { status: 'False', reason: 'Complete', message: 'the running engine is what the spec asks for' };
   if (late)
     return { status: 'False', reason: 'DeadlineExceeded', message: `the engine did not serve within ${deadline}: ${stage.message}` };
@@ -161,8 +155,8 @@ function degradedOf(stage: Stage, trouble: PodTrouble | undefined, late: boolean
   return { status: 'False', reason: 'AsExpected', message: 'nothing is wrong' };
 }
 
-function configAppliedOf({ desiredConfigHash, refusal, pods }: Judgement): Verdict {
-  if (refusal !== undefined) return { status: 'False', reason: 'Refused', message: `${refusal.code}: ${refusal.message}` };
+function configAppliedOf({ desiredConfigHash, refusal, changes, pods }: Judgement): Verdict {
+  if (refusal !== undefined && changes.length > 0) return { status: 'False', reason: 'Refused', message: refusal.message };
   const answer = pods.find(({ current }) => current)?.answer;
   if (answer?.reachable !== true)
     return { status: 'Unknown', reason: 'NoAnswer', message: `waiting for an engine that reports configuration ${desiredConfigHash}` };
