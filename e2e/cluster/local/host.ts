@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, readlink, rm, rmdir, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { execa } from 'execa';
 import { z } from 'zod';
 import { until } from '../progress.ts';
@@ -75,7 +75,7 @@ export async function prepareMachine(layout: Layout): Promise<void> {
 export async function restoreMachine(layout: Layout): Promise<void> {
   await endCgroup(layout);
   await unmountBelow([layout.state, layout.run]);
-  await linksGone();
+  await removePodLinks();
   for (const bridge of [NETWORK.podBridge, NETWORK.nodeBridge]) {
     if (existsSync(`/sys/class/net/${bridge}`)) await ip('link', 'delete', bridge);
   }
@@ -179,13 +179,11 @@ async function foldersBelow(top: string): Promise<string[]> {
   return [...below.flat(), top];
 }
 
-/** The kernel takes a pod's link away some time after its last process and mount. */
-async function linksGone(): Promise<void> {
-  const ports = `/sys/class/net/${NETWORK.podBridge}/brif`;
-  await until('the links of pods to go', async () => (await readdir(ports).catch(() => [])).length === 0, {
-    timeoutMs: 20_000,
-    everyMs: 20,
-  });
+/** The kernel takes a pod's link away some time after its last process and mount; this does not wait for it. */
+async function removePodLinks(): Promise<void> {
+  for (const name of await readdir(`/sys/class/net/${NETWORK.podBridge}/brif`).catch(() => [])) {
+    await execa('ip', ['link', 'delete', name], { reject: false, timeout: 20_000 });
+  }
 }
 
 async function unmountBelow(folders: readonly string[]): Promise<void> {
@@ -263,7 +261,6 @@ async function removeFolders(layout: Layout, memory: Memory | undefined): Promis
   for (const folder of FOLDERS) {
     if (!memory.folders.includes(folder)) await removeEmpty(folder);
   }
-  await rmdir(dirname(layout.run)).catch(() => {});
 }
 
 /** A killed shim leaves its socket at a fixed place, under a name that tells nothing; nobody listens on it any more. */

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
-import { chmod, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { chmod, mkdir, readFile, rm, rmdir, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { execa } from 'execa';
 import { z } from 'zod';
 import { controlPlanePrograms, findOnPath } from '../binaries.ts';
@@ -120,6 +120,8 @@ export class LocalProvider implements ClusterProvider {
     await step(log, 'machine as it was before', () => restoreMachine(this.layout));
     await step(log, 'data removed', async () => {
       for (const folder of [state, run]) await rm(folder, { recursive: true, force: true, maxRetries: 5 });
+      // The parents go when no other cluster is in them.
+      for (const folder of [state, run]) await rmdir(dirname(folder)).catch(() => {});
     });
   }
 
