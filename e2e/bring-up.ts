@@ -3,6 +3,7 @@ import { execa } from 'execa';
 import { fileURLToPath } from 'node:url';
 import { OPERATOR_NAME, OPERATOR_NAMESPACE } from '../charts/names.ts';
 import { buildImages } from '../images/build.ts';
+import { ensureDebianPackages } from './cluster/debian.ts';
 import type { ClusterProvider } from './cluster/provider.ts';
 import { kubectlFor, type Kubectl } from './kubectl.ts';
 
@@ -32,7 +33,10 @@ export async function bringUp(provider: ClusterProvider, log: Log): Promise<Brou
   await provider.up(log);
   const kubeconfigPath = await provider.kubeconfigPath();
   const kubectl = kubectlFor(await provider.kubectlPath(), kubeconfigPath);
-  const images = await step(log, 'images', () => buildImages({ log }));
+  const images = await step(log, 'images', async () => {
+    await ensureDebianPackages(['buildah'], log);
+    return await buildImages({ log });
+  });
   await step(log, 'load images', async () => {
     for (const { archivePath } of images) await provider.loadImage(archivePath);
   });
