@@ -1,92 +1,14 @@
-/** The engine process. `npm start` runs it alone; the operator runs it in a pod with a configuration file. */
-import { writeFileSync } from 'node:fs';
-import { adminToken } from './config/admin-token.ts';
-import { ConfigError, DEFAULT_CONFIG, loadConfig } from './config/config.ts';
-import { HELP, readOptions, type Options } from './config/options.ts';
-import { VERSION } from './config/version.ts';
-import { JournalError } from './journal/types.ts';
-import { StartRefusal } from './service/engine.ts';
-import { ListenError, runEngine, type RunningEngine } from './service/process.ts';
+/**
+ * The engine process. `npm start` runs it alone; the operator runs it in a pod with a configuration file.
+ *
+ * Signals are caught before anything else is loaded: as process 1 of a container the kernel drops those that nobody listens for, and a stop
+ * that came in the first part of a start would be lost. The listeners stay: after `once` a second signal would kill a drain half-way.
+ */
+import { setImmediate as nextTick } from 'node:timers/promises';
 
-const REFUSED = 2;
-const FAILED = 1;
-/** A drain that takes longer than this is a fault: the kubelet would kill the process soon after. */
-const STOP_TIMEOUT_MS = 30_000;
-
-let terminationLog = process.env['HFT_TERMINATION_LOG'];
-let options: Options;
-try {
-  options = readOptions(process.argv.slice(2), process.env);
-} catch (cause) {
-  end(cause);
-}
-terminationLog = options.terminationLog;
-process.on('uncaughtException', (cause) => end(cause));
-process.on('unhandledRejection', (cause) => end(cause));
-
-if (options.help) process.stdout.write(HELP);
-else if (options.version) process.stdout.write(`${VERSION}\n`);
-else {
-  const running = await run(options).catch((cause: unknown) => end(cause));
-  stopOnSignal(running);
-  await running.started.catch((cause: unknown) => end(cause));
-  if (running.engine.serving) announce(running, options);
-}
-
-async function run({ configFile, dataDirectory, host, port, opsPort, adminTokenFile }: Options): Promise<RunningEngine> {
-  const config = configFile === undefined ? DEFAULT_CONFIG : loadConfig(configFile);
-  const { token } = adminToken(adminTokenFile, dataDirectory);
-  return await runEngine({ config, dataDirectory, host, port, opsPort, adminToken: token, onFatal: end });
-}
-
-function stopOnSignal(running: RunningEngine): void {
-  const stop = (signal: string): void => {
-    running.log.info({ signal }, 'stopping: new orders are refused, those taken are finished');
-    setTimeout(() => end(new Error(`did not stop within ${STOP_TIMEOUT_MS} ms`)), STOP_TIMEOUT_MS).unref();
-    running.stop().then(
-      () => process.exit(0),
-      (cause: unknown) => end(cause),
-    );
-  };
-  process.once('SIGTERM', stop);
-  process.once('SIGINT', stop);
-}
-
-/** Ends the process with the reason on standard error and in the termination log. Nothing is committed any more: what was acknowledged is durable. */
-function end(cause: unknown): never {
-  const refused =
-    cause instanceof ConfigError || cause instanceof JournalError || cause instanceof StartRefusal || cause instanceof ListenError;
-  const message = cause instanceof Error ? cause.message : String(cause);
-  const code = refused ? cause.code : 'HFT_INTERNAL';
-  try {
-    if (terminationLog !== undefined) writeFileSync(terminationLog, JSON.stringify({ code, message: message.slice(0, 3000) }));
-  } catch {
-    // The reason still goes to standard error.
-  }
-  process.stderr.write(
-    refused ? `hft-engine: ${code}: ${message}\n` : `hft-engine: ${code}: ${cause instanceof Error ? (cause.stack ?? message) : message}\n`,
-  );
-  process.exit(refused ? REFUSED : FAILED);
-}
-
-function announce({ engine, log, port, opsPort }: RunningEngine, { configFile, dataDirectory, adminTokenFile }: Options): void {
-  if (configFile !== undefined) {
-    log.info({ version: VERSION, configHash: engine.configHash, port, opsPort }, 'serving');
-    return;
-  }
-  const [instrument] = engine.instruments;
-  const order = JSON.stringify({ symbol: instrument?.symbol, account: 'alice', side: 'buy', type: 'limit', price: '100', quantity: '1' });
-  process.stdout.write(`
-HFTEngine ${VERSION} is serving ${engine.instruments.map(({ symbol }) => symbol).join(', ')} (durability ${engine.config.journal.durability}, data in ${dataDirectory}).
-
-  API and its documentation   http://localhost:${port}/docs
-  Dashboard                   http://localhost:${opsPort}/dashboard
-  Metrics                     http://localhost:${port}/metrics
-  Admin token                 ${adminTokenFile ?? `${dataDirectory}/admin-token`}
-
-Place an order:
-  curl -s localhost:${port}/v1/orders -H 'content-type: application/json' -d '${order}'
-
-Ctrl-C stops it; every acknowledged order is kept.
-`);
-}
+const stopping = new AbortController();
+for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => stopping.abort(signal));
+const { main } = await import('./program.ts');
+// A signal that came while that was loading is delivered by the event loop, which has not turned yet.
+await nextTick();
+await main(stopping.signal);

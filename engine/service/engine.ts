@@ -104,7 +104,7 @@ export class Engine {
       await this.#recover(this.#journal);
       if (this.#stopping.signal.aborted) return;
       this.#phase = 'warming';
-      this.#warmup = await warmUp(WARM_UP_ORDERS);
+      this.#warmup = await warmUp(WARM_UP_ORDERS, this.#stopping.signal);
       if (this.#stopping.signal.aborted) return;
       this.#log.info({ warmup: this.#warmup }, 'warmed up');
       this.#timers = [

@@ -1,6 +1,8 @@
+import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import { crc32 } from 'node:zlib';
 import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -98,6 +100,30 @@ describe('SIGTERM', () => {
     expect(taken.flatMap((placed) => placed.fills).filter(({ sequence, index }) => !keys.has(`${sequence}.${index}`))).toEqual([]);
     // A refused order may not have been recorded: what was unreachable at most.
     expect(orders.length - taken.length).toBeLessThanOrEqual(refused.filter(({ code }) => code === 'HFT_CLIENT_UNREACHABLE').length);
+  });
+
+  it('a second time changes nothing: the drain goes on', async () => {
+    const engine = await spawnServing();
+    engine.kill('SIGTERM');
+    await expect.poll(async () => (await fetch(`${engine.opsUrl}/health`)).json(), { interval: 5 }).toMatchObject({ phase: 'draining' });
+    engine.kill('SIGTERM');
+    engine.kill('SIGINT');
+    expect(await engine.ended).toBe(0);
+    expect(existsSync(join(directory, 'data', 'journal.db-wal'))).toBe(false);
+  });
+
+  it('while the program is still being loaded ends it with 0 before it does anything', () => {
+    const preload = `import { registerHooks } from 'node:module';
+      registerHooks({ load(url, context, next) {
+        if (url.endsWith('/engine/service/engine.ts')) process.kill(process.pid, 'SIGTERM');
+        return next(url, context);
+      } });`;
+    const main = fileURLToPath(new URL('../main.ts', import.meta.url));
+    const hook = `data:text/javascript,${encodeURIComponent(preload)}`;
+    const arguments_ = ['--import', hook, main, '--data', join(directory, 'data'), '--host', '127.0.0.1', '--port', '0', '--ops-port', '0'];
+    const { status, signal, stdout, stderr } = spawnSync(process.execPath, arguments_, { encoding: 'utf8', timeout: 30_000 });
+    expect({ status, signal, stdout, stderr }).toEqual({ status: 0, signal: null, stdout: '', stderr: '' });
+    expect(existsSync(join(directory, 'data'))).toBe(false);
   });
 
   it('records the state hash, which the next start verifies', async () => {
