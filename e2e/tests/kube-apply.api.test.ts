@@ -191,7 +191,7 @@ describe('apply against a real API server', () => {
       'a Secret value',
       loose(resources.secrets),
       () => edit(loose(resources.secrets), { stringData: { token: 'changed' } }),
-      /^data\.token: /,
+      /^data\.token differs$/,
     ],
     [
       'a removed volume mount',
@@ -219,6 +219,44 @@ describe('apply against a real API server', () => {
     expect(new Set(await applyAll(applier))).toEqual(new Set(['unchanged']));
     expect(new Set(await applyAll(makeApplier()))).toEqual(new Set(['unchanged']));
     expect(proxy.writes()).toEqual([]);
+  });
+
+  it('says no value of a Secret, in reasons, logs and errors', async () => {
+    const lines: string[] = [];
+    const write = (fields: object, message: string): void => void lines.push(`${message} ${JSON.stringify(fields)}`);
+    const log = { debug: write, info: write, warn: write, error: write };
+    const secrets = loose(resources.secrets);
+    // Turns the server's answers into such that do not hold what was applied, as a webhook that rewrites Secrets would.
+    const meddling = loadClient({ kubeconfigPath: api.kubeconfigPath });
+    const patch = meddling.patch.bind(meddling);
+    let meddle = true;
+    meddling.patch = async (...call) => {
+      const answer = await patch(...call);
+      if (meddle) Object.assign(answer, { data: { token: base64('meddled') } });
+      return answer;
+    };
+    const base64 = (text: string): string => Buffer.from(text).toString('base64');
+    const applier = new Applier({ client: meddling, fieldManager: MANAGER, annotationPrefix: 'example.io', log });
+    const ref = { namespace: 'default', name: 'quiet' };
+    const desired = { metadata: ref, stringData: { token: 'hunter2' } };
+    const { object } = await applier.apply(secrets, desired, undefined);
+    expect(lines.join('\n')).toContain('data.token differs');
+    expect((await applier.apply(secrets, desired, object)).action).toBe('unchanged');
+
+    // What was accepted of the server covers no edit that comes later.
+    meddle = false;
+    const live = await someone.patch(secrets, ref, { stringData: { token: 'tampered' } }, { type: 'merge', fieldManager: 'kubectl-edit' });
+    const repaired = await applier.apply(secrets, desired, live);
+    expect(repaired).toMatchObject({ action: 'updated', reasons: ['data.token differs'], object: { data: { token: base64('hunter2') } } });
+
+    const refused = await applier.apply(secrets, { metadata: ref, data: { token: 'not base64!' } }, repaired.object).catch(String);
+    expect(refused).toContain('base64');
+    const said = [...lines, ...repaired.reasons, String(refused)].join('\n');
+    for (const value of ['hunter2', 'tampered', 'meddled', 'not base64!']) {
+      expect(said).not.toContain(value);
+      expect(said).not.toContain(base64(value));
+    }
+    await meddling.close();
   });
 
   it('leaves alone what is nobody’s business here: other labels, annotations, a restart', async () => {

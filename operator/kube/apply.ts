@@ -182,6 +182,8 @@ export class Applier {
     const all = differenceOf(manifest, live, hash, this.#options.fieldManager, this.hashAnnotation);
     const last = this.#written.get(id);
     if (!last || last.hash !== hash || last.object.metadata.uid !== live.metadata.uid) return all;
+    // Reasons about a Secret's data say no values, so an accepted one would also cover a later edit.
+    if (manifest['kind'] === 'Secret' && !sameJson(dataOf(live), dataOf(last.object))) return all;
     return {
       values: all.values.filter((reason) => !last.accepted.has(reason)),
       foreign: all.foreign.filter(({ reason }) => !last.accepted.has(reason)),
@@ -265,6 +267,10 @@ export class Applier {
     this.#total.inc({ kind: resource.kind, action });
     return { action, object, reasons };
   }
+}
+
+function dataOf(object: KubeObject): unknown {
+  return 'data' in object ? object.data : undefined;
 }
 
 function statusOf(object: KubeObject): unknown {

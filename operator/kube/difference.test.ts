@@ -205,6 +205,35 @@ describe('drift', () => {
   });
 });
 
+describe('the values of a Secret', () => {
+  const base64 = (text: string): string => Buffer.from(text).toString('base64');
+  const secret = (data: object | undefined): Record<string, unknown> => ({ kind: 'Secret', metadata: {}, type: 'Opaque', data });
+  const wanted = secret({ 'admin-token': base64('hunter2') });
+
+  it.each([
+    ['edited', secret({ 'admin-token': base64('tampered') }), ['data.admin-token differs']],
+    ['removed', secret({ other: base64('tampered') }), ['data.admin-token: absent']],
+    ['removed with all data', secret(undefined), ['data: absent']],
+    ['of another type', secret({ 'admin-token': [base64('tampered')] }), ['data.admin-token differs']],
+  ])('are in no reason when %s', (_name, live, reasons) => {
+    expect(drift(wanted, live)).toEqual(reasons);
+  });
+
+  it('are not in the reasons below stringData either, while other parts say what they hold', () => {
+    const live = { kind: 'Secret', metadata: {}, type: 'Other', stringData: { a: 'tampered' } };
+    expect(drift({ kind: 'Secret', metadata: {}, type: 'Opaque', stringData: { a: 'hunter2' } }, live)).toEqual([
+      'type: "Other", wanted "Opaque"',
+      'stringData.a differs',
+    ]);
+  });
+
+  it('are shown of a ConfigMap', () => {
+    expect(drift({ kind: 'ConfigMap', metadata: {}, data: { a: '1' } }, { kind: 'ConfigMap', metadata: {}, data: { a: '2' } })).toEqual([
+      'data.a: "2", wanted "1"',
+    ]);
+  });
+});
+
 describe('foreign fields', () => {
   const entry = (manager: string, fieldsV1: object, extra: object = {}): object => ({ manager, operation: 'Update', fieldsV1, ...extra });
   const find = (live: object, managedFields: object[], desired: Record<string, unknown> = DESIRED): string[] =>

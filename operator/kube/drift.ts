@@ -1,6 +1,8 @@
 /**
  * Does the live object still hold what was wanted? Every field that the manifest names must be there with its value; what it does not name is left to the server's
  * defaults (foreign.ts looks for what people added there). Lists that server-side apply merges by key are compared by key, others as a whole and in order.
+ *
+ * Reasons end in Events and logs, so those about a Secret's data never say a value.
  */
 import { brief, canonicalJson, isRecord } from './json.ts';
 import type { JsonRecord } from './json.ts';
@@ -59,14 +61,20 @@ interface Walk {
   readonly reasons: string[];
 }
 
+function isSecretData(walk: Walk, path: string): boolean {
+  return walk.kind === 'Secret' && /^(?:data|stringData)(?:\.|$)/.test(path);
+}
+
 function compare(walk: Walk, desired: unknown, live: unknown, path: string, field: string, parent: string): void {
   if (desired === undefined || desired === null) return;
   // The server leaves out empty values that were sent.
   if (live === undefined || live === null) {
-    if (!isZero(desired)) walk.reasons.push(`${path}: absent, wanted ${brief(desired)}`);
+    if (!isZero(desired)) walk.reasons.push(`${path}: absent${isSecretData(walk, path) ? '' : `, wanted ${brief(desired)}`}`);
     return;
   }
-  if (Array.isArray(desired) && Array.isArray(live)) compareLists(walk, desired, live, path, field);
+  if (isSecretData(walk, path) && !(isRecord(desired) && isRecord(live))) {
+    if (!sameJson(desired, live)) walk.reasons.push(`${path} differs`);
+  } else if (Array.isArray(desired) && Array.isArray(live)) compareLists(walk, desired, live, path, field);
   else if (isRecord(desired) && isRecord(live)) {
     for (const [key, value] of Object.entries(desired)) compare(walk, value, live[key], `${path}.${key}`, key, field);
   } else if (desired !== live) {
