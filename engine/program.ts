@@ -40,7 +40,7 @@ export async function main(stopping: AbortSignal): Promise<void> {
 async function run({ configFile, dataDirectory, host, port, opsPort, adminTokenFile }: Options): Promise<RunningEngine> {
   const config = configFile === undefined ? DEFAULT_CONFIG : loadConfig(configFile);
   const { token } = adminToken(adminTokenFile, dataDirectory);
-  return await runEngine({ config, dataDirectory, host, port, opsPort, adminToken: token, onFatal: end });
+  return await runEngine({ config, dataDirectory, host, port, opsPort, adminToken: token, onFatal: (cause) => end(cause, FAILED) });
 }
 
 function stopOnSignal(running: RunningEngine, stopping: AbortSignal): void {
@@ -57,7 +57,7 @@ function stopOnSignal(running: RunningEngine, stopping: AbortSignal): void {
 }
 
 /** Ends the process with the reason on standard error and in the termination log. Nothing is committed any more: what was acknowledged is durable. */
-function end(cause: unknown): never {
+function end(cause: unknown, status?: number): never {
   const refused =
     cause instanceof ConfigError || cause instanceof JournalError || cause instanceof StartRefusal || cause instanceof ListenError;
   const message = cause instanceof Error ? cause.message : String(cause);
@@ -70,7 +70,7 @@ function end(cause: unknown): never {
   process.stderr.write(
     refused ? `hft-engine: ${code}: ${message}\n` : `hft-engine: ${code}: ${cause instanceof Error ? (cause.stack ?? message) : message}\n`,
   );
-  process.exit(refused ? REFUSED : FAILED);
+  process.exit(status ?? (refused ? REFUSED : FAILED));
 }
 
 function announce({ engine, log, port, opsPort }: RunningEngine, { configFile, dataDirectory, adminTokenFile }: Options): void {

@@ -8,6 +8,7 @@ import { MatchingCore } from '../core/core.ts';
 import type { Book } from '../core/types.ts';
 import { SqliteJournal } from '../journal/sqlite-journal.ts';
 import type { JournalQueries } from '../journal/queries.ts';
+import type { JournalError } from '../journal/types.ts';
 import type { EngineStats } from '../telemetry/stats.ts';
 import { Accounts } from './accounts.ts';
 import { instrumentOf, newInstruments, refuseListing, rulesOf, type Instrument } from './instruments.ts';
@@ -87,7 +88,7 @@ export class Engine {
     return this.#phase === 'serving';
   }
 
-  /** Why orders are refused although the engine serves: the journal cannot be written. */
+  /** Why orders are refused although the engine serves: no room is left for the journal. */
   get blocked(): Error | undefined {
     return this.#blocked;
   }
@@ -143,7 +144,8 @@ export class Engine {
       observer: this.stats,
       lastTimestampMicros: recovery.lastTimestampMicros,
       nowMicros: () => Date.now() * 1000,
-      onFailure: (cause) => this.#rebuild(cause),
+      onFull: (cause) => this.#rebuild(cause),
+      onFatal: this.#onFatal,
     });
     this.#recovery = recovery;
     this.#market = {
@@ -156,9 +158,9 @@ export class Engine {
     this.#log.info({ recovery }, 'recovered');
   }
 
-  /** After a commit that failed: the books hold what the journal does not. They are made anew from it, then its writability is awaited. */
-  #rebuild(cause: Error): void {
-    this.#log.error({ err: cause }, 'the journal cannot be written: orders are refused, the books are rebuilt from it');
+  /** After a commit that found no room: the books hold what the journal does not. They are made anew from it, then room is awaited. */
+  #rebuild(cause: JournalError): void {
+    this.#log.error({ err: cause }, 'no room is left for the journal: orders are refused, the books are rebuilt from it');
     this.#blocked = cause;
     this.#phase = this.#phase === 'serving' ? 'recovering' : this.#phase;
     const journal = this.#openJournal();

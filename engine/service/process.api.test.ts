@@ -295,6 +295,45 @@ describe('a fault', () => {
   });
 });
 
+describe('a commit whose outcome is not known', () => {
+  it('ends the process with 1 and no answer; the next start recovers what is there', async () => {
+    // An fsync that fails after SQLite has put the whole transaction into the write-ahead log.
+    const preload = `import Database from '${import.meta.resolve('better-sqlite3')}';
+      let armed = false;
+      process.on('SIGUSR2', () => { armed = true; process.stdout.write('armed'); });
+      const { transaction } = Database.prototype;
+      Database.prototype.transaction = function (work) {
+        const real = transaction.call(this, work);
+        const immediate = (...values) => {
+          real.immediate(...values);
+          if (armed) throw new Database.SqliteError('disk I/O error', 'SQLITE_IOERR_FSYNC');
+        };
+        return Object.assign((...values) => real(...values), { immediate });
+      };`;
+    const engine = await spawnEngine({
+      dataDirectory: join(directory, 'data'),
+      environment: {
+        HFT_TERMINATION_LOG: terminationLog(),
+        NODE_OPTIONS: `--import "data:text/javascript,${encodeURIComponent(preload)}"`,
+      },
+    });
+    engines.push(engine);
+    await untilReady(engine.baseUrl);
+    const client = new OrderClient({ baseUrl: engine.baseUrl });
+    await client.place(ORDER);
+    engine.kill('SIGUSR2');
+    await expect.poll(() => engine.output()).toContain('armed');
+    const order = { ...ORDER, clientOrderId: 'unknown' };
+    await expect(client.place(order)).rejects.toMatchObject({ code: 'HFT_CLIENT_UNREACHABLE' });
+    await client.close();
+    expect(await engine.ended).toBe(1);
+    expect(JSON.parse(readFileSync(terminationLog(), 'utf8'))).toMatchObject({ code: 'HFT_JOURNAL_FAILED' });
+    const again = new OrderClient({ baseUrl: (await spawnServing()).baseUrl });
+    expect(await again.place(order)).toMatchObject({ repeated: true, order: { id: '2', status: 'open' } });
+    await again.close();
+  });
+});
+
 describe('kill -9', () => {
   it('loses no acknowledged order, fill or cancel, and repeats none', { timeout: 300_000 }, async () => {
     const proof = await proveKill({ rounds: 20, seed: 20_261_123, maxFlowMs: 200 });

@@ -25,7 +25,8 @@ let directory: string;
 let durable: SqliteJournal;
 let core: MatchingCore;
 let appended: JournalBatch[];
-let failures: Error[];
+let full: Error[];
+let fatal: Error[];
 let gate: { fault: Error | undefined; hold: Promise<void> | undefined };
 let nowMicros: number;
 let sequencer: Sequencer;
@@ -35,7 +36,8 @@ beforeEach(() => {
   durable = SqliteJournal.open(directory, 'memory');
   durable.addInstruments([{ id: 0, symbol: 'A', tickSize: '1', lotSize: '1' }]);
   appended = [];
-  failures = [];
+  full = [];
+  fatal = [];
   gate = { fault: undefined, hold: undefined };
   nowMicros = 1000;
   core = new MatchingCore();
@@ -60,7 +62,8 @@ beforeEach(() => {
     observer: { matched: () => undefined, committed: () => undefined },
     lastTimestampMicros: 0,
     nowMicros: () => nowMicros,
-    onFailure: (cause) => failures.push(cause),
+    onFull: (cause) => full.push(cause),
+    onFatal: (cause) => fatal.push(cause),
   });
 });
 afterEach(() => {
@@ -95,7 +98,7 @@ describe('Sequencer', () => {
     expect(appended.map(({ entries }) => entries.length)).toEqual([1, 3]);
   });
 
-  it('refuses everything from a failed commit on and leaves the journal right', async () => {
+  it('refuses everything from a commit without room on and leaves the journal right', async () => {
     await sequencer.place(request(SELL, 5));
     gate.fault = new JournalError('HFT_JOURNAL_FULL', 'no room');
     const outcomes = await Promise.allSettled([
@@ -107,7 +110,7 @@ describe('Sequencer', () => {
     expect(outcomes.map((outcome) => (outcome.status === 'rejected' ? outcome.reason.code : 'taken'))).toEqual(
       Array.from({ length: 4 }, () => 'HFT_JOURNAL_FULL'),
     );
-    expect(failures).toEqual([gate.fault]);
+    expect({ full, fatal }).toEqual({ full: [gate.fault], fatal: [] });
     gate.fault = undefined;
     await expect(sequencer.place(request(BUY, 1))).rejects.toMatchObject({ code: 'HFT_JOURNAL_FULL', status: 503 });
     const rebuilt = new MatchingCore();
@@ -115,6 +118,22 @@ describe('Sequencer', () => {
     expect(await replay(rebuilt, durable, new AbortController().signal)).toMatchObject({ sequence: 1, commands: 1 });
     expect(rebuilt.openOrders).toBe(1);
   });
+
+  it.each(['HFT_JOURNAL_FAILED', 'HFT_JOURNAL_FENCED', 'HFT_JOURNAL_DIVERGED'] as const)(
+    'neither acknowledges nor refuses a commit whose outcome is not known: %s',
+    async (code) => {
+      gate.fault = new JournalError(code, 'who knows');
+      const answered: string[] = [];
+      const told = (): void => void answered.push('an answer');
+      void sequencer.place(request(BUY, 1)).then(told, told);
+      await expect.poll(() => fatal).toEqual([gate.fault]);
+      await new Promise(setImmediate);
+      expect({ full, answered }).toEqual({ full: [], answered: [] });
+      // What comes later was never matched: that is known.
+      await expect(sequencer.place(request(BUY, 1))).rejects.toMatchObject({ code: 'HFT_JOURNAL_FAILED', status: 503 });
+      await expect(sequencer.settled()).rejects.toMatchObject({ code: 'HFT_JOURNAL_FAILED' });
+    },
+  );
 
   it('never lets time run backwards', async () => {
     await sequencer.place(request(BUY, 1));

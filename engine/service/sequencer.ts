@@ -2,8 +2,10 @@
  * The single writer. Commands are checked, sequenced and matched as they arrive; those of one event-loop tick share one group commit, and each
  * is answered only when that is durable. While a commit is under way the next batch gathers, so batches grow with the load by themselves.
  *
- * Matching runs ahead of the journal by one batch at most. When a commit fails, every command of that batch and of the one that gathers is
- * refused, and the books are wrong until they are rebuilt from the journal: `onFailure` must do that, and this sequencer refuses until then.
+ * Matching runs ahead of the journal by one batch at most. When a commit finds no room, nothing of it was written: every command of that
+ * batch and of the one that gathers is refused, and the books are wrong until they are rebuilt from the journal: `onFull` must do that, and
+ * this sequencer refuses until then. After any other failure nobody knows whether the batch will be there after a restart (an fsync that
+ * fails leaves its commit record in the write-ahead log): it is neither acknowledged nor refused, and `onFatal` must end the process.
  */
 import {
   CANCEL_ORDER,
@@ -18,7 +20,7 @@ import {
   type Core,
   type NewOrder,
 } from '../core/types.ts';
-import type { FillRecord, Journal, JournalError, OrderRecord } from '../journal/types.ts';
+import { JournalError, type FillRecord, type Journal, type OrderRecord } from '../journal/types.ts';
 import type { JournalQueries } from '../journal/queries.ts';
 import type { Accounts } from './accounts.ts';
 import { BatchSink, emptyBatch, type Batch, type MutableOrder } from './batch.ts';
@@ -50,7 +52,8 @@ export class Sequencer {
   readonly #accounts: Accounts;
   readonly #observer: SequencerObserver;
   readonly #nowMicros: () => number;
-  readonly #onFailure: (cause: JournalError | Error) => void;
+  readonly #onFull: (cause: JournalError) => void;
+  readonly #onFatal: (cause: Error) => void;
   #batch = emptyBatch();
   #committing: Batch | undefined;
   #scheduled = false;
@@ -68,7 +71,8 @@ export class Sequencer {
     /** Timestamp of the last recovered command: time never runs backwards over a restart. */
     lastTimestampMicros: number;
     nowMicros: () => number;
-    onFailure: (cause: Error) => void;
+    onFull: (cause: JournalError) => void;
+    onFatal: (cause: Error) => void;
   }) {
     this.#core = parts.core;
     this.#journal = parts.journal;
@@ -77,7 +81,8 @@ export class Sequencer {
     this.#observer = parts.observer;
     this.#lastMicros = parts.lastTimestampMicros;
     this.#nowMicros = parts.nowMicros;
-    this.#onFailure = parts.onFailure;
+    this.#onFull = parts.onFull;
+    this.#onFatal = parts.onFatal;
   }
 
   /** Checks, matches and records an order; resolves when it is durable. Throws Problem when it is refused. */
@@ -139,6 +144,7 @@ export class Sequencer {
 
   /** Resolves when everything that was matched before the call is durable; rejects when it could not be made so. */
   async settled(): Promise<void> {
+    this.#refuseWhenFailed();
     if (this.#batch.entries.length > 0) await this.#batch.done.promise;
     else if (this.#committing !== undefined) await this.#committing.done.promise;
   }
@@ -209,13 +215,17 @@ export class Sequencer {
 
   #fail(cause: Error, batch: Batch): void {
     this.#failure = cause;
+    if (!(cause instanceof JournalError) || cause.code !== 'HFT_JOURNAL_FULL') {
+      this.#onFatal(cause);
+      return;
+    }
     this.#committing = undefined;
     const gathered = this.#batch;
     this.#batch = emptyBatch();
     const problem = journalProblem(cause);
     batch.done.reject(problem);
     gathered.done.reject(problem);
-    this.#onFailure(cause);
+    this.#onFull(cause);
   }
 }
 
@@ -232,7 +242,7 @@ export function journalProblem(cause: Error): Problem {
     full ? 'HFT_JOURNAL_FULL' : 'HFT_JOURNAL_FAILED',
     full
       ? 'no room is left for the journal: orders are refused until there is'
-      : 'the journal cannot be written: orders are refused until it can',
+      : 'a commit failed and its outcome is not known: the engine stops, and recovers what is there',
     { retryAfterMs: 1000 },
   );
 }
