@@ -61,15 +61,21 @@ async function run(options: OperatorOptions): Promise<void> {
     onStartedLeading: async (term) => {
       await caches.whenSynced(term);
       if (term.aborted) return;
+      reconciler.startTerm();
       controller = new Controller({
         name: 'hftengine',
-        reconcile: (key, signal) => reconciler.reconcile(key, signal),
+        reconcile: (key, signal) => reconciler.reconcile(key, AbortSignal.any([signal, term])),
         maxConcurrent: options.workers,
         registry,
         log,
       });
       for (const engine of caches.engines.list()) controller.enqueue(keyOf(engine));
       controller.start();
+    },
+    // A process without the Lease must not write another byte: reconciles are cut off, not drained, and only then is the Lease given away.
+    onStoppedLeading: async () => {
+      await controller?.stop({ drainTimeoutMs: 0 });
+      controller = undefined;
     },
   });
   health.addHealthz('lease', () => elector.health());
@@ -81,12 +87,7 @@ async function run(options: OperatorOptions): Promise<void> {
   log.info({ port, namespace: options.watchNamespace ?? 'all' }, 'hft-operator is up');
 
   caches.start(stopping.signal);
-  while (!stopping.signal.aborted) {
-    await elector.run(stopping.signal);
-    // A process without the Lease must not write another byte: reconciles are cut off, not drained.
-    await controller?.stop({ drainTimeoutMs: 0 });
-    controller = undefined;
-  }
+  while (!stopping.signal.aborted) await elector.run(stopping.signal);
   await events.stop();
   await health.close();
   await client.close();

@@ -32,10 +32,12 @@ function lies(engine: EngineObject): string[] {
   if ((status?.observedGeneration ?? 0) > (metadata.generation ?? 0)) found.push('speaks of a generation that does not exist');
   if (ready?.status === 'True' && ready.observedGeneration !== status?.observedGeneration)
     found.push('Ready speaks of another generation than the status');
-  if (ready?.status === 'True' && progressing?.status === 'True') found.push('Ready and still Progressing');
-  if (ready?.status === 'True' && status?.plan?.class === 'restart') found.push('Ready with a restart ahead');
+  const asking = progressing?.reason === 'AskingEngine';
+  if (ready?.status === 'True' && progressing?.status === 'True' && !asking) found.push('Ready and still Progressing');
+  if (ready?.status === 'True' && status?.plan?.class === 'restart' && !asking) found.push('Ready with a restart ahead');
   if (
     ready?.status === 'True' &&
+    !asking &&
     condition(engine, 'Degraded')?.reason !== 'ConfigRefused' &&
     status?.configHash !== status?.desiredConfigHash
   )

@@ -1,11 +1,12 @@
 /** Step four of a reconcile: make the cluster hold what the plan says. Writes only what differs. */
 import type { HFTEngine } from '../../crds/hftengine.ts';
-import { ENGINE_LABEL, SERVING_GATE } from '../../charts/names.ts';
+import { SERVING_GATE } from '../../charts/names.ts';
 import type { Applier } from '../kube/apply.ts';
 import type { KubeClient } from '../kube/client.ts';
 import { isKubeError } from '../kube/errors.ts';
 import { resources, type KubeObject, type Live } from '../kube/resource.ts';
 import type { Caches } from './caches.ts';
+import { ownershipOf } from './ownership.ts';
 import { gateCondition } from './pods.ts';
 import type { ReconcilePlan } from './plan.ts';
 import { childResource } from './resource.ts';
@@ -23,55 +24,70 @@ export interface Written {
   reasons: readonly string[];
 }
 
-/** An object could not be brought to what the plan says; the message names it and what to do. */
+/** Objects could not be brought to what the plan says; the message names them and what to do. */
 export class ApplyError extends Error {
   override readonly name = 'ApplyError';
 }
 
-/** Applies the objects in order. Throws {@link ApplyError} for one that the API server refuses, KubeError when it does not answer. */
-export async function applyObjects(
-  { client, caches, applier }: ApplyDeps,
-  engine: HFTEngine,
-  objects: ReconcilePlan['objects'],
-  signal: AbortSignal,
-): Promise<Written[]> {
-  const written: Written[] = [];
-  for (const desired of objects) {
-    const resource = childResource(desired.kind);
-    const ref = { name: desired.metadata.name, namespace: engine.metadata.namespace };
-    const cached = caches.childrenOf(resource.kind, engine.metadata).find(({ metadata }) => metadata.name === ref.name);
-    // What the cache does not show may be new, may have lost its labels by hand, or may be somebody else's: only the API server can tell.
-    const live = cached ?? (await client.find(resource, ref, { signal }));
-    if (live !== undefined && !isOurs(live, engine)) {
-      throw new ApplyError(
-        `${resource.kind} ${ref.name} exists and belongs to somebody else: rename or delete it, or rename the HFTEngine; the operator does not take over what it did not make`,
-      );
-    }
-    try {
-      const result = await applier.apply(resource, desired, live, { signal });
-      if (result.action !== 'unchanged') written.push({ object: result.object, action: result.action, reasons: result.reasons });
-    } catch (error) {
-      if (isKubeError(error, 'invalid') || isKubeError(error, 'forbidden')) {
-        throw new ApplyError(`the API server refuses ${resource.kind} ${ref.name}: ${error.message}`, { cause: error });
-      }
-      throw error;
-    }
-  }
-  return written;
+/** Children of a deleted HFTEngine of the same name are still being collected: nothing is wrong, it takes a moment. */
+export class WaitingForCollection extends Error {
+  override readonly name = 'WaitingForCollection';
 }
 
-/** Whether a child was made for this HFTEngine: owned by it, or, for the volume claim that outlives it, labelled with its name. */
-function isOurs(live: Live<KubeObject>, engine: HFTEngine): boolean {
-  if (live.kind === 'PersistentVolumeClaim' || live.metadata.name.endsWith('-journal')) {
-    const label = live.metadata.labels?.[ENGINE_LABEL];
-    return label === engine.metadata.name;
+/**
+ * Applies the objects in order. One that is refused does not keep the others from being applied. Throws at the end: {@link ApplyError} for what
+ * the API server refuses, {@link WaitingForCollection}; and at once KubeError when the API server does not answer.
+ */
+export async function applyObjects(
+  deps: ApplyDeps,
+  engine: HFTEngine,
+  objects: ReconcilePlan['objects'],
+  onWritten: (written: Written) => void,
+  signal: AbortSignal,
+): Promise<void> {
+  const refusals: string[] = [];
+  let waiting: WaitingForCollection | undefined;
+  for (const desired of objects) {
+    try {
+      const written = await applyObject(deps, engine, desired, signal);
+      if (written !== undefined) onWritten(written);
+    } catch (error) {
+      if (error instanceof WaitingForCollection) waiting = error;
+      else if (error instanceof ApplyError) refusals.push(error.message);
+      else throw error;
+    }
   }
-  const owners = live.metadata.ownerReferences ?? [];
-  // A child whose owner reference was removed by hand still carries the label; a child of a deleted namesake has that one's uid.
-  return (
-    owners.some(({ uid }) => uid === engine.metadata.uid) ||
-    (owners.length === 0 && live.metadata.labels?.[ENGINE_LABEL] === engine.metadata.name)
-  );
+  if (refusals.length > 0) throw new ApplyError(refusals.join('; '));
+  if (waiting !== undefined) throw waiting;
+}
+
+async function applyObject(
+  { client, caches, applier }: ApplyDeps,
+  engine: HFTEngine,
+  desired: KubeObject,
+  signal: AbortSignal,
+): Promise<Written | undefined> {
+  const resource = childResource(desired.kind);
+  const ref = { name: desired.metadata.name, namespace: engine.metadata.namespace };
+  const cached = caches.childrenOf(resource.kind, engine.metadata).find(({ metadata }) => metadata.name === ref.name);
+  // What the cache does not show may be new, may have lost its labels by hand, or may be somebody else's: only the API server can tell.
+  const live = cached ?? (await client.find(resource, ref, { signal }));
+  const ownership = live === undefined ? 'ours' : ownershipOf(live, engine, resource.kind);
+  if (ownership === 'former') throw new WaitingForCollection(`${resource.kind} ${ref.name} of a deleted HFTEngine is being collected`);
+  if (ownership === 'foreign') {
+    throw new ApplyError(
+      `${resource.kind} ${ref.name} exists and belongs to somebody else: rename or delete it, or rename the HFTEngine; the operator does not take over what it did not make`,
+    );
+  }
+  try {
+    const { action, object, reasons } = await applier.apply(resource, desired, live, { signal });
+    return action === 'unchanged' ? undefined : { object, action, reasons };
+  } catch (error) {
+    if (isKubeError(error, 'invalid') || isKubeError(error, 'forbidden')) {
+      throw new ApplyError(`the API server refuses ${resource.kind} ${ref.name}: ${error.message}`, { cause: error });
+    }
+    throw error;
+  }
 }
 
 export async function setGates({ applier }: ApplyDeps, gates: ReconcilePlan['gates'], now: Date, signal: AbortSignal): Promise<void> {

@@ -17,6 +17,12 @@ export interface CachesOptions {
   onChange: (key: string) => void;
 }
 
+/** What of an HFTEngine others write: its spec (as generation), and the metadata that the operator reads. */
+function essenceOf({ metadata }: KubeObject): string {
+  const { generation, deletionTimestamp, finalizers, annotations } = metadata;
+  return JSON.stringify([generation, deletionTimestamp, finalizers, annotations]);
+}
+
 /** What all reflectors share, whatever they watch. */
 type Watch = Pick<Reflector<KubeObject>, 'start' | 'whenSynced' | 'synced' | 'health'>;
 
@@ -45,7 +51,11 @@ export class Caches {
     const onEngine = (engine: Live<RawHFTEngine>): void => onChange(keyOf(engine));
     // What failed while a watch was deaf waits out a back-off as long as the outage: look at every engine now.
     const recovered = (): void => this.engines.list().forEach(onEngine);
-    this.engines.on({ added: onEngine, updated: onEngine, deleted: onEngine, recovered });
+    // The status is our own writing: an engine that trades changes it all the time, and hearing ourselves would never end.
+    const updated = (engine: Live<RawHFTEngine>, old: Live<RawHFTEngine>): void => {
+      if (essenceOf(engine) !== essenceOf(old)) onEngine(engine);
+    };
+    this.engines.on({ added: onEngine, updated, deleted: onEngine, recovered });
     const onChild = (child: KubeObject): void => {
       const key = ownerKey(child);
       if (key !== undefined) onChange(key);

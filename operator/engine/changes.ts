@@ -11,9 +11,15 @@ import { revisionOfTemplate, templateOf } from './revision.ts';
 import type { ConfigMap, Deployment } from './resource.ts';
 
 export type Change = Plan['changes'][number];
+/** Bounds of the CRD on `status.plan`. */
 const MAX_CHANGES = 64;
+const MAX_REASON_LENGTH = 1024;
 
-function configHashOfTemplate(deployment: KubeObject | undefined): string | undefined {
+export function clip(reason: string): string {
+  return reason.length > MAX_REASON_LENGTH ? `${reason.slice(0, MAX_REASON_LENGTH - 1)}…` : reason;
+}
+
+export function configHashOfTemplate(deployment: KubeObject | undefined): string | undefined {
   return templateOf(deployment)?.metadata?.annotations?.[CONFIG_HASH_ANNOTATION];
 }
 
@@ -27,7 +33,7 @@ export function changesOf(
   if (live === undefined) return [{ class: 'create', field: 'spec', reason: 'there is no engine yet' }];
   if (revisionOfTemplate(live) === revisionOfTemplate(wanted)) return [];
   const changes: Change[] = [];
-  const restart = (field: string, reason: string): void => void changes.push({ class: 'restart', field, reason });
+  const restart = (field: string, reason: string): void => void changes.push({ class: 'restart', field, reason: clip(reason) });
   const before = templateOf(live)?.spec?.containers?.[0];
   const after = templateOf(wanted)?.spec?.containers?.[0];
   if (before?.image !== after?.image)

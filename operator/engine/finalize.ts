@@ -3,29 +3,35 @@
  * finalizer is taken off and Kubernetes collects the other children. The volume stays unless `deletionPolicy: Delete`.
  */
 import type { HFTEngine } from '../../crds/hftengine.ts';
-import { DRAIN_FINALIZER } from '../../charts/names.ts';
+import { DRAIN_FINALIZER, ENGINE_LABEL, engineNames } from '../../charts/names.ts';
 import { isKubeError } from '../kube/errors.ts';
 import { resources } from '../kube/resource.ts';
 import type { ApplyDeps } from './apply.ts';
+import { ownershipOf } from './ownership.ts';
 import { isOver } from './pods.ts';
 import { hftEngines } from './resource.ts';
 
-/** What is still in the way of the deletion; undefined once the resource may go. */
-export async function finalize(
-  { caches, applier, client }: ApplyDeps,
-  engine: HFTEngine,
-  signal: AbortSignal,
-): Promise<string | undefined> {
-  const ref = { name: engine.metadata.name, namespace: engine.metadata.namespace };
-  for (const deployment of caches.childrenOf('Deployment', ref)) {
-    if (deployment.metadata.deletionTimestamp === undefined)
+/** What is still in the way of the deletion; undefined once the resource may go. Reads from the API server: a cache may not show what was made a moment ago. */
+export async function finalize({ applier, client }: ApplyDeps, engine: HFTEngine, signal: AbortSignal): Promise<string | undefined> {
+  const { name, namespace } = engine.metadata;
+  const names = engineNames(name);
+  const deployment = await client.find(resources.deployments, { name: names.deployment, namespace }, { signal });
+  if (deployment !== undefined && ownershipOf(deployment, engine, 'Deployment') === 'ours') {
+    if (deployment.metadata.deletionTimestamp === undefined) {
       await applier.remove(resources.deployments, deployment, { signal, propagationPolicy: 'Background' });
+    }
   }
-  const pods = caches.podsOf(ref).filter((pod) => !isOver(pod));
+  const { items } = await client.list(resources.pods, { namespace, labelSelector: `${ENGINE_LABEL}=${name}`, signal });
+  const pods = items.filter((pod) => !isOver(pod));
   if (pods.length > 0) return `draining ${pods.map(({ metadata }) => metadata.name).join(', ')}`;
   if (engine.spec.deletionPolicy === 'Delete') {
-    for (const claim of caches.childrenOf('PersistentVolumeClaim', ref)) {
-      if (claim.metadata.deletionTimestamp === undefined) await applier.remove(resources.persistentVolumeClaims, claim, { signal });
+    const claim = await client.find(resources.persistentVolumeClaims, { name: names.journalClaim, namespace }, { signal });
+    if (
+      claim !== undefined &&
+      ownershipOf(claim, engine, 'PersistentVolumeClaim') === 'ours' &&
+      claim.metadata.deletionTimestamp === undefined
+    ) {
+      await applier.remove(resources.persistentVolumeClaims, claim, { signal });
     }
   }
   await setFinalizer({ client }, engine, false, signal);

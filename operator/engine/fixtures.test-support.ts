@@ -4,14 +4,15 @@ import { SERVING_GATE, engineLabels } from '../../charts/names.ts';
 import { configHash, engineConfigOf } from '../../crds/engine-config.ts';
 import { hftEngineSchema, type HFTEngine, type HFTEngineSpecInput, type HFTEngineStatus } from '../../crds/hftengine.ts';
 import { heapFlagsOf } from './pods.ts';
-import { plan } from './plan.ts';
+import { plan, type ReconcilePlan } from './plan.ts';
 import type { Observed } from './observed.ts';
 import type { ConfigMap, Deployment, Pod } from './resource.ts';
 import { templateOf } from './revision.ts';
+import { wantedOf, type Wanted } from './wanted.ts';
 
 export const NOW = new Date('2026-01-02T03:04:05.000Z');
-export const TOKEN = 'token-token-token-token-token-token';
-export const OPERATOR_NAMESPACE = 'hft-system';
+const TOKEN = 'token-token-token-token-token-token';
+const OPERATOR_NAMESPACE = 'hft-system';
 
 export function engineWith(
   spec: Partial<HFTEngineSpecInput> = {},
@@ -37,9 +38,17 @@ export function observedWith(more: Partial<Observed> = {}): Observed {
   return { now: NOW, adminToken: TOKEN, configMaps: [], pods: [], ...more };
 }
 
+export function wantedFor(engine: HFTEngine): Wanted {
+  return wantedOf({ engine, spec: engine.spec, adminToken: TOKEN, operatorNamespace: OPERATOR_NAMESPACE });
+}
+
+export function planOf(engine: HFTEngine, observed: Observed): ReconcilePlan {
+  return plan({ engine, observed, wanted: wantedFor(engine), operatorNamespace: OPERATOR_NAMESPACE });
+}
+
 /** The live objects that a cluster would hold after `engine` was applied. */
 export function liveObjects(engine: HFTEngine): { deployment: Deployment; configMaps: ConfigMap[] } {
-  const { objects } = plan(engine, observedWith(), OPERATOR_NAMESPACE);
+  const { objects } = planOf(engine, observedWith());
   const live = (kind: string) =>
     objects
       .filter((object) => object.kind === kind)

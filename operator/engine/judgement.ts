@@ -17,5 +17,8 @@ export interface Judgement {
   changes: readonly Change[];
   /** Why a change is not rolled out while the old revision runs on. */
   refusal: { reason: 'ConfigRefused' | 'JournalClaimDeleting'; message: string } | undefined;
+  /** Whether what runs is kept: a change was refused, or the engine has not said yet. */
+  held: boolean;
+  /** Those that are not over. */
   pods: readonly JudgedPod[];
 }

@@ -21,8 +21,8 @@ export interface Observed {
   /** The claim of the journal's volume. */
   claim?: Live<KubeObject>;
   pods: readonly ObservedPod[];
-  /** What the running engine said to the wanted configuration; absent when it was not asked or did not answer. */
-  check?: ConfigCheck;
+  /** What the running engine said to the wanted configuration; absent when there was none to ask or nothing to ask about. */
+  check?: ConfigCheck | 'unanswered';
   /** The last failure to apply objects at this generation, if it still stands. */
   applyFailure?: string;
 }

@@ -6,12 +6,13 @@ import {
   liveObjects,
   NOW,
   observedWith,
-  OPERATOR_NAMESPACE,
+  planOf,
   podOf,
+  wantedFor,
   type PodOptions,
 } from './fixtures.test-support.ts';
 import type { Observed } from './observed.ts';
-import { needsCheck, plan } from './plan.ts';
+import { needsCheck } from './plan.ts';
 
 const conditionOf = (status: HFTEngineStatus, type: string) => {
   const found = status.conditions?.find((condition) => condition.type === type);
@@ -19,7 +20,10 @@ const conditionOf = (status: HFTEngineStatus, type: string) => {
 };
 const messageOf = (status: HFTEngineStatus, type: string): string =>
   status.conditions?.find((condition) => condition.type === type)?.message ?? '';
-const planned = (engine = engineWith(), observed: Partial<Observed> = {}) => plan(engine, observedWith(observed), OPERATOR_NAMESPACE);
+const planned = (engine = engineWith(), observed: Partial<Observed> = {}) => planOf(engine, observedWith(observed));
+
+/** What decides which pod runs with which configuration. */
+const isOfPod = ({ kind }: { kind?: string }): boolean => kind === 'Deployment' || kind === 'ConfigMap';
 
 const VERIFIED = `container 0123456789ab recovered and runs configuration `;
 
@@ -203,8 +207,7 @@ describe('a change', () => {
       { instruments: [{ symbol: 'ETH-USD', tickSize: '0.01', lotSize: '0.01' }] },
       { check: refused },
     );
-    expect(objects.map(({ kind }) => kind)).not.toContain('Deployment');
-    expect(objects.map(({ kind }) => kind)).not.toContain('ConfigMap');
+    expect(objects.filter(isOfPod)).toEqual(planOf(before, observedWith()).objects.filter(isOfPod));
     expect(prune).toEqual([]);
     expect(status.plan?.class).toBe('refused');
     expect(conditionOf(status, 'Ready')).toBe('True Serving');
@@ -212,6 +215,42 @@ describe('a change', () => {
     expect(messageOf(status, 'Degraded')).toContain('BTC-USD has 3 open orders');
     expect(conditionOf(status, 'Progressing')).toBe('False ConfigRefused');
     expect(conditionOf(status, 'ConfigApplied')).toBe('False Refused');
+  });
+
+  const toEth: Partial<HFTEngineSpecInput> = { instruments: [{ symbol: 'ETH-USD', tickSize: '0.01', lotSize: '0.01' }] };
+  const refusedBefore = {
+    type: 'Degraded',
+    status: 'True',
+    reason: 'ConfigRefused',
+    message: 'HFT_X: 3 open orders',
+    lastTransitionTime: NOW.toISOString(),
+  } as const;
+  test.each<[string, Partial<Observed>]>([
+    ['does not answer the check', { check: 'unanswered' }],
+    ['restarts', { pods: [{ pod: podOf(live.deployment) }] }],
+    ['is gone', { pods: [] }],
+    ['is gone and its Deployment with it', { pods: [], deployment: undefined }],
+  ])('that was refused is not rolled out because the engine %s', (_name, seen) => {
+    const status = {
+      observedGeneration: 2,
+      sequence: 40,
+      configHash: answerOf(before).status.configHash,
+      conditions: [{ ...refusedBefore, observedGeneration: 2 }],
+    };
+    const result = planned(engineWith(toEth, { generation: 2, status }), { ...live, pods: [servingPod], ...seen });
+    expect(result.objects.filter(isOfPod)).toEqual(planOf(before, observedWith()).objects.filter(isOfPod));
+    expect(conditionOf(result.status, 'Degraded')).toBe('True ConfigRefused');
+    // The next spec is judged anew.
+    const next = planned(engineWith({ ...toEth, risk: { killSwitch: true } }, { generation: 3, status }), { ...live, pods: [] });
+    expect(conditionOf(next.status, 'Degraded')).toBe('False AsExpected');
+  });
+
+  test('that the engine has not judged yet waits for its answer', () => {
+    const { status, objects } = change(toEth, { check: 'unanswered' });
+    expect(objects.filter(isOfPod)).toEqual(planOf(before, observedWith()).objects.filter(isOfPod));
+    expect(conditionOf(status, 'Progressing')).toBe('True AskingEngine');
+    expect(conditionOf(status, 'Ready')).toBe('True Serving');
+    expect(conditionOf(status, 'Degraded')).toBe('False AsExpected');
   });
 
   test('is held back while the claim of the journal is being deleted: a restart would lose it', () => {
@@ -224,7 +263,7 @@ describe('a change', () => {
     };
     const claim = { apiVersion: 'v1', kind: 'PersistentVolumeClaim', metadata };
     const { status, objects } = change({ risk: { killSwitch: true } }, { claim });
-    expect(objects.map(({ kind }) => kind)).not.toContain('Deployment');
+    expect(objects.filter(isOfPod)).toEqual(planOf(before, observedWith()).objects.filter(isOfPod));
     expect(conditionOf(status, 'Ready')).toBe('True Serving');
     expect(conditionOf(status, 'Degraded')).toBe('True JournalClaimDeleting');
     expect(messageOf(status, 'Degraded')).toContain('Retain');
@@ -234,8 +273,8 @@ describe('a change', () => {
   });
 
   test('the running engine is asked only when the pod template would change', () => {
-    expect(needsCheck(before, { ...live, adminToken: 'x'.repeat(32) })).toBe(false);
-    expect(needsCheck(engineWith({ risk: { killSwitch: true } }), { ...live, adminToken: 'x'.repeat(32) })).toBe(true);
+    expect(needsCheck(wantedFor(before), live.deployment)).toBe(false);
+    expect(needsCheck(wantedFor(engineWith({ risk: { killSwitch: true } })), live.deployment)).toBe(true);
   });
 
   test('configurations that no pod uses are pruned once the new one serves, and not before', () => {
@@ -257,7 +296,48 @@ describe('a change', () => {
   });
 });
 
+describe('pods that are over', () => {
+  test('are neither shown nor keep old configurations', () => {
+    const engine = engineWith();
+    const live = liveObjects(engine);
+    const evicted = podOf(live.deployment, { name: 'demo-engine-evicted' });
+    const over = { ...evicted, status: { ...evicted.status, phase: 'Failed' } };
+    const { status, gates } = planned(engine, {
+      ...live,
+      pods: [{ pod: over }, { pod: podOf(live.deployment, { ready: true }), answer: answerOf(engine) }],
+    });
+    expect(status.engines?.map(({ pod }) => pod)).toEqual(['demo-engine-abc']);
+    expect(gates).toHaveLength(1);
+  });
+});
+
 describe('trouble', () => {
+  test('a Deployment that cannot make its pod', () => {
+    const engine = engineWith();
+    const live = liveObjects(engine);
+    const conditions = [{ type: 'ReplicaFailure', status: 'True', reason: 'FailedCreate', message: 'exceeded quota: small' }];
+    const { status } = planned(engine, { ...live, deployment: { ...live.deployment, status: { conditions } } });
+    expect(conditionOf(status, 'Degraded')).toBe('True FailedCreate');
+    expect(messageOf(status, 'Degraded')).toContain('exceeded quota');
+  });
+
+  test('in a crash loop does not come and go with every restart', () => {
+    const loop = {
+      lastState: { terminated: { exitCode: 1, message: 'HFT_BROKEN' } },
+      answer: answerOf(engineWith(), { phase: 'recovering' }),
+    };
+    expect(conditionOf(running({ ...loop, state: { running: {} } }).status, 'Degraded')).toBe('True EngineFailed');
+    expect(conditionOf(running({ ...loop, state: { running: {} }, ready: true, answer: answerOf(engineWith()) }).status, 'Degraded')).toBe(
+      'False AsExpected',
+    );
+  });
+
+  test('two long images still make a status that the CRD takes', () => {
+    const before = engineWith({ image: `a${'x'.repeat(511)}` });
+    const { status } = planned(engineWith({ image: `b${'x'.repeat(511)}` }), liveObjects(before));
+    expect(status.plan?.changes[0]?.reason.length).toBeLessThanOrEqual(1024);
+  });
+
   const ended = (message: string, extra = {}) => ({ terminated: { exitCode: 1, message, ...extra } });
   test.each<[string, PodOptions, string, string]>([
     [

@@ -4,17 +4,19 @@
  */
 import { configHash, engineConfigOf, type EngineConfig } from '../../crds/engine-config.ts';
 import { GROUP, type HFTEngine, type HFTEngineStatus } from '../../crds/hftengine.ts';
-import { engineObjects } from '../../charts/engine.ts';
 import { configMapName } from '../../charts/names.ts';
+import type { Condition } from '../kube/conditions.ts';
 import type { KubeObject } from '../kube/resource.ts';
-import { changesOf, type Change } from './changes.ts';
+import { changesOf, clip, configHashOfTemplate, type Change } from './changes.ts';
 import { decideGate, type GateDecision } from './gate.ts';
 import type { JudgedPod, Judgement } from './judgement.ts';
 import type { Observed, ObservedPod } from './observed.ts';
 import { isOver, isTerminating } from './pods.ts';
-import type { ConfigMap, Pod } from './resource.ts';
-import { revisionOfPod, revisionOfTemplate, withRevision } from './revision.ts';
+import { ownershipOf } from './ownership.ts';
+import type { ConfigMap, Deployment, Pod } from './resource.ts';
+import { revisionOfPod, revisionOfTemplate } from './revision.ts';
 import { statusOf } from './status.ts';
+import { acceptedSpec, wantedOf, type Wanted } from './wanted.ts';
 
 /** Annotation of the HFTEngine by which a person accepts that the journal ends at exactly this sequence. */
 const ACCEPT_SEQUENCE_ANNOTATION = `${GROUP}/accept-sequence`;
@@ -30,49 +32,60 @@ export interface ReconcilePlan {
   requeueAfterMs: number;
 }
 
-/** How often a serving engine is asked for its sequence, and how often one that is not yet. */
+/** How often an engine is asked: one that serves, one that does not yet, and one that missed its deadline. */
 const STEADY_MS = 10_000;
 const WAITING_MS = 500;
+const LATE_MS = 5_000;
 
-/** @param operatorNamespace Namespace whose pods may reach the operations port of the engine. */
-export function plan(engine: HFTEngine, observed: Observed, operatorNamespace: string): ReconcilePlan {
-  const { name, namespace, uid } = engine.metadata;
-  const config = engineConfigOf(name, engine.spec);
-  const wanted = wantedObjects({ name, namespace, uid, spec: engine.spec, adminToken: observed.adminToken, operatorNamespace });
-  const refusal = refusalOf(observed);
-  // A refused configuration must not reach the pod: the running engine keeps its own, everything else is still kept right.
-  const objects = refusal === undefined ? wanted.all : wanted.all.filter(({ kind }) => kind !== 'Deployment' && kind !== 'ConfigMap');
-  const revision = refusal === undefined ? revisionOfTemplate(wanted.deployment) : revisionOfTemplate(observed.deployment);
-  const pods = observed.pods.map((seen) => judge(seen, revision, engine));
+export interface PlanInput {
+  engine: HFTEngine;
+  observed: Observed;
+  /** What the engine's spec asks for. */
+  wanted: Wanted;
+  /** Namespace whose pods may reach the operations port of the engine. */
+  operatorNamespace: string;
+}
+
+export function plan({ engine, observed, wanted, operatorNamespace }: PlanInput): ReconcilePlan {
+  const config = engineConfigOf(engine.metadata.name, engine.spec);
+  const refusal = refusalOf(engine, observed);
+  // A refused configuration, or one that the engine has not judged yet, must not reach the pod: what runs is kept as it was accepted.
+  const held = refusal !== undefined || observed.check === 'unanswered';
+  const applied = held ? acceptedOf(engine, observed, operatorNamespace) : wanted;
+  const objects = applied?.objects ?? wanted.objects.filter(({ kind }) => kind !== 'Deployment' && kind !== 'ConfigMap');
+  const revision = revisionOfTemplate(applied?.deployment ?? observed.deployment);
+  const pods = observed.pods.filter(({ pod }) => !isOver(pod)).map((seen) => judge(seen, revision, engine));
   const changes = classified(changesOf(observed.deployment, wanted.deployment, observed.configMaps, config), refusal);
-  const status = statusOf({ engine, observed, desiredConfigHash: configHash(config), changes, refusal, pods });
-  const steady = status.conditions?.some((condition) => condition.type === 'Ready' && condition.status === 'True') === true;
+  const status = statusOf({ engine, observed, desiredConfigHash: configHash(config), changes, refusal, held, pods });
+  const conditionOf = (type: string): Condition | undefined => status.conditions?.find((condition) => condition.type === type);
+  const steady = conditionOf('Ready')?.status === 'True';
+  const late = conditionOf('Progressing')?.reason === 'DeadlineExceeded';
   return {
     objects,
-    prune: steady && refusal === undefined ? unusedConfigMaps(observed, config) : [],
-    gates: pods.filter(({ pod }) => !isTerminating(pod) && !isOver(pod)).map(({ pod, gate }) => ({ pod, decision: gate })),
+    prune: steady && !held ? unusedConfigMaps(engine, observed, config) : [],
+    gates: pods.filter(({ pod }) => !isTerminating(pod)).map(({ pod, gate }) => ({ pod, decision: gate })),
     status,
-    requeueAfterMs: steady ? STEADY_MS : WAITING_MS,
+    requeueAfterMs: steady ? STEADY_MS : late ? LATE_MS : WAITING_MS,
   };
 }
 
 /** Whether the running engine must be asked about the wanted configuration before the plan is made. */
-export function needsCheck(engine: HFTEngine, observed: Pick<Observed, 'deployment' | 'adminToken'>): boolean {
-  if (observed.deployment === undefined) return false;
-  const { name, namespace, uid } = engine.metadata;
-  const wanted = wantedObjects({ name, namespace, uid, spec: engine.spec, adminToken: observed.adminToken });
-  return revisionOfTemplate(wanted.deployment) !== revisionOfTemplate(observed.deployment);
+export function needsCheck(wanted: Wanted, deployment: Deployment | undefined): boolean {
+  return deployment !== undefined && revisionOfTemplate(wanted.deployment) !== revisionOfTemplate(deployment);
 }
 
-function wantedObjects(input: Parameters<typeof engineObjects>[0]): { all: KubeObject[]; deployment: KubeObject } {
-  const all: KubeObject[] = engineObjects(input).map((object) => (object.kind === 'Deployment' ? withRevision(object) : object));
-  const deployment = all.find(({ kind }) => kind === 'Deployment');
-  if (deployment === undefined) throw new TypeError('the engine chart has no Deployment');
-  return { all, deployment };
+/** What was last accepted, rendered anew, so that it is put right like anything else while a change is held back. */
+function acceptedOf(engine: HFTEngine, observed: Observed, operatorNamespace: string): Wanted | undefined {
+  const running = configHashOfTemplate(observed.deployment) ?? engine.status?.configHash;
+  const spec = acceptedSpec(engine, observed.configMaps, running);
+  return spec === undefined ? undefined : wantedOf({ engine, spec, adminToken: observed.adminToken, operatorNamespace });
 }
 
-/** Why nothing may be rolled out: the engine refuses the configuration, or a restart would lose the journal. */
-function refusalOf({ check, claim, deployment }: Observed): Judgement['refusal'] {
+/**
+ * Why nothing may be rolled out: the engine refuses the configuration, or a restart would lose the journal. A refusal stands until the engine
+ * says otherwise or the spec changes: an engine that is just away has not changed its mind.
+ */
+function refusalOf(engine: HFTEngine, { check, claim, deployment }: Observed): Judgement['refusal'] {
   if (claim?.metadata.deletionTimestamp !== undefined && deployment !== undefined) {
     return {
       reason: 'JournalClaimDeleting',
@@ -81,7 +94,12 @@ function refusalOf({ check, claim, deployment }: Observed): Judgement['refusal']
         'to keep the data, set persistentVolumeReclaimPolicy of its volume to Retain before the pod stops',
     };
   }
-  if (check?.accepted !== false) return undefined;
+  if (check === undefined || check === 'unanswered') {
+    const told = engine.status?.conditions?.find(({ type }) => type === 'Degraded');
+    const stands = told?.reason === 'ConfigRefused' && told.status === 'True' && told.observedGeneration === engine.metadata.generation;
+    return stands ? { reason: 'ConfigRefused', message: told.message } : undefined;
+  }
+  if (check.accepted) return undefined;
   return {
     reason: 'ConfigRefused',
     message: `the engine refuses the new configuration and keeps the old one: ${check.code}: ${check.message}`,
@@ -100,13 +118,21 @@ function judge(seen: ObservedPod, revision: string | undefined, engine: HFTEngin
 
 function classified(changes: readonly Change[], refusal: Judgement['refusal']): readonly Change[] {
   if (refusal === undefined) return changes;
-  return changes.map(({ field }) => ({ class: 'refused' as const, field, reason: refusal.message.slice(0, 1024) }));
+  return changes.map(({ field }) => ({ class: 'refused' as const, field, reason: clip(refusal.message) }));
 }
 
-function unusedConfigMaps(observed: Observed, config: EngineConfig): ConfigMap[] {
+/** Configurations of this engine that neither the spec nor any pod uses. */
+function unusedConfigMaps(engine: HFTEngine, observed: Observed, config: EngineConfig): ConfigMap[] {
   const used = new Set([configMapName(config.engine, configHash(config))]);
   for (const { pod } of observed.pods) {
+    if (isOver(pod)) continue;
     for (const volume of pod.spec?.volumes ?? []) if (volume.configMap?.name !== undefined) used.add(volume.configMap.name);
   }
-  return observed.configMaps.filter(({ metadata }) => !used.has(metadata.name));
+  const prefix = configMapName(config.engine, '');
+  return observed.configMaps.filter(
+    (configMap) =>
+      configMap.metadata.name.startsWith(prefix) &&
+      !used.has(configMap.metadata.name) &&
+      ownershipOf(configMap, engine, 'ConfigMap') === 'ours',
+  );
 }

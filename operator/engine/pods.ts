@@ -78,7 +78,8 @@ export function troubleOf(pod: Pod, now: Date): PodTrouble | undefined {
   if (waiting?.reason !== undefined && TROUBLED_WAITS.has(waiting.reason)) {
     return { reason: waiting.reason, message: waiting.message ?? `the kubelet cannot start the engine: ${waiting.reason}` };
   }
-  const ended = container?.state?.terminated ?? (container?.state?.running === undefined ? container?.lastState?.terminated : undefined);
+  // In a crash loop the container runs for a moment each time: what ended it stands until the pod is Ready.
+  const ended = container?.state?.terminated ?? (isReady(pod) ? undefined : container?.lastState?.terminated);
   if (ended === undefined || ended.exitCode === 0) return undefined;
   if (ended.reason === 'OOMKilled') {
     return { reason: 'OutOfMemory', message: 'the engine was killed at its memory limit: raise spec.resources.memory' };

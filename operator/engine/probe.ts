@@ -1,5 +1,6 @@
 /** Asking an engine. Every failure is an answer: an engine that cannot be reached is a fact to plan with, not an error of the reconcile. */
 import { AdminClient, type ConfigCheck } from '../../engine/client/admin.ts';
+import { EngineError } from '../../engine/client/http.ts';
 import { OPERATIONS_PORT } from '../../charts/names.ts';
 import type { EngineConfig } from '../../crds/engine-config.ts';
 import type { EngineAnswer } from './observed.ts';
@@ -8,8 +9,8 @@ import type { Pod } from './resource.ts';
 /** How the operator reaches engines; replaced in tests that have no pods. */
 export interface EngineProbe {
   status(pod: Pod, adminToken: string, signal: AbortSignal): Promise<EngineAnswer>;
-  /** What the running engine says to a configuration; undefined when it does not answer. */
-  check(pod: Pod, adminToken: string, config: EngineConfig, signal: AbortSignal): Promise<ConfigCheck | undefined>;
+  /** What the running engine says to a configuration; undefined when it is of a version that cannot be asked. */
+  check(pod: Pod, adminToken: string, config: EngineConfig, signal: AbortSignal): Promise<ConfigCheck | 'unanswered' | undefined>;
 }
 
 const PROBE_TIMEOUT_MS = 1_500;
@@ -40,9 +41,8 @@ export const httpProbe: EngineProbe = {
   async check(pod, adminToken, config, signal) {
     try {
       return await withClient(pod, adminToken, (client) => client.checkConfig(config, signal));
-    } catch {
-      // No answer is no refusal: the new engine makes the same check when it starts.
-      return undefined;
+    } catch (error) {
+      return error instanceof EngineError && (error.status === 404 || error.status === 405) ? undefined : 'unanswered';
     }
   },
 };

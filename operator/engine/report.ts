@@ -36,13 +36,10 @@ export function announceStatus(
   for (const { type, reason, note } of announcements(before, after)) events.event(engine, type, reason, note, 'Reconcile');
 }
 
-/** Events for children that were put right although the spec did not change: somebody edited or deleted them. */
-export function announceRepairs(events: EventRecorder, engine: HFTEngine, source: KubeObject, written: readonly Written[]): void {
+/** An event for a child that was put right although the spec did not change: somebody edited or deleted it. */
+export function announceRepair(events: EventRecorder, engine: HFTEngine, source: KubeObject, { object, action, reasons }: Written): void {
   if (engine.status?.observedGeneration !== engine.metadata.generation) return;
-  for (const { object, action, reasons } of written) {
-    const what = `${object.kind ?? 'object'} ${object.metadata.name}`;
-    const note =
-      action === 'created' ? `${what} was missing and was made again` : `${what} was put right: ${reasons.slice(0, 3).join('; ')}`;
-    events.event(source, 'Normal', 'Repaired', note.slice(0, 1000), 'Reconcile');
-  }
+  const what = `${object.kind ?? 'object'} ${object.metadata.name}`;
+  const note = action === 'created' ? `${what} was missing and was made again` : `${what} was put right: ${reasons.slice(0, 3).join('; ')}`;
+  events.event(source, 'Normal', 'Repaired', note.slice(0, 1000), 'Reconcile');
 }

@@ -16,7 +16,7 @@ interface Stage {
 }
 
 export function statusOf(judgement: Judgement): HFTEngineStatus {
-  const { engine, observed, pods } = judgement;
+  const { engine, pods } = judgement;
   const shown = pods.find(({ current }) => current) ?? pods.find(({ answer }) => answer?.reachable === true) ?? pods[0];
   const stage = stageOf(judgement);
   const trouble = troubleIn(judgement);
@@ -35,7 +35,7 @@ export function statusOf(judgement: Judgement): HFTEngineStatus {
     ...optional('stateHash', reported === undefined ? kept?.stateHash : reported.recovery.stateHash || undefined),
     ...optional('version', reported?.version ?? kept?.version),
     endpoints: endpointsOf(engine),
-    engines: observed.pods.length === 0 ? [] : pods.slice(0, 16).map(engineOf),
+    engines: pods.slice(0, 16).map(engineOf),
   };
 }
 
@@ -75,10 +75,10 @@ function planClass(changes: Judgement['changes']): Plan['class'] {
   );
 }
 
-function stageOf({ observed, refusal, changes, pods }: Judgement): Stage {
+function stageOf({ observed, held, changes, pods }: Judgement): Stage {
   const waiting = (reason: string, message: string): Stage => ({ ready: false, reason, message });
   if (observed.deployment === undefined) return waiting('Creating', 'the objects of the engine are being created');
-  if (refusal === undefined && changes.length > 0) {
+  if (!held && changes.length > 0) {
     return waiting('RollingOut', `a new revision is being applied: ${changes.map(({ field }) => field).join(', ')}`);
   }
   const current = pods.find((pod) => pod.current);
@@ -95,6 +95,9 @@ function stageOf({ observed, refusal, changes, pods }: Judgement): Stage {
 function troubleIn({ observed, refusal, pods }: Judgement): PodTrouble | undefined {
   if (refusal !== undefined) return refusal;
   if (observed.applyFailure !== undefined) return { reason: 'ApplyFailed', message: observed.applyFailure };
+  const failure = observed.deployment?.status?.conditions?.find(({ type, status }) => type === 'ReplicaFailure' && status === 'True');
+  if (failure !== undefined)
+    return { reason: failure.reason ?? 'ReplicaFailure', message: `no pod can be made: ${failure.message ?? 'no reason given'}` };
   for (const { pod, gate, current } of pods) {
     if (!current) continue;
     if (gate.reason === 'JournalBehind' || gate.reason === 'HeapFlagsMismatch' || gate.reason === 'ConfigMismatch')
@@ -127,7 +130,7 @@ function conditionsOf(judgement: Judgement, stage: Stage, trouble: PodTrouble | 
   nexts.push({
     type: 'Progressing',
     observedGeneration: generation,
-    ...progressOf(stage, refusal, late, engine.spec.rollout.progressDeadline),
+    ...progressOf(stage, judgement, late, engine.spec.rollout.progressDeadline),
   });
   nexts.push({
     type: 'Degraded',
@@ -141,8 +144,10 @@ function conditionsOf(judgement: Judgement, stage: Stage, trouble: PodTrouble | 
 
 type Verdict = Pick<NewCondition, 'status' | 'reason' | 'message'>;
 
-function progressOf(stage: Stage, refusal: Judgement['refusal'], late: boolean, deadline: string): Verdict {
+function progressOf(stage: Stage, { refusal, held }: Judgement, late: boolean, deadline: string): Verdict {
   if (refusal !== undefined) return { status: 'False', reason: refusal.reason, message: 'nothing is rolled out, see Degraded' };
+  if (held && stage.ready)
+    return { status: 'True', reason: 'AskingEngine', message: 'the running engine is asked whether its state fits the new configuration' };
   if (stage.ready) return { status: 'False', reason: 'Complete', message: 'the running engine is what the spec asks for' };
   if (late)
     return { status: 'False', reason: 'DeadlineExceeded', message: `the engine did not serve within ${deadline}: ${stage.message}` };
