@@ -2,7 +2,7 @@ import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { whyApply } from './difference.ts';
 import { drift } from './drift.ts';
-import { foreignFields } from './foreign.ts';
+import { foreignFields, takenParts } from './foreign.ts';
 import { hashOf } from './json.ts';
 import { normaliseQuantity, sameQuantity } from './quantity.ts';
 import { resources } from './resource.ts';
@@ -164,6 +164,57 @@ describe('drift', () => {
     expect(drift(service, { ...live, spec: { ports: live.spec.ports.slice(0, 1) } })).toHaveLength(1);
   });
 
+  const policy = (spec: object): Record<string, unknown> => ({ kind: 'NetworkPolicy', metadata: {}, spec });
+  it.each([
+    [
+      'a port more in front',
+      { ingress: [{ ports: [{ port: 80, protocol: 'TCP' }] }] },
+      {
+        ingress: [
+          {
+            ports: [
+              { port: 9090, protocol: 'TCP' },
+              { port: 80, protocol: 'TCP' },
+            ],
+          },
+        ],
+      },
+      'spec.ingress[0].ports: 2 elements, wanted 1',
+    ],
+    [
+      'another port with the same protocol',
+      { ingress: [{ ports: [{ port: 80, protocol: 'TCP' }] }] },
+      { ingress: [{ ports: [{ port: 90, protocol: 'TCP' }] }] },
+      'spec.ingress[0].ports[0].port: 90, wanted 80',
+    ],
+    [
+      'a label more in a selector',
+      { podSelector: { matchLabels: { app: 'web' } } },
+      { podSelector: { matchLabels: { app: 'web', hack: 'yes' } } },
+      'spec.podSelector.matchLabels.hack: "yes", wanted none',
+    ],
+    [
+      'an empty label more in a selector',
+      { podSelector: { matchLabels: { app: 'web' } } },
+      { podSelector: { matchLabels: { app: 'web', hack: '' }, matchExpressions: [] } },
+      'spec.podSelector.matchLabels.hack: "", wanted none',
+    ],
+    [
+      'an expression in a selector of everything',
+      { ingress: [{ from: [{ podSelector: {} }] }] },
+      { ingress: [{ from: [{ podSelector: { matchExpressions: [{ key: 'a', operator: 'Exists' }] } }] }] },
+      'spec.ingress[0].from[0].podSelector.matchExpressions: [{"key":"a","operator":"Exists"}], wanted none',
+    ],
+  ])('takes lists without keys and label selectors as a whole: %s', (_name, desired, live, reason) => {
+    expect(drift(policy(desired), policy(live))).toEqual([reason]);
+    expect(drift(policy(desired), policy(desired))).toEqual([]);
+  });
+
+  it('leaves what is added to a Service’s selector to foreign.ts, which removes it', () => {
+    const service = (selector: object) => ({ kind: 'Service', metadata: {}, spec: { selector } });
+    expect(drift(service({ app: 'web' }), service({ app: 'web', hack: 'yes' }))).toEqual([]);
+  });
+
   it('lets others add finalizers, owners, labels and annotations', () => {
     const desired = { metadata: { finalizers: ['a'], labels: { x: '1' }, ownerReferences: [{ uid: 'o', name: 'owner' }] } };
     const live = {
@@ -302,6 +353,58 @@ describe('foreign fields', () => {
   it('finds keys of our ConfigMap that no manager claims, with their pointer escaped', () => {
     const desired = { kind: 'ConfigMap', metadata: {}, data: { a: '1' } };
     expect(find({ data: { a: '1', 'x/y~z': '2' } }, [], desired)).toEqual(['/data/x~1y~0z']);
+  });
+
+  describe('atomic parts', () => {
+    const desired = { kind: 'NetworkPolicy', metadata: {}, spec: { ingress: [{ ports: [{ port: 80 }] }] } };
+    const live = {
+      kind: 'NetworkPolicy',
+      metadata: {},
+      spec: { ingress: [{ from: [{ podSelector: {} }], ports: [{ port: 80, protocol: 'TCP' }] }] },
+    };
+    const leaf = { 'f:spec': { 'f:ingress': {} } };
+    const ours = (fieldsV1: object): object => ({ manager: 'ours', operation: 'Apply', fieldsV1 });
+    const taken = (managedFields: object[], present: object = live): string[] =>
+      takenParts(desired, { ...present, metadata: { managedFields } }, 'ours');
+
+    it('that others changed and own now are found', () => {
+      expect(taken([ours({ 'f:spec': {} }), entry('kubectl-edit', leaf)])).toEqual(['/spec/ingress was changed by kubectl-edit']);
+      expect(taken([entry('kubectl-edit', leaf)])).toEqual(['/spec/ingress was changed by kubectl-edit']);
+    });
+
+    it('are left alone when we own them, alone or with others, or a controller or nobody does', () => {
+      expect(taken([ours(leaf)])).toEqual([]);
+      expect(taken([ours(leaf), entry('kubectl-edit', leaf)])).toEqual([]);
+      expect(taken([entry('kube-controller-manager', leaf)])).toEqual([]);
+      expect(taken([entry('kubectl', leaf, { subresource: 'status' })])).toEqual([]);
+      expect(taken([])).toEqual([]);
+    });
+
+    it('are left alone when they hold just what is wanted, and to drift when they lack some of it', () => {
+      expect(taken([entry('kubectl-edit', leaf)], { ...desired })).toEqual([]);
+      expect(taken([entry('kubectl-edit', leaf)], { spec: { ingress: [{ ports: [{ port: 90 }] }] } })).toEqual([]);
+    });
+
+    it('of an element of a list that is merged by key are found in it', () => {
+      const selected = {
+        ...DESIRED,
+        spec: { topologySpreadConstraints: [{ topologyKey: 'z', whenUnsatisfiable: 'x', spread: { a: '1' } }] },
+      };
+      const changed = {
+        ...DESIRED,
+        spec: { topologySpreadConstraints: [{ topologyKey: 'z', whenUnsatisfiable: 'x', spread: { a: '1', b: '2' } }] },
+      };
+      const key = 'k:{"topologyKey":"z","whenUnsatisfiable":"x"}';
+      const fields = (below: object): object => ({ 'f:spec': { 'f:topologySpreadConstraints': { [key]: below } } });
+      const find2 = (below: object): string[] =>
+        takenParts(
+          selected,
+          { ...changed, metadata: { managedFields: [ours(fields(below)), entry('kubectl-edit', fields({ 'f:spread': {} }))] } },
+          'ours',
+        );
+      expect(find2({ 'f:topologyKey': {} })).toEqual(['/spec/topologySpreadConstraints/0/spread was changed by kubectl-edit']);
+      expect(find2({ 'f:spread': {} })).toEqual([]);
+    });
   });
 
   it('does not touch sections that the manifest does not have', () => {

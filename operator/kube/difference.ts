@@ -1,6 +1,6 @@
 /** What separates a live object from the manifest that it should hold. Pure. */
 import { drift } from './drift.ts';
-import { foreignFields } from './foreign.ts';
+import { foreignFields, takenParts } from './foreign.ts';
 import type { ForeignField } from './foreign.ts';
 import { hashOf, isRecord } from './json.ts';
 import type { JsonRecord } from './json.ts';
@@ -38,7 +38,7 @@ export function differenceOf(
   hashAnnotation: string,
 ): Difference {
   const plain = plainOf(live);
-  const values = drift(manifest, plain);
+  const values = [...drift(manifest, plain), ...takenParts(manifest, plain, fieldManager)];
   if (live.metadata.annotations?.[hashAnnotation] !== hash) values.unshift('the manifest changed');
   return { values, foreign: foreignFields(manifest, plain, fieldManager) };
 }

@@ -4,11 +4,11 @@
  *
  * Reasons end in Events and logs, so those about a Secret's data never say a value.
  */
-import { brief, canonicalJson, isRecord } from './json.ts';
+import { brief, isRecord, sameJson } from './json.ts';
 import type { JsonRecord } from './json.ts';
 import { sameQuantity } from './quantity.ts';
 
-/** Fields whose lists are merged by these keys; for one with several entries the first whose keys the elements have. */
+/** Fields whose lists are merged by these keys; for one with several entries the first whose first key the elements have. */
 const LIST_KEYS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   containers: [['name']],
   initContainers: [['name']],
@@ -34,11 +34,14 @@ const QUANTITY_FIELDS = new Set(['sizeLimit', 'divisor']);
 
 export type ListKeys = readonly string[];
 
+/** Label selectors: an entry that is added to one selects less, and the server fills in none. A Service's is a plain map, which foreign.ts looks after. */
+const SELECTORS = new Set(['selector', 'podSelector', 'namespaceSelector', 'labelSelector']);
+
 /** The keys by which the elements of the list in this field are merged; undefined when the list is taken as a whole. */
 export function listKeys(field: string, elements: readonly unknown[], kind: string | undefined): ListKeys | undefined {
   if (kind === 'Service' && field === 'ports') return SERVICE_PORT_KEYS;
   const first = elements[0];
-  return LIST_KEYS[field]?.find((keys) => isRecord(first) && keys.some((key) => key in first));
+  return LIST_KEYS[field]?.find((keys) => isRecord(first) && keys[0] !== undefined && keys[0] in first);
 }
 
 /** An element's key as one text. */
@@ -77,10 +80,20 @@ function compare(walk: Walk, desired: unknown, live: unknown, path: string, fiel
   } else if (Array.isArray(desired) && Array.isArray(live)) compareLists(walk, desired, live, path, field);
   else if (isRecord(desired) && isRecord(live)) {
     for (const [key, value] of Object.entries(desired)) compare(walk, value, live[key], `${path}.${key}`, key, field);
+    const selects = walk.kind !== 'Service' && (SELECTORS.has(field) || (field === 'matchLabels' && SELECTORS.has(parent)));
+    if (selects) compareAdded(walk, desired, live, path);
   } else if (desired !== live) {
     const quantity = QUANTITY_PARENTS.has(parent) || QUANTITY_FIELDS.has(field);
     if (quantity && isScalar(desired) && isScalar(live) && sameQuantity(desired, live)) return;
     walk.reasons.push(`${path}: ${brief(live)}, wanted ${brief(desired)}`);
+  }
+}
+
+/** What an exact part has beyond the wanted; an empty text counts, as a label may be empty. */
+function compareAdded(walk: Walk, desired: JsonRecord, live: JsonRecord, path: string): void {
+  for (const [key, value] of Object.entries(live)) {
+    const wanted = desired[key] !== undefined && desired[key] !== null;
+    if (!wanted && (value === '' || !isZero(value))) walk.reasons.push(`${path}.${key}: ${brief(value)}, wanted none`);
   }
 }
 
@@ -129,8 +142,4 @@ export function partDrift(desired: unknown, live: unknown, path: string): string
   const walk: Walk = { kind: undefined, reasons: [] };
   compare(walk, desired, live, path, path, '');
   return walk.reasons;
-}
-
-export function sameJson(a: unknown, b: unknown): boolean {
-  return canonicalJson(a) === canonicalJson(b);
 }
