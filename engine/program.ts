@@ -78,10 +78,11 @@ function announce({ engine, log, port, opsPort }: RunningEngine, { configFile, d
     log.info({ version: VERSION, configHash: engine.configHash, port, opsPort }, 'serving');
     return;
   }
-  const [instrument] = engine.instruments;
+  const instruments = engine.market.instruments.filter(({ listed }) => listed);
+  const [instrument] = instruments;
   const order = JSON.stringify({ symbol: instrument?.symbol, account: 'alice', side: 'buy', type: 'limit', price: '100', quantity: '1' });
   process.stdout.write(`
-HFTEngine ${VERSION} is serving ${engine.instruments.map(({ symbol }) => symbol).join(', ')} (durability ${engine.config.journal.durability}, data in ${dataDirectory}).
+HFTEngine ${VERSION} is serving ${instruments.map(({ symbol }) => symbol).join(', ')} (durability ${engine.config.journal.durability}, data in ${dataDirectory}).
 
   API and its documentation   http://localhost:${port}/docs
   Dashboard                   http://localhost:${opsPort}/dashboard

@@ -29,9 +29,11 @@ export class StartRefusal extends Error {
 }
 
 /** What recovery leaves: replaced whole when the books must be rebuilt. */
-interface Market {
+export interface Market {
   readonly core: MatchingCore;
   readonly sequencer: Sequencer;
+  /** Prepared reads of what is durable. */
+  readonly queries: JournalQueries;
   readonly accounts: Accounts;
   readonly instruments: readonly Instrument[];
   readonly bySymbol: ReadonlyMap<string, Instrument>;
@@ -151,6 +153,7 @@ export class Engine {
     this.#market = {
       core,
       sequencer,
+      queries: journal.queries,
       accounts,
       instruments,
       bySymbol: new Map(instruments.filter(({ listed }) => listed).map((i) => [i.symbol, i])),
@@ -208,27 +211,9 @@ export class Engine {
     return this.#open();
   }
 
-  get sequencer(): Sequencer {
-    return this.requireAccepting().sequencer;
-  }
-
-  /** Prepared reads of what is durable. Throws Problem (503) while recovering. */
-  get queries(): JournalQueries {
-    this.#open();
-    return this.#openJournal().queries;
-  }
-
-  get accounts(): Accounts {
-    return this.#open().accounts;
-  }
-
-  get instruments(): readonly Instrument[] {
-    return this.#open().instruments;
-  }
-
-  /** A listed instrument. */
-  instrument(symbol: string): Instrument | undefined {
-    return this.#open().bySymbol.get(symbol);
+  /** The books and names of this moment. A rebuild replaces them whole: take them once for one answer. Throws Problem (503) while recovering. */
+  get market(): Market {
+    return this.#open();
   }
 
   /** What `read` makes of a book, given out once everything that it shows is durable. Throws Problem when that cannot be. */
@@ -293,8 +278,8 @@ export class Engine {
   checkConfig(config: unknown): ConfigCheck {
     const checked = validateConfig(config);
     if (!checked.ok) return { accepted: false, code: 'HFT_CONFIG_INVALID', message: checked.faults.join('\n') };
-    const { core } = this.#open();
-    const refusal = refuseListing(checked.config, this.queries.instruments(), ({ id }) => core.book(id).openOrders);
+    const { core, queries } = this.#open();
+    const refusal = refuseListing(checked.config, queries.instruments(), ({ id }) => core.book(id).openOrders);
     return refusal === undefined ? { accepted: true } : { accepted: false, ...refusal };
   }
 

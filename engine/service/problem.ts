@@ -33,6 +33,7 @@ export const PROBLEMS = {
   HFT_PRICE_BAND: { status: 422, title: 'The price is too far from the last trade' },
   HFT_KILL_SWITCH: { status: 422, title: 'The kill switch is on: new orders are refused' },
   HFT_TOO_MANY_ACCOUNTS: { status: 422, title: 'No further account can be added' },
+  HFT_CLIENT_ORDER_ID_REUSED: { status: 422, title: 'The client order id belongs to another order' },
   HFT_RATE_LIMIT: { status: 429, title: 'The account sends faster than its limit' },
   HFT_HEADERS_TOO_LARGE: { status: 431, title: 'The headers are too large' },
   HFT_REQUEST_TIMEOUT: { status: 408, title: 'The request did not arrive in time' },

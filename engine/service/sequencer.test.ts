@@ -7,10 +7,10 @@ import { JournalError, type Journal, type JournalBatch } from '../journal/types.
 import { temporaryDirectory } from '../testing/temporary-directory.ts';
 import { Accounts } from './accounts.ts';
 import { replay } from './recovery.ts';
-import { Sequencer, type PlaceRequest } from './sequencer.ts';
+import { Sequencer, type OrderIdentity, type OrderTerms, type Placed } from './sequencer.ts';
 
 const RULES = { tradable: true, maxOrderLots: 1000, maxNotional: 10n ** 12n, priceBandPercent: 0, killSwitch: false };
-const request = (side: 0 | 1, quantityLots: number, clientOrderId: string | null = null): PlaceRequest => ({
+const request = (side: 0 | 1, quantityLots: number, clientOrderId: string | null = null): OrderIdentity & OrderTerms => ({
   instrument: 0,
   accountName: 'a',
   side,
@@ -30,6 +30,7 @@ let fatal: Error[];
 let gate: { fault: Error | undefined; hold: Promise<void> | undefined };
 let nowMicros: number;
 let sequencer: Sequencer;
+const place = async (order: OrderIdentity & OrderTerms): Promise<Placed> => await sequencer.place(order, () => order);
 
 beforeEach(() => {
   directory = temporaryDirectory();
@@ -73,7 +74,7 @@ afterEach(() => {
 
 describe('Sequencer', () => {
   it('commits the commands of one tick together', async () => {
-    await Promise.all([sequencer.place(request(SELL, 5)), sequencer.place(request(BUY, 3)), sequencer.cancel(1)]);
+    await Promise.all([place(request(SELL, 5)), place(request(BUY, 3)), sequencer.cancel(1)]);
     expect(appended).toHaveLength(1);
     expect(appended[0]?.entries.map(({ sequence }) => sequence)).toEqual([1, 2, 3]);
     expect(durable.queries.orders(undefined, 0, 10).map(({ remainingLots, status }) => [remainingLots, status])).toEqual([
@@ -87,9 +88,9 @@ describe('Sequencer', () => {
     const held = Promise.withResolvers<void>();
     gate.hold = held.promise;
     const answered: number[] = [];
-    const first = sequencer.place(request(BUY, 1)).then(({ order }) => answered.push(order.id));
+    const first = place(request(BUY, 1)).then(({ order }) => answered.push(order.id));
     await new Promise(setImmediate);
-    const others = [1, 2, 3].map(() => sequencer.place(request(BUY, 1)).then(({ order }) => answered.push(order.id)));
+    const others = [1, 2, 3].map(() => place(request(BUY, 1)).then(({ order }) => answered.push(order.id)));
     await new Promise(setImmediate);
     expect(answered).toEqual([]);
     held.resolve();
@@ -99,12 +100,12 @@ describe('Sequencer', () => {
   });
 
   it('refuses everything from a commit without room on and leaves the journal right', async () => {
-    await sequencer.place(request(SELL, 5));
+    await place(request(SELL, 5));
     gate.fault = new JournalError('HFT_JOURNAL_FULL', 'no room');
     const outcomes = await Promise.allSettled([
-      sequencer.place(request(BUY, 1, 'x')),
-      sequencer.place(request(BUY, 2)),
-      sequencer.place(request(BUY, 1, 'x')),
+      place(request(BUY, 1, 'x')),
+      place(request(BUY, 2)),
+      place(request(BUY, 1, 'x')),
       sequencer.cancel(1),
     ]);
     expect(outcomes.map((outcome) => (outcome.status === 'rejected' ? outcome.reason.code : 'taken'))).toEqual(
@@ -112,7 +113,7 @@ describe('Sequencer', () => {
     );
     expect({ full, fatal }).toEqual({ full: [gate.fault], fatal: [] });
     gate.fault = undefined;
-    await expect(sequencer.place(request(BUY, 1))).rejects.toMatchObject({ code: 'HFT_JOURNAL_FULL', status: 503 });
+    await expect(place(request(BUY, 1))).rejects.toMatchObject({ code: 'HFT_JOURNAL_FULL', status: 503 });
     const rebuilt = new MatchingCore();
     rebuilt.setInstrument(0, RULES);
     expect(await replay(rebuilt, durable, new AbortController().signal)).toMatchObject({ sequence: 1, commands: 1 });
@@ -125,25 +126,25 @@ describe('Sequencer', () => {
       gate.fault = new JournalError(code, 'who knows');
       const answered: string[] = [];
       const told = (): void => void answered.push('an answer');
-      void sequencer.place(request(BUY, 1)).then(told, told);
+      void place(request(BUY, 1)).then(told, told);
       await expect.poll(() => fatal).toEqual([gate.fault]);
       await new Promise(setImmediate);
       expect({ full, answered }).toEqual({ full: [], answered: [] });
       // What comes later was never matched: that is known.
-      await expect(sequencer.place(request(BUY, 1))).rejects.toMatchObject({ code: 'HFT_JOURNAL_FAILED', status: 503 });
+      await expect(place(request(BUY, 1))).rejects.toMatchObject({ code: 'HFT_JOURNAL_FAILED', status: 503 });
       await expect(sequencer.settled()).rejects.toMatchObject({ code: 'HFT_JOURNAL_FAILED' });
     },
   );
 
   it('never lets time run backwards', async () => {
-    await sequencer.place(request(BUY, 1));
+    await place(request(BUY, 1));
     nowMicros = 10;
-    await sequencer.place(request(BUY, 1));
+    await place(request(BUY, 1));
     expect(durable.read(1, 10).map(({ timestampMicros }) => timestampMicros)).toEqual([1000, 1000]);
   });
 
   it('records nothing of what it refuses', async () => {
-    await expect(sequencer.place(request(BUY, 1001))).rejects.toMatchObject({ code: 'HFT_MAX_ORDER_QTY' });
+    await expect(place(request(BUY, 1001))).rejects.toMatchObject({ code: 'HFT_MAX_ORDER_QTY' });
     await expect(sequencer.cancel(1)).rejects.toMatchObject({ code: 'HFT_ORDER_NOT_FOUND' });
     await sequencer.settled();
     expect(appended).toEqual([]);
@@ -159,13 +160,13 @@ describe('replay', () => {
   }
 
   it('gives the same state hash', async () => {
-    await Promise.all(Array.from({ length: 100 }, (_, index) => sequencer.place(request(index % 3 === 0 ? SELL : BUY, 1 + (index % 7)))));
+    await Promise.all(Array.from({ length: 100 }, (_, index) => place(request(index % 3 === 0 ? SELL : BUY, 1 + (index % 7)))));
     durable.recordStateHash(core.sequence, core.stateHash(), 0);
     expect(await replayed()).toMatchObject({ sequence: 100, commands: 100, stateHash: core.stateHash(), lastTimestampMicros: 1000 });
   });
 
   it('refuses a state that differs from a recorded hash or from the recorded open orders', async () => {
-    await sequencer.place(request(BUY, 1));
+    await place(request(BUY, 1));
     durable.recordStateHash(1, '0123456789abcdef', 0);
     await expect(replayed()).rejects.toMatchObject({
       code: 'HFT_JOURNAL_DIVERGED',

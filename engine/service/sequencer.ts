@@ -26,10 +26,13 @@ import type { Accounts } from './accounts.ts';
 import { BatchSink, emptyBatch, type Batch, type MutableOrder } from './batch.ts';
 import { Problem, problemOfReject } from './problem.ts';
 
-export interface PlaceRequest extends Omit<NewOrder, 'kind' | 'account'> {
+/** On whose behalf an order is sent, and what makes it idempotent. */
+export interface OrderIdentity {
   readonly accountName: string;
   readonly clientOrderId: string | null;
 }
+
+export type OrderTerms = Omit<NewOrder, 'kind' | 'account'>;
 
 /** An order as its first answer shows it: after its own fills, before anything that came later. */
 export interface Placed {
@@ -85,25 +88,29 @@ export class Sequencer {
     this.#onFatal = parts.onFatal;
   }
 
-  /** Checks, matches and records an order; resolves when it is durable. Throws Problem when it is refused. */
-  async place(request: PlaceRequest): Promise<Placed> {
+  /**
+   * Checks, matches and records an order; resolves when it is durable. Throws Problem when it is refused. `terms` is asked, at once, only when
+   * the identity is new, so that nothing that has changed since can refuse a repetition; what it throws refuses the order.
+   */
+  async place(identity: OrderIdentity, terms: () => OrderTerms): Promise<Placed> {
     this.#refuseWhenFailed();
-    const known = request.clientOrderId === null ? undefined : this.#accounts.find(request.accountName);
-    const key = request.clientOrderId === null ? undefined : `${request.accountName} ${request.clientOrderId}`;
-    if (known !== undefined && request.clientOrderId !== null && key !== undefined) {
+    const { accountName, clientOrderId } = identity;
+    const known = clientOrderId === null ? undefined : this.#accounts.find(accountName);
+    const key = clientOrderId === null ? undefined : `${accountName} ${clientOrderId}`;
+    if (known !== undefined && clientOrderId !== null && key !== undefined) {
       const pending = this.#pendingIds.get(key);
       if (pending !== undefined) {
         await pending.batch.done.promise;
         return { ...pending.placed, repeated: true };
       }
-      const recorded = this.#queries.orderByClientOrderId(known, request.clientOrderId);
+      const recorded = this.#queries.orderByClientOrderId(known, clientOrderId);
       if (recorded !== undefined) return placed(recorded, this.#queries.fillsAt(recorded.id), true);
     }
-    const { instrument, side, type, timeInForce, priceTicks, quantityLots } = request;
+    const { instrument, side, type, timeInForce, priceTicks, quantityLots } = terms();
     const command = { kind: NEW_ORDER, instrument, account: known ?? 0, side, type, timeInForce, priceTicks, quantityLots } as const;
     const reject = this.#core.check(command);
     if (reject !== REJECT.none) throw problemOfReject(reject);
-    const account = this.#accounts.intern(request.accountName);
+    const account = this.#accounts.intern(accountName);
     const batch = this.#open();
     const orderId = this.#core.sequence + 1;
     const timestampMicros = this.#tick();
@@ -118,7 +125,7 @@ export class Sequencer {
       quantityLots,
       remainingLots: quantityLots,
       status: OPEN,
-      clientOrderId: request.clientOrderId,
+      clientOrderId,
       createdAtMicros: timestampMicros,
     };
     batch.orders.push(order);

@@ -19,7 +19,7 @@ export function registerMarketRoutes(app: HttpServer, engine: Engine): void {
     },
     handler: async (request, reply) => {
       const { symbol } = request.params;
-      const instrument = engine.instrument(symbol);
+      const instrument = engine.market.bySymbol.get(symbol);
       if (instrument === undefined) {
         throw new Problem('HFT_INSTRUMENT_NOT_FOUND', `${symbol} is not traded here: GET /v1/instruments lists those that are`, {
           field: 'symbol',
@@ -41,7 +41,7 @@ export function registerMarketRoutes(app: HttpServer, engine: Engine): void {
     url: '/v1/instruments',
     schema: { tags: ['market'], summary: 'The instruments that are traded', response: { 200: instrumentsSchema, '5xx': problemSchema } },
     handler: () => ({
-      instruments: engine.instruments
+      instruments: engine.market.instruments
         .filter(({ listed }) => listed)
         .map(({ symbol, tick, lot }) => ({ symbol, tickSize: tick.text, lotSize: lot.text })),
     }),

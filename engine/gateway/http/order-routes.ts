@@ -1,6 +1,6 @@
 /** The order API: decode, hand to the sequencer, encode. */
 import type { OrderRecord } from '../../journal/types.ts';
-import type { Engine } from '../../service/engine.ts';
+import type { Engine, Market } from '../../service/engine.ts';
 import type { Instrument } from '../../service/instruments.ts';
 import { Problem } from '../../service/problem.ts';
 import { OPEN } from '../../core/types.ts';
@@ -17,10 +17,11 @@ import {
   placeOrderBody,
   problemSchema,
   type OrderView,
+  type PlaceOrderBody,
   type Placement,
 } from '../../client/schemas.ts';
 import type { HttpServer } from './server.ts';
-import { fillView, orderView, toPlaceRequest } from './views.ts';
+import { differingField, fillView, orderView, termsOf } from './views.ts';
 
 export function registerOrderRoutes(app: HttpServer, engine: Engine): void {
   const limiter = new RateLimiter(engine.config.limits);
@@ -47,26 +48,27 @@ export function registerOrderRoutes(app: HttpServer, engine: Engine): void {
     },
     handler: async (request, reply) => {
       const { body } = request;
-      const waitMs = limiter.take(body.account, performance.now());
-      if (waitMs > 0) {
-        const { ordersPerSecond } = engine.config.limits;
-        throw new Problem(
-          'HFT_RATE_LIMIT',
-          `account ${body.account} may send ${ordersPerSecond} orders a second: wait ${Math.ceil(waitMs)} ms`,
-          { retryAfterMs: waitMs },
-        );
-      }
-      const instrument = engine.instrument(body.symbol);
-      if (instrument === undefined) {
-        throw new Problem('HFT_UNKNOWN_SYMBOL', `${body.symbol} is not traded here: GET /v1/instruments lists those that are`, {
-          field: 'symbol',
-        });
-      }
-      const placed = await engine.sequencer.place(toPlaceRequest(body, instrument));
-      if (!placed.repeated) engine.stats.ordersAccepted += 1;
-      return await reply.code(placed.repeated ? 200 : 201).send(placementOf(engine, placed));
+      // One market for the whole answer: after the await the books may be being rebuilt, and what is recorded must be answered all the same.
+      const market = engine.requireAccepting();
+      const identity = { accountName: body.account, clientOrderId: body.clientOrderId ?? null };
+      const placed = await market.sequencer.place(identity, () => {
+        requireToken(body.account);
+        return termsOf(body, requireTraded(market, body.symbol));
+      });
+      if (placed.repeated) requireSame(body, market, placed.order);
+      else engine.stats.ordersAccepted += 1;
+      return await reply.code(placed.repeated ? 200 : 201).send(placementOf(market, placed));
     },
   });
+
+  function requireToken(account: string): void {
+    const waitMs = limiter.take(account, performance.now());
+    if (waitMs === 0) return;
+    const { ordersPerSecond } = engine.config.limits;
+    throw new Problem('HFT_RATE_LIMIT', `account ${account} may send ${ordersPerSecond} orders a second: wait ${Math.ceil(waitMs)} ms`, {
+      retryAfterMs: waitMs,
+    });
+  }
 
   app.route({
     method: 'GET',
@@ -77,7 +79,7 @@ export function registerOrderRoutes(app: HttpServer, engine: Engine): void {
       params: orderParams,
       response: { 200: orderAnswerSchema, '4xx': problemSchema, '5xx': problemSchema },
     },
-    handler: (request) => ({ order: viewOf(engine, requireOrder(engine, request.params.id)) }),
+    handler: (request) => ({ order: viewOf(engine.market, requireOrder(engine.market, request.params.id)) }),
   });
 
   app.route({
@@ -96,13 +98,14 @@ export function registerOrderRoutes(app: HttpServer, engine: Engine): void {
     },
     handler: async (request, reply) => {
       const id = Number(request.params.id);
+      const market = engine.requireAccepting();
       try {
-        await engine.sequencer.cancel(id);
+        await market.sequencer.cancel(id);
       } catch (cause) {
         if (!(cause instanceof Problem) || cause.code !== 'HFT_ORDER_NOT_FOUND') throw cause;
         // It rests nowhere: it has been filled or cancelled, or there never was one.
-        await engine.sequencer.settled();
-        const { status, remainingLots } = requireOrder(engine, request.params.id);
+        await market.sequencer.settled();
+        const { status, remainingLots } = requireOrder(market, request.params.id);
         if (status !== OPEN)
           throw new Problem('HFT_ORDER_NOT_OPEN', `order ${id} is ${remainingLots === 0 ? 'filled' : 'cancelled'} already`, {
             field: 'id',
@@ -110,7 +113,7 @@ export function registerOrderRoutes(app: HttpServer, engine: Engine): void {
         throw cause;
       }
       engine.stats.cancels += 1;
-      return await reply.send({ order: viewOf(engine, requireOrder(engine, request.params.id)) });
+      return await reply.send({ order: viewOf(market, requireOrder(market, request.params.id)) });
     },
   });
 
@@ -125,9 +128,10 @@ export function registerOrderRoutes(app: HttpServer, engine: Engine): void {
     },
     handler: (request) => {
       const { account, after, limit } = request.query;
-      const id = account === undefined ? undefined : engine.accounts.find(account);
-      const records = account !== undefined && id === undefined ? [] : engine.queries.orders(id, Number(after ?? 0), limit);
-      return { orders: records.map((record) => viewOf(engine, record)), next: records.length < limit ? null : String(records.at(-1)?.id) };
+      const { market } = engine;
+      const id = account === undefined ? undefined : market.accounts.find(account);
+      const records = account !== undefined && id === undefined ? [] : market.queries.orders(id, Number(after ?? 0), limit);
+      return { orders: records.map((record) => viewOf(market, record)), next: records.length < limit ? null : String(records.at(-1)?.id) };
     },
   });
 
@@ -143,33 +147,51 @@ export function registerOrderRoutes(app: HttpServer, engine: Engine): void {
     handler: (request) => {
       const { after, limit } = request.query;
       const [sequence = 0, index = -1] = after?.split('.').map(Number) ?? [];
-      const records = engine.queries.fills(sequence, index, limit);
+      const { market } = engine;
+      const records = market.queries.fills(sequence, index, limit);
       const last = records.at(-1);
       return {
-        fills: records.map((fill) => fillView(fill, instrumentById(engine, fill.instrument))),
+        fills: records.map((fill) => fillView(fill, instrumentById(market, fill.instrument))),
         next: records.length < limit || last === undefined ? null : `${last.sequence}.${last.index}`,
       };
     },
   });
 }
 
-function requireOrder(engine: Engine, id: string): OrderRecord {
+function requireOrder(market: Market, id: string): OrderRecord {
   const number = Number(id);
-  const order = Number.isSafeInteger(number) ? engine.queries.order(number) : undefined;
+  const order = Number.isSafeInteger(number) ? market.queries.order(number) : undefined;
   if (order === undefined) throw new Problem('HFT_ORDER_NOT_FOUND', `there is no order ${id}`, { field: 'id' });
   return order;
 }
 
-function instrumentById(engine: Engine, id: number): Instrument {
-  const instrument = engine.instruments[id];
+function requireTraded(market: Market, symbol: string): Instrument {
+  const instrument = market.bySymbol.get(symbol);
+  if (instrument !== undefined) return instrument;
+  throw new Problem('HFT_UNKNOWN_SYMBOL', `${symbol} is not traded here: GET /v1/instruments lists those that are`, { field: 'symbol' });
+}
+
+/** The first answer is no answer to another order. */
+function requireSame(body: PlaceOrderBody, market: Market, order: OrderRecord): void {
+  const field = differingField(body, order, instrumentById(market, order.instrument));
+  if (field === undefined) return;
+  throw new Problem(
+    'HFT_CLIENT_ORDER_ID_REUSED',
+    `clientOrderId ${body.clientOrderId ?? ''} of account ${body.account} belongs to order ${order.id}, whose ${field} is another: use a new id`,
+    { field: 'clientOrderId' },
+  );
+}
+
+function instrumentById(market: Market, id: number): Instrument {
+  const instrument = market.instruments[id];
   if (instrument === undefined) throw new RangeError(`no instrument ${id}`);
   return instrument;
 }
 
-function viewOf(engine: Engine, order: OrderRecord): OrderView {
-  return orderView(order, instrumentById(engine, order.instrument), engine.accounts.name(order.account));
+function viewOf(market: Market, order: OrderRecord): OrderView {
+  return orderView(order, instrumentById(market, order.instrument), market.accounts.name(order.account));
 }
 
-function placementOf(engine: Engine, { order, fills }: Placed): Placement {
-  return { order: viewOf(engine, order), fills: fills.map((fill) => fillView(fill, instrumentById(engine, fill.instrument))) };
+function placementOf(market: Market, { order, fills }: Placed): Placement {
+  return { order: viewOf(market, order), fills: fills.map((fill) => fillView(fill, instrumentById(market, fill.instrument))) };
 }

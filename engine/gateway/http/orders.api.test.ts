@@ -137,6 +137,46 @@ describe('clientOrderId', () => {
     expect(await engine.orders.place(buy('100', '1', { clientOrderId: 'same', account: 'zoe' }))).toMatchObject({ repeated: false });
   });
 
+  it('gives the first answer without a token of the limit, and after the instrument is gone', async () => {
+    const order = buy('100', '1', { clientOrderId: 'one' });
+    const first = await engine.orders.place(order);
+    await engine.orders.cancel(first.order.id);
+    const without = await restart(engine.dataDirectory, {
+      ...CONFIG,
+      instruments: DEFAULT_CONFIG.instruments.filter(({ symbol }) => symbol !== 'BTC-USD'),
+      limits: { ordersPerSecond: 1, burst: 1 },
+    });
+    for (let times = 0; times < 5; times += 1) expect(await without.orders.place(order)).toEqual({ ...first, repeated: true });
+    const other = { ...buy('100', '1'), symbol: 'ETH-USD' };
+    expect(await without.orders.place(other)).toMatchObject({ repeated: false });
+    await expect(without.orders.place(other)).rejects.toMatchObject({ code: 'HFT_RATE_LIMIT' });
+    await without[Symbol.asyncDispose]();
+  });
+
+  it('is refused for another order, and takes the same terms in other digits', async () => {
+    const order = buy('100', '1', { clientOrderId: 'one' });
+    await engine.orders.place(order);
+    const changed: (readonly [string, NewOrder])[] = [
+      ['symbol', buy('100', '1', { clientOrderId: 'one', symbol: 'ETH-USD' })],
+      ['side', buy('100', '1', { clientOrderId: 'one', side: 'sell' })],
+      ['price', buy('100.01', '1', { clientOrderId: 'one' })],
+      ['price', buy('100.001', '1', { clientOrderId: 'one' })],
+      ['quantity', buy('100', '2', { clientOrderId: 'one' })],
+      ['timeInForce', buy('100', '1', { clientOrderId: 'one', timeInForce: 'IOC' })],
+      ['type', { symbol: 'BTC-USD', account: 'alice', side: 'buy', type: 'market', quantity: '1', clientOrderId: 'one' }],
+    ];
+    for (const [field, other] of changed) {
+      await expect(engine.orders.place(other), field).rejects.toMatchObject({
+        status: 422,
+        code: 'HFT_CLIENT_ORDER_ID_REUSED',
+        field: 'clientOrderId',
+        message: expect.stringContaining(`whose ${field} is another`),
+      });
+    }
+    expect(await engine.orders.place(buy('100.00', '1.0', { clientOrderId: 'one' }))).toMatchObject({ repeated: true });
+    expect((await engine.orders.orders()).items).toHaveLength(1);
+  });
+
   it('of a refused order may be used again', async () => {
     await expect(engine.orders.place(buy('100.001', '1', { clientOrderId: 'x' }))).rejects.toMatchObject({ code: 'HFT_PRICE_OFF_TICK' });
     expect(await engine.orders.place(buy('100', '1', { clientOrderId: 'x' }))).toMatchObject({ repeated: false });

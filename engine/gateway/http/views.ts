@@ -4,11 +4,11 @@ import { OFF_STEP, TOO_LARGE } from '../../core/decimal.ts';
 import type { FillRecord, OrderRecord } from '../../journal/types.ts';
 import type { Instrument } from '../../service/instruments.ts';
 import { Problem } from '../../service/problem.ts';
-import type { PlaceRequest } from '../../service/sequencer.ts';
+import type { OrderTerms } from '../../service/sequencer.ts';
 import type { FillView, OrderView, PlaceOrderBody } from '../../client/schemas.ts';
 
 /** The order of a request in integers. Throws Problem when a price or quantity does not fit the instrument's steps. */
-export function toPlaceRequest(body: PlaceOrderBody, instrument: Instrument): PlaceRequest {
+export function termsOf(body: PlaceOrderBody, instrument: Instrument): OrderTerms {
   let priceTicks = 0;
   if (body.type === 'limit') {
     priceTicks = instrument.tick.parse(body.price);
@@ -33,14 +33,22 @@ export function toPlaceRequest(body: PlaceOrderBody, instrument: Instrument): Pl
   }
   return {
     instrument: instrument.id,
-    accountName: body.account,
     side: body.side === 'buy' ? BUY : SELL,
     type: body.type === 'limit' ? LIMIT : MARKET,
     timeInForce: body.timeInForce === 'GTC' ? GTC : IOC,
     priceTicks,
     quantityLots,
-    clientOrderId: body.clientOrderId ?? null,
   };
+}
+
+/** The first field in which `body` asks for another order than `order`; undefined when it asks for the same. */
+export function differingField(body: PlaceOrderBody, order: OrderRecord, { symbol, tick, lot }: Instrument): string | undefined {
+  if (body.symbol !== symbol) return 'symbol';
+  if ((body.side === 'buy' ? BUY : SELL) !== order.side) return 'side';
+  if ((body.type === 'limit' ? LIMIT : MARKET) !== order.type) return 'type';
+  if (body.type === 'limit' && tick.parse(body.price) !== order.priceTicks) return 'price';
+  if (lot.parse(body.quantity) !== order.quantityLots) return 'quantity';
+  return (body.timeInForce === 'GTC' ? GTC : IOC) === order.timeInForce ? undefined : 'timeInForce';
 }
 
 const STATUS: Readonly<Record<OrderStatus, OrderView['status']>> = { [OPEN]: 'open', [FILLED]: 'filled', [CANCELLED]: 'cancelled' };
