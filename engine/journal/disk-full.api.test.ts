@@ -1,9 +1,10 @@
 import { spawnSync } from 'node:child_process';
-import { rmSync, statfsSync, writeFileSync } from 'node:fs';
+import { readdirSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { EngineError, type NewOrder } from '../client/orders.ts';
+import { EngineError, OrderClient, type NewOrder } from '../client/orders.ts';
+import { spawnEngine, untilReady } from '../prove/engine-process.ts';
 import { startLocalEngine } from '../testing/local-engine.ts';
 import { temporaryDirectory } from '../testing/temporary-directory.ts';
 
@@ -63,4 +64,57 @@ describe.runIf(isRoot)('a full disk (needs root for a tmpfs)', () => {
       expect(await again.admin.status()).toMatchObject({ sequence: taken + 2, stateHash: status.stateHash, openOrders: taken + 2 });
     },
   );
+
+  it.each(['SIGKILL', 'SIGTERM'] as const)('does not keep an engine from starting again: after %s', async (signal) => {
+    let engine = await spawnEngine({ dataDirectory: directory });
+    try {
+      await untilReady(engine.baseUrl);
+      const client = new OrderClient({ baseUrl: engine.baseUrl });
+      const ballast = join(directory, 'ballast');
+      const { bavail, bsize } = statfsSync(directory);
+      writeFileSync(ballast, Buffer.alloc(Math.max(0, bavail * bsize - 128 * 1024)));
+      let taken = 0;
+      const place = async (): Promise<boolean> =>
+        await client.place({ ...ORDER, clientOrderId: `c${taken}` }).then(
+          () => true,
+          () => false,
+        );
+      while (await place()) taken += 1;
+      expect(taken).toBeGreaterThan(0);
+      await client.close();
+      engine.kill(signal);
+      await engine.ended;
+      // Not one block is left: whatever the stop has freed is taken too.
+      let block = 0;
+      for (let room = true; room; block += 1) {
+        try {
+          writeFileSync(`${ballast}-${block}`, Buffer.alloc(4096));
+        } catch {
+          room = false;
+        }
+      }
+      for (let starts = 0; starts < 2; starts += 1) {
+        engine = await spawnEngine({ dataDirectory: directory });
+        await untilReady(engine.baseUrl);
+        const again = new OrderClient({ baseUrl: engine.baseUrl });
+        expect((await again.orders({ limit: 1000 })).items).toHaveLength(taken);
+        expect((await again.book('BTC-USD')).bids).toMatchObject([{ orders: taken }]);
+        await expect(again.place(ORDER)).rejects.toMatchObject({ status: 503, code: 'HFT_JOURNAL_FULL' });
+        await again.close();
+        if (starts === 0) {
+          engine.kill(signal);
+          await engine.ended;
+        }
+      }
+      for (const file of readdirSync(directory)) if (file.startsWith('ballast')) rmSync(join(directory, file));
+      const last = new OrderClient({ baseUrl: engine.baseUrl });
+      await expect
+        .poll(async () => await last.place({ ...ORDER, clientOrderId: 'room' }).catch(() => 'refused'), { timeout: 10_000 })
+        .toMatchObject({ order: { status: 'open' } });
+      await last.close();
+    } finally {
+      engine.kill('SIGKILL');
+      await engine.ended;
+    }
+  });
 });

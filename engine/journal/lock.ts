@@ -14,6 +14,8 @@ export function lockDirectory(directory: string): DirectoryLock {
   // SQLite's exclusive lock is a POSIX lock on the file: it needs no clean-up after a crash, unlike a lock file.
   const database = new Database(join(directory, 'lock.db'), { timeout: 0 });
   try {
+    // In a file, it would need room on a disk that may be full.
+    database.pragma('journal_mode = MEMORY');
     database.exec('BEGIN EXCLUSIVE');
   } catch (cause) {
     database.close();

@@ -37,6 +37,8 @@ export function migrate(database: Database): void {
       `the journal has schema version ${String(found)} and this engine knows up to ${SCHEMA_VERSION}: run the newer engine that wrote it`,
     );
   }
+  // Not even an empty transaction: on a full disk it fails, and the engine could not start to show what it has.
+  if (found === SCHEMA_VERSION) return;
   database
     .transaction(() => {
       for (let version = found; version < SCHEMA_VERSION; version += 1) database.exec(MIGRATIONS[version] ?? '');

@@ -63,10 +63,9 @@ export class SqliteJournal implements Journal {
   private constructor(path: string, durability: Durability, lock: DirectoryLock) {
     this.#path = path;
     this.#lock = lock;
-    this.#database = new Database(path, { timeout: 1000 });
+    this.#database = openWal(path);
     const database = this.#database;
     try {
-      database.pragma('journal_mode = WAL');
       database.pragma(`synchronous = ${SYNCHRONOUS[durability]}`);
       // Checkpoints are ours to time: an automatic one stalls the commit that happens to trigger it.
       database.pragma('wal_autocheckpoint = 0');
@@ -169,7 +168,7 @@ export class SqliteJournal implements Journal {
     return true;
   }
 
-  /** Whether the journal can be written: tries it. For use after an append has failed. */
+  /** Whether there is room to write: tries it. Throws JournalError when it fails for another reason. */
   probe(): boolean {
     try {
       this.#database.pragma('wal_checkpoint(PASSIVE)');
@@ -180,8 +179,10 @@ export class SqliteJournal implements Journal {
       this.#database.prepare('INSERT INTO probe (filler) VALUES (zeroblob(?))').run(PROBE_BYTES);
       this.#database.prepare('DELETE FROM probe').run();
       return true;
-    } catch {
-      return false;
+    } catch (cause) {
+      const failure = asJournalError(cause, this.#path);
+      if (failure.code === 'HFT_JOURNAL_FULL') return false;
+      throw failure;
     }
   }
 
@@ -207,6 +208,27 @@ export class SqliteJournal implements Journal {
     } catch (cause) {
       throw asJournalError(cause, this.#path);
     }
+  }
+}
+
+/** Opens the database in WAL mode. The index of the WAL is a file that others can share, and memory of this process where the disk is too full for it. */
+function openWal(path: string): Database.Database {
+  const database = new Database(path, { timeout: 1000 });
+  try {
+    database.pragma('journal_mode = WAL');
+    return database;
+  } catch (cause) {
+    database.close();
+    if (!(cause instanceof Database.SqliteError) || !/^SQLITE_(IOERR_SHM|FULL)/.test(cause.code)) throw cause;
+  }
+  const alone = new Database(path, { timeout: 1000 });
+  try {
+    alone.pragma('locking_mode = EXCLUSIVE');
+    alone.pragma('journal_mode = WAL');
+    return alone;
+  } catch (cause) {
+    alone.close();
+    throw cause;
   }
 }
 

@@ -8,7 +8,7 @@ import { MatchingCore } from '../core/core.ts';
 import type { Book } from '../core/types.ts';
 import { SqliteJournal } from '../journal/sqlite-journal.ts';
 import type { JournalQueries } from '../journal/queries.ts';
-import type { JournalError } from '../journal/types.ts';
+import { JournalError } from '../journal/types.ts';
 import type { EngineStats } from '../telemetry/stats.ts';
 import { Accounts } from './accounts.ts';
 import { instrumentOf, newInstruments, refuseListing, rulesOf, type Instrument } from './instruments.ts';
@@ -106,6 +106,11 @@ export class Engine {
     try {
       await this.#recover(this.#journal);
       if (this.#stopping.signal.aborted) return;
+      if (!this.#journal.probe()) {
+        this.#blocked = new JournalError('HFT_JOURNAL_FULL', 'no room is left for the journal');
+        this.#log.error({}, 'no room is left for the journal: orders are refused until there is');
+        this.#rebuilding = this.#awaitRoom(this.#journal).catch((cause: unknown) => this.#onFatal(cause));
+      }
       this.#phase = 'warming';
       this.#warmup = await warmUp(WARM_UP_ORDERS, this.#stopping.signal);
       if (this.#stopping.signal.aborted) return;
@@ -168,19 +173,23 @@ export class Engine {
     this.#phase = this.#phase === 'serving' ? 'recovering' : this.#phase;
     const journal = this.#openJournal();
     this.#market = undefined;
-    this.#rebuilding = this.#recover(journal).then(
-      async () => {
+    this.#rebuilding = this.#recover(journal)
+      .then(async () => {
         this.#phase = this.#phase === 'recovering' ? 'serving' : this.#phase;
-        while (!this.#stopping.signal.aborted && !journal.probe())
-          await delay(PROBE_INTERVAL_MS, undefined, { signal: this.#stopping.signal }).catch(() => undefined);
-        if (this.#stopping.signal.aborted) return;
-        this.#blocked = undefined;
-        this.#log.warn({}, 'the journal can be written again: orders are accepted');
-      },
-      (failure: unknown) => {
+        await this.#awaitRoom(journal);
+      })
+      .catch((failure: unknown) => {
         if (!this.#stopping.signal.aborted) this.#onFatal(failure);
-      },
-    );
+      });
+  }
+
+  /** Tries until the journal can be written, and takes orders again then. */
+  async #awaitRoom(journal: SqliteJournal): Promise<void> {
+    while (!this.#stopping.signal.aborted && !journal.probe())
+      await delay(PROBE_INTERVAL_MS, undefined, { signal: this.#stopping.signal }).catch(() => undefined);
+    if (this.#stopping.signal.aborted) return;
+    this.#blocked = undefined;
+    this.#log.warn({}, 'the journal can be written again: orders are accepted');
   }
 
   #checkpoint(): void {
