@@ -3,7 +3,7 @@ import { Registry } from 'prom-client';
 import { describe, expect, it } from 'vitest';
 import type { CallOptions } from './call.ts';
 import type { KubeClient } from './client.ts';
-import { FakeClock } from './clock.ts';
+import { FakeClock, sleep } from './clock.ts';
 import { KubeError } from './errors.ts';
 import { LeaderElector } from './lease.ts';
 import { keyOf } from './resource.ts';
@@ -55,6 +55,11 @@ class FakeLeases {
     };
   }
 
+  usurp(holderIdentity: string): void {
+    if (!this.stored) throw new Error('there is no lease');
+    this.#store({ ...this.stored, spec: { holderIdentity, leaseDurationSeconds: 15 } }, this.stored.metadata.uid);
+  }
+
   #store<T extends KubeObject>(object: T, uid: string): Live<T> {
     this.#version += 1;
     const stored = { ...structuredClone(object), metadata: { ...object.metadata, uid, resourceVersion: String(this.#version) } };
@@ -84,7 +89,20 @@ interface Candidate {
   readonly ended: Promise<void>;
 }
 
-function start(leases: FakeLeases, clock: FakeClock, identity: string, luck: () => Trouble = () => 'none', registry?: Registry): Candidate {
+interface Extras {
+  readonly registry?: Registry;
+  /** What is awaited after the log has said so. */
+  readonly starting?: () => Promise<void>;
+  readonly stopping?: () => Promise<void>;
+}
+
+function start(
+  leases: FakeLeases,
+  clock: FakeClock,
+  identity: string,
+  luck: () => Trouble = () => 'none',
+  { registry, starting, stopping }: Extras = {},
+): Candidate {
   const log: string[] = [];
   const stop = new AbortController();
   const elector = new LeaderElector({
@@ -94,11 +112,15 @@ function start(leases: FakeLeases, clock: FakeClock, identity: string, luck: () 
     identity,
     clock,
     ...(registry ? { registry } : {}),
-    onStartedLeading: (signal) => {
+    onStartedLeading: async (signal) => {
       log.push('start');
       signal.addEventListener('abort', () => log.push('abort'));
+      await starting?.();
     },
-    onStoppedLeading: (reason) => log.push(reason),
+    onStoppedLeading: async (reason) => {
+      log.push(reason);
+      await stopping?.();
+    },
   });
   return { elector, stop, log, ended: elector.run(stop.signal) };
 }
@@ -111,16 +133,26 @@ describe('LeaderElector', () => {
         const clock = new FakeClock();
         const leases = new FakeLeases(clock);
         let together = 0;
+        let busy = 0;
+        let busyTogether = 0;
+        // Stopping takes a while, and so long another must not lead either.
+        const stopping = (): Promise<void> => sleep(clock, 3_000).finally(() => (busy -= 1));
+        const starting = async (): Promise<void> => {
+          busy += 1;
+          busyTogether = Math.max(busyTogether, busy);
+        };
         const begin = (plan: Trouble[], i: number, life: number): Candidate =>
-          start(leases, clock, `c${i}-${life}`, () => plan.shift() ?? 'none');
+          start(leases, clock, `c${i}-${life}`, () => plan.shift() ?? 'none', { starting, stopping });
         const candidates = plans.map((plan, i) => begin([...plan], i, 0));
         for (let t = 0; t < 240; t++) {
           await clock.advance(500);
           together = Math.max(together, candidates.filter(({ elector }) => elector.isLeader).length);
+          if (t % 50 === 49 && t < 150) candidates.find(({ elector }) => elector.isLeader)?.stop.abort();
           // A process that lost its lease ends and is started again.
           for (const [i, { log }] of candidates.entries()) if (log.length >= 3) candidates[i] = begin([], i, t);
         }
         expect(together).toBe(1);
+        expect(busyTogether).toBe(1);
         expect(candidates.filter(({ elector }) => elector.isLeader)).toHaveLength(1);
         for (const { stop } of candidates) stop.abort();
         await clock.advance(20_000);
@@ -135,7 +167,7 @@ describe('LeaderElector', () => {
     const leases = new FakeLeases(clock);
     let hanging = false;
     const registry = new Registry();
-    const holder = start(leases, clock, 'holder', () => (hanging ? 'hang' : 'none'), registry);
+    const holder = start(leases, clock, 'holder', () => (hanging ? 'hang' : 'none'), { registry });
     await clock.advance(100);
     expect(holder.elector.isLeader).toBe(true);
     expect(await registry.metrics()).toContain('leader_election_master_status{name="l"} 1');
@@ -175,6 +207,120 @@ describe('LeaderElector', () => {
     second.stop.abort();
     await clock.advance(100);
     await second.ended;
+  });
+
+  const holderOf = (leases: FakeLeases): unknown =>
+    (leases.stored as { spec?: { holderIdentity?: string } } | undefined)?.spec?.holderIdentity;
+
+  it('releases only after what led has stopped, on stop', async () => {
+    const clock = new FakeClock();
+    const leases = new FakeLeases(clock);
+    const stopped = Promise.withResolvers<void>();
+    const first = start(leases, clock, 'first', undefined, { stopping: () => stopped.promise });
+    await clock.advance(100);
+    const second = start(leases, clock, 'second');
+    await clock.advance(100);
+    first.stop.abort();
+    await clock.advance(9_000);
+    expect(first.log).toEqual(['start', 'abort', 'giving up leadership to stop']);
+    expect(first.elector.isLeader).toBe(false);
+    expect(holderOf(leases)).toBe('first');
+    expect(second.elector.isLeader).toBe(false);
+
+    stopped.resolve();
+    await clock.advance(50);
+    await first.ended;
+    expect(holderOf(leases)).toBe('');
+    await clock.advance(2_500);
+    expect(second.elector.isLeader).toBe(true);
+    second.stop.abort();
+    await clock.advance(100);
+    await second.ended;
+  });
+
+  it('stops only what has started, and releases although both failed', async () => {
+    const clock = new FakeClock();
+    const leases = new FakeLeases(clock);
+    const started = Promise.withResolvers<void>();
+    const first = start(leases, clock, 'first', undefined, {
+      starting: () => started.promise,
+      stopping: () => Promise.reject(new Error('injected')),
+    });
+    await clock.advance(100);
+    first.stop.abort();
+    await clock.advance(5_000);
+    expect(first.log).toEqual(['start', 'abort']);
+    started.reject(new Error('injected'));
+    await clock.advance(50);
+    expect(first.log).toEqual(['start', 'abort', 'giving up leadership to stop']);
+    await first.ended;
+    expect(holderOf(leases)).toBe('');
+    expect(clock.pendingTimers).toBe(0);
+  });
+
+  it('waits no longer than its lease runs, and does not release what may still be in use', async () => {
+    const never = (): Promise<void> => new Promise(() => undefined);
+    for (const extras of [{ stopping: never }, { starting: never }, { starting: never, stopping: never }]) {
+      const clock = new FakeClock();
+      const leases = new FakeLeases(clock);
+      const first = start(leases, clock, 'first', undefined, extras);
+      await clock.advance(100);
+      const second = start(leases, clock, 'second');
+      let ended = false;
+      void first.ended.then(() => (ended = true));
+      first.stop.abort();
+      // Half of the lease for the start, so that there is time to stop.
+      await clock.advance(7_600);
+      expect(first.log).toEqual(['start', 'abort', 'giving up leadership to stop']);
+      await clock.advance(15_100 - clock.nowMs());
+      expect(ended).toBe(true);
+      expect(holderOf(leases)).toBe('first');
+      expect(second.elector.isLeader).toBe(false);
+      await clock.advance(5_000);
+      expect(second.elector.isLeader).toBe(true);
+      second.stop.abort();
+      await clock.advance(100);
+      await second.ended;
+      expect(clock.pendingTimers).toBe(0);
+    }
+  });
+
+  it('waits for what led when the lease was lost too, and can stand again', async () => {
+    const clock = new FakeClock();
+    const leases = new FakeLeases(clock);
+    let hanging = false;
+    let stopped = Promise.withResolvers<void>();
+    const holder = start(leases, clock, 'holder', () => (hanging ? 'hang' : 'none'), { stopping: () => stopped.promise });
+    let terms = 0;
+    const count = (): void => void (terms += 1);
+    void holder.ended.then(count);
+    await clock.advance(100);
+    hanging = true;
+    await clock.advance(10_500);
+    expect(holder.log).toEqual(['start', 'abort', 'the lease could not be renewed within 10000 ms']);
+    expect(terms).toBe(0);
+    stopped.resolve();
+    await clock.advance(10);
+    expect(terms).toBe(1);
+    expect(holderOf(leases)).toBe('holder');
+
+    hanging = false;
+    stopped = Promise.withResolvers();
+    const again = holder.elector.run(holder.stop.signal);
+    void again.then(count);
+    await clock.advance(3_000);
+    expect(holder.elector.isLeader).toBe(true);
+    expect(holder.log.slice(3)).toEqual(['start']);
+
+    // Taken by force.
+    leases.usurp('usurper');
+    await clock.advance(2_500);
+    expect(holder.log.slice(4)).toEqual(['abort', 'the lease was taken by usurper']);
+    expect(terms).toBe(1);
+    stopped.resolve();
+    await clock.advance(10);
+    await again;
+    expect(holderOf(leases)).toBe('usurper');
   });
 
   it('refuses timings under which two could lead', () => {

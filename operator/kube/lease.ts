@@ -39,10 +39,14 @@ export interface LeaderElectorOptions {
   readonly registry?: Registry;
   readonly log?: Log;
   readonly clock?: Clock;
-  /** Called once elected. The signal aborts the moment leadership is lost or given up: every write must stop with it. */
+  /** Called once elected. The signal aborts the moment leadership is lost or given up: every write must stop with it, and the promise settle soon. */
   readonly onStartedLeading: (signal: AbortSignal) => void | Promise<void>;
-  /** Called after the signal aborted, with the reason. */
-  readonly onStoppedLeading?: (reason: string) => void;
+  /**
+   * Called after the signal aborted and `onStartedLeading` settled, with the reason: stops what was started. The Lease is released, and `run` resolves, only when its
+   * promise has settled. Both are waited for as long as the lease runs, the start for half of that; what is not done by then costs the next leader the wait, as the
+   * Lease is left to run out instead.
+   */
+  readonly onStoppedLeading?: (reason: string) => void | Promise<void>;
   readonly onNewLeader?: (identity: string) => void;
 }
 
@@ -101,8 +105,8 @@ export class LeaderElector {
   }
 
   /**
-   * Stands for election until elected, then leads. Resolves when leadership was lost (let the process end: its state may be stale) or when the signal aborts, after having given
-   * the Lease up so that the next leader need not wait.
+   * Stands for election until elected, then leads. Resolves when leadership was lost (call it again to stand again) or when the signal aborts; by then what led has
+   * stopped (see `onStoppedLeading`), and on abort the Lease has been given up so that the next leader need not wait.
    */
   async run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted && !(await this.#tryAcquireOrRenew(signal))) await sleep(this.#clock, this.#jitteredMs(), signal);
@@ -119,7 +123,7 @@ export class LeaderElector {
     this.#leading = true;
     this.#status.set({ name: this.#options.name }, 1);
     this.#log.info({ lease: this.#ref, identity: this.#options.identity }, 'elected leader');
-    this.#call('onStartedLeading', () => this.#options.onStartedLeading(lost.signal));
+    const started = this.#call('onStartedLeading', () => this.#options.onStartedLeading(lost.signal));
     try {
       await this.#renewUntilLost(lost);
     } finally {
@@ -129,8 +133,33 @@ export class LeaderElector {
     }
     const reason = errorText(lost.signal.reason);
     this.#log.warn({ lease: this.#ref, reason }, 'no longer leader');
-    this.#call('onStoppedLeading', () => this.#options.onStoppedLeading?.(reason));
-    if (signal.aborted) await this.#release();
+    const stopped = await this.#stopLeading(started, reason);
+    if (signal.aborted && stopped) await this.#release();
+  }
+
+  /** False when something of the term may still run although the lease has run out. */
+  async #stopLeading(started: Promise<void>, reason: string): Promise<boolean> {
+    const leftMs = (): number => this.#renewedAtMs + this.#durationMs - this.#clock.nowMs();
+    const settled = await this.#within(started, leftMs() / 2);
+    const stopped = await this.#within(
+      this.#call('onStoppedLeading', () => this.#options.onStoppedLeading?.(reason)),
+      leftMs(),
+    );
+    if (settled && stopped) return true;
+    const late = settled ? 'onStoppedLeading' : 'onStartedLeading';
+    this.#log.error({ lease: this.#ref }, `${late} did not end before the lease runs out: the next leader has to wait for that`);
+    return false;
+  }
+
+  /** Whether the promise, which never rejects, settles within the time. */
+  #within(promise: Promise<void>, limitMs: number): Promise<boolean> {
+    return new Promise((resolve) => {
+      const cancel = this.#clock.setTimer(() => resolve(false), limitMs);
+      void promise.then(() => {
+        cancel();
+        resolve(true);
+      });
+    });
   }
 
   async #renewUntilLost(lost: AbortController): Promise<void> {
@@ -196,7 +225,7 @@ export class LeaderElector {
     const leader = lease?.spec?.holderIdentity || undefined;
     if (leader === this.#leader) return;
     this.#leader = leader;
-    if (leader !== undefined) this.#call('onNewLeader', () => this.#options.onNewLeader?.(leader));
+    if (leader !== undefined) void this.#call('onNewLeader', () => this.#options.onNewLeader?.(leader));
   }
 
   #holdsLease(): boolean {
@@ -245,15 +274,12 @@ export class LeaderElector {
     return this.#retryMs * (1 + Math.random() * 0.2);
   }
 
-  /** Callbacks must not end the election by throwing. */
-  #call(name: string, callback: () => void | Promise<void>): void {
-    const run = async (): Promise<void> => {
-      try {
-        await callback();
-      } catch (error) {
-        this.#log.error({ lease: this.#ref, err: error }, `${name} failed: ${errorText(error)}`);
-      }
-    };
-    void run();
+  /** Callbacks must not end the election by throwing; the promise never rejects. */
+  async #call(name: string, callback: () => void | Promise<void>): Promise<void> {
+    try {
+      await callback();
+    } catch (error) {
+      this.#log.error({ lease: this.#ref, err: error }, `${name} failed: ${errorText(error)}`);
+    }
   }
 }
