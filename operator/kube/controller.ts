@@ -110,10 +110,6 @@ export class Controller {
     this.queue.add(key);
   }
 
-  enqueueAfter(key: string, delayMs: number): void {
-    this.queue.addAfter(key, delayMs);
-  }
-
   /** Starts the workers; keys added before are waiting already. */
   start(): void {
     if (this.#workers.length > 0) return;

@@ -2,7 +2,7 @@
 import { drift } from './drift.ts';
 import { foreignFields, takenParts } from './foreign.ts';
 import type { ForeignField } from './foreign.ts';
-import { hashOf, isRecord } from './json.ts';
+import { isRecord } from './json.ts';
 import type { JsonRecord } from './json.ts';
 import { apiVersionOf } from './resource.ts';
 import type { KubeObject, Live, Resource } from './resource.ts';
@@ -41,17 +41,4 @@ export function differenceOf(
   const values = [...drift(manifest, plain), ...takenParts(manifest, plain, fieldManager)];
   if (live.metadata.annotations?.[hashAnnotation] !== hash) values.unshift('the manifest changed');
   return { values, foreign: foreignFields(manifest, plain, fieldManager) };
-}
-
-/** Why the object must be written; empty when there is nothing to do. Pure: for tests and for showing a plan. */
-export function whyApply<T extends KubeObject>(
-  resource: Resource<T>,
-  desired: T,
-  live: Live<T> | undefined,
-  options: { fieldManager: string; hashAnnotation: string },
-): string[] {
-  if (!live) return ['absent'];
-  const manifest = manifestOf(resource, desired);
-  const { values, foreign } = differenceOf(manifest, live, hashOf(manifest), options.fieldManager, options.hashAnnotation);
-  return [...values, ...foreign.map(({ reason }) => reason)];
 }

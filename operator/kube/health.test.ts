@@ -1,7 +1,6 @@
 import { Registry } from 'prom-client';
 import { describe, expect, it } from 'vitest';
-import { isTrue, removeCondition, setCondition, setConditions } from './conditions.ts';
-import type { Condition } from './conditions.ts';
+import { findCondition, setCondition, setConditions } from './conditions.ts';
 import { HealthServer } from './health.ts';
 import type { HealthCheck } from './health.ts';
 
@@ -90,10 +89,8 @@ describe('conditions', () => {
     const changed = setCondition(all, { ...ready, type: 'Progressing', status: 'False' }, at(2));
     expect(changed.map(({ type }) => type)).toEqual(['Ready', 'Progressing', 'Degraded']);
     expect(changed[0]).toBe(all[0]);
-    expect(isTrue(changed, 'Ready')).toBe(true);
-    expect(isTrue(changed, 'Progressing')).toBe(false);
-    expect(isTrue(undefined, 'Ready')).toBe(false);
-    const left: Condition[] = removeCondition(changed, 'Ready');
-    expect(left.map(({ type }) => type)).toEqual(['Progressing', 'Degraded']);
+    expect(findCondition(changed, 'Ready')?.status).toBe('True');
+    expect(findCondition(changed, 'Progressing')?.status).toBe('False');
+    expect(findCondition(undefined, 'Ready')).toBeUndefined();
   });
 });

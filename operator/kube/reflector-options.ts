@@ -4,7 +4,7 @@ import type { KubeClient } from './client.ts';
 import type { Clock } from './clock.ts';
 import type { ReflectorHandlers } from './handlers.ts';
 import type { Log } from './log.ts';
-import type { KubeObject, Live, Resource } from './resource.ts';
+import type { KubeObject, Resource } from './resource.ts';
 
 export interface ReflectorTiming {
   /** How long a watch may last before it is resumed; whole seconds on the wire. */
@@ -39,8 +39,6 @@ export interface ReflectorOptions<T extends KubeObject> {
   readonly labelSelector?: string;
   readonly fieldSelector?: string;
   readonly handlers?: ReflectorHandlers<T>;
-  /** Applied to every object before it is stored, to leave out what is not needed; must keep metadata. */
-  readonly transform?: (object: Live<T>) => Live<T>;
   readonly registry?: Registry;
   readonly log?: Log;
   readonly clock?: Clock;

@@ -62,7 +62,6 @@ export class Reflector<T extends KubeObject> {
   #synced = false;
   #failures = 0;
   #provenAtMs: number;
-  #lastActivity = 0;
   #deafSinceMs: number | undefined;
   #deafReason = 'has not listed yet';
   #warnedAtMs: number | undefined;
@@ -91,11 +90,6 @@ export class Reflector<T extends KubeObject> {
   /** True once the first list was taken over. */
   get synced(): boolean {
     return this.#synced;
-  }
-
-  /** The time (`Date.now()` ms) of the last proof of life; 0 before the first. */
-  get lastActivity(): number {
-    return this.#lastActivity;
   }
 
   /** Bad before the first list and while changes may be going unnoticed. */
@@ -179,7 +173,7 @@ export class Reflector<T extends KubeObject> {
   }
 
   async #relist(): Promise<void> {
-    const { client, resource, namespace, labelSelector, fieldSelector, transform } = this.#options;
+    const { client, resource, namespace, labelSelector, fieldSelector } = this.#options;
     const { items, resourceVersion } = await client.list(resource, {
       ...(namespace === undefined ? {} : { namespace }),
       ...(labelSelector === undefined ? {} : { labelSelector }),
@@ -191,7 +185,7 @@ export class Reflector<T extends KubeObject> {
     this.#metrics.listed();
     this.#version = resourceVersion;
     this.#listedAtMs = this.#clock.nowMs();
-    const changes = this.#store.replace(transform ? items.map(transform) : items);
+    const changes = this.#store.replace(items);
     this.#proven();
     this.#synced = true;
     this.#handlers.tellAll(changes);
@@ -246,8 +240,7 @@ export class Reflector<T extends KubeObject> {
     }
   }
 
-  #take(type: 'ADDED' | 'MODIFIED' | 'DELETED', raw: Live<T>): void {
-    const object = this.#options.transform ? this.#options.transform(raw) : raw;
+  #take(type: 'ADDED' | 'MODIFIED' | 'DELETED', object: Live<T>): void {
     this.#handlers.tellAll(type === 'DELETED' ? this.#store.remove(object) : this.#store.put(object));
   }
 
@@ -301,7 +294,6 @@ export class Reflector<T extends KubeObject> {
     const wasDeaf = this.#isDeaf();
     const silentMs = this.#clock.nowMs() - this.#provenAtMs;
     this.#provenAtMs = this.#clock.nowMs();
-    this.#lastActivity = this.#clock.date().getTime();
     this.#deafSinceMs = undefined;
     if (!wasDeaf) return;
     this.#warnedAtMs = undefined;

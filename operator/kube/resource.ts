@@ -12,11 +12,9 @@ import type {
   V1PersistentVolumeClaim,
   V1Pod,
   V1PodDisruptionBudget,
-  V1ReplicaSet,
   V1Secret,
   V1Service,
   V1ServiceAccount,
-  V1StatefulSet,
   EventsV1Event,
 } from '@kubernetes/client-node';
 
@@ -121,8 +119,6 @@ export const resources = {
     kind: 'Event',
   }),
   deployments: defineResource<Model<V1Deployment>>({ ...apps, plural: 'deployments', kind: 'Deployment' }),
-  replicaSets: defineResource<Model<V1ReplicaSet>>({ ...apps, plural: 'replicasets', kind: 'ReplicaSet' }),
-  statefulSets: defineResource<Model<V1StatefulSet>>({ ...apps, plural: 'statefulsets', kind: 'StatefulSet' }),
   podDisruptionBudgets: defineResource<Model<V1PodDisruptionBudget>>({
     group: 'policy',
     version: 'v1',

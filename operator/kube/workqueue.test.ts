@@ -166,26 +166,20 @@ describe('WorkQueue', () => {
     expect(queue.length).toBe(1);
   });
 
-  it('drops what waits on shutdown, and drains it on shutdownWithDrain', async () => {
-    const dropped = makeQueue().queue;
-    dropped.add('a');
-    dropped.shutdown();
-    dropped.add('b');
-    expect(await dropped.get()).toBeUndefined();
-
+  it('drops what waits on shutdown, also for later or for a running key, and takes no more', async () => {
     const { queue, clock } = makeQueue();
     queue.add('a');
+    queue.add('b');
     queue.addAfter('later', 10);
     expect(await queue.get()).toBe('a');
     queue.add('a');
-    let drained = false;
-    const finished = queue.shutdownWithDrain().then(() => (drained = true));
+    queue.shutdown();
+    queue.add('c');
+    queue.addAfter('d', 10);
     queue.done('a');
     await clock.advance(20);
-    expect(drained).toBe(false);
-    expect(await queue.get()).toBe('a');
-    queue.done('a');
-    await finished;
+    expect(queue.length).toBe(0);
+    expect(clock.pendingTimers).toBe(0);
     expect(await queue.get()).toBeUndefined();
   });
 

@@ -83,7 +83,6 @@ export class WorkQueue {
   readonly #processing = new Map<string, number>();
   readonly #delayed = new Map<string, { readonly dueMs: number; readonly cancel: () => void }>();
   readonly #waiters = new Set<(key: string | undefined) => void>();
-  readonly #idleWaiters = new Set<() => void>();
   #shuttingDown = false;
 
   constructor(options: WorkQueueOptions) {
@@ -195,22 +194,14 @@ export class WorkQueue {
 
   /** Takes no more keys and drops those that wait; keys being processed may finish. */
   shutdown(): void {
-    this.#stopAdding();
+    this.#shuttingDown = true;
+    for (const { cancel } of this.#delayed.values()) cancel();
+    this.#delayed.clear();
     this.#queue.clear();
     this.#dirty.clear();
     this.#metrics.depth(0);
-    this.#releaseWaiters();
+    for (const waiter of this.#waiters) waiter(undefined);
     this.#settleIdle();
-  }
-
-  /** Takes no more keys; resolves when those queued (not the delayed ones) have been processed. */
-  shutdownWithDrain(): Promise<void> {
-    this.#stopAdding();
-    if (this.#queue.size === 0) this.#releaseWaiters();
-    return new Promise((resolve) => {
-      this.#idleWaiters.add(resolve);
-      this.#settleIdle();
-    });
   }
 
   #inProgressMs(): number[] {
@@ -235,21 +226,9 @@ export class WorkQueue {
     this.#metrics.depth(this.#queue.size);
   }
 
-  #stopAdding(): void {
-    this.#shuttingDown = true;
-    for (const { cancel } of this.#delayed.values()) cancel();
-    this.#delayed.clear();
-  }
-
-  #releaseWaiters(): void {
-    for (const waiter of this.#waiters) waiter(undefined);
-  }
-
+  /** Nothing is left to measure once the last key was given back after a shutdown. */
   #settleIdle(): void {
-    if (!this.#shuttingDown || this.#queue.size > 0 || this.#processing.size > 0) return;
-    this.#releaseWaiters();
+    if (!this.#shuttingDown || this.#processing.size > 0) return;
     for (const stop of this.#stopSampling) stop();
-    for (const resolve of this.#idleWaiters) resolve();
-    this.#idleWaiters.clear();
   }
 }
