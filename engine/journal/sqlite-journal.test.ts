@@ -171,4 +171,22 @@ describe('SqliteJournal', () => {
     writeFileSync(join(directory, 'journal.db'), 'this is no database, this is no database, this is no database'.repeat(200));
     expect(() => openJournal()).toThrow(expect.objectContaining({ code: 'HFT_JOURNAL_CORRUPT' }));
   });
+
+  it('does not begin anew where there was a journal', () => {
+    closeJournal(openJournal());
+    rmSync(join(directory, 'journal.db'));
+    const lost = expect.objectContaining({
+      code: 'HFT_JOURNAL_CORRUPT',
+      message: expect.stringContaining('lock.db shows that it was there'),
+    });
+    expect(() => openJournal()).toThrow(lost);
+    expect(() => openJournal()).toThrow(lost);
+    rmSync(join(directory, 'lock.db'));
+    writeFileSync(join(directory, 'journal.db-wal'), 'orders');
+    expect(() => openJournal()).toThrow(expect.objectContaining({ message: expect.stringContaining('journal.db-wal shows') }));
+    writeFileSync(join(directory, 'journal.db'), '');
+    expect(() => openJournal()).toThrow(expect.objectContaining({ message: expect.stringContaining('journal.db is empty but') }));
+    rmSync(join(directory, 'journal.db-wal'));
+    expect(openJournal().lastSequence).toBe(0);
+  });
 });

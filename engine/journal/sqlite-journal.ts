@@ -2,7 +2,7 @@
  * The journal in SQLite. One group commit is one transaction: one BLOB of records with its checksum, and the rows of the read models. It runs
  * on the caller's thread; `append` is a promise so that a worker thread can take its place.
  */
-import { mkdirSync, statSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import Database from 'better-sqlite3';
@@ -11,7 +11,10 @@ import { lockDirectory, type DirectoryLock } from './lock.ts';
 import { JournalQueries } from './queries.ts';
 import { decodeEntries, encodeEntries } from './records.ts';
 import { migrate } from './schema.ts';
+import { findWalDamage } from './wal-check.ts';
 import { JournalError, type AccountRecord, type InstrumentRecord, type Journal, type JournalBatch, type JournalEntry } from './types.ts';
+
+const FILE = 'journal.db';
 
 export type Durability = 'memory' | 'commit' | 'disk';
 
@@ -47,13 +50,23 @@ export class SqliteJournal implements Journal {
   static open(directory: string, durability: Durability): SqliteJournal {
     try {
       mkdirSync(directory, { recursive: true });
+      refuseVanished(directory);
+      // Before the lock's file: that then always shows that there has been a journal.
+      closeSync(openSync(join(directory, FILE), 'a'));
     } catch (cause) {
-      throw new JournalError('HFT_JOURNAL_UNUSABLE', `the data directory ${directory} cannot be made: ${messageOf(cause)}`, cause);
+      if (cause instanceof JournalError) throw cause;
+      throw new JournalError(
+        'HFT_JOURNAL_UNUSABLE',
+        `the data directory ${directory} cannot be made or written: ${messageOf(cause)}`,
+        cause,
+      );
     }
     let lock: DirectoryLock | undefined;
     try {
       lock = lockDirectory(directory);
-      return new SqliteJournal(join(directory, 'journal.db'), durability, lock);
+      const path = join(directory, FILE);
+      refuseLoss(path);
+      return new SqliteJournal(path, durability, lock);
     } catch (cause) {
       lock?.release();
       throw asJournalError(cause, directory);
@@ -209,6 +222,35 @@ export class SqliteJournal implements Journal {
       throw asJournalError(cause, this.#path);
     }
   }
+}
+
+/** An engine must not begin anew where there was a journal. */
+function refuseVanished(directory: string): void {
+  const path = join(directory, FILE);
+  const traces = [join(directory, 'lock.db'), `${path}-wal`].filter((file) => existsSync(file));
+  if (existsSync(path) || traces.length === 0) return;
+  throw new JournalError(
+    'HFT_JOURNAL_CORRUPT',
+    `${path} is missing, and ${traces.join(' and ')} show${traces.length === 1 ? 's' : ''} that it was there: restore the directory from a backup, or remove what is left of it to begin with an empty journal`,
+  );
+}
+
+/** Refuses what SQLite would pass over: a write-ahead log of which it would drop committed transactions. */
+function refuseLoss(path: string): void {
+  const log = `${path}-wal`;
+  if (statSync(path).size === 0 && (statSync(log, { throwIfNoEntry: false })?.size ?? 0) > 0) {
+    throw new JournalError('HFT_JOURNAL_CORRUPT', `${path} is empty but ${log} is not: restore the directory from a backup`);
+  }
+  const damage = findWalDamage(log);
+  if (damage === undefined) return;
+  const accept =
+    damage.validBytes === undefined
+      ? `accept the loss of all that ${log} holds: move it away`
+      : `accept the loss of what comes after it: keep a copy of the file and cut it with "truncate --size=${damage.validBytes} ${log}"`;
+  throw new JournalError(
+    'HFT_JOURNAL_CORRUPT',
+    `${log}: ${damage.found}. Restore the directory from a backup, or ${accept}. Nothing has been changed`,
+  );
 }
 
 /** Opens the database in WAL mode. The index of the WAL is a file that others can share, and memory of this process where the disk is too full for it. */

@@ -1,0 +1,149 @@
+import { copyFileSync, mkdirSync, readFileSync, rmSync, truncateSync, unlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import * as fc from 'fast-check';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { BUY, GTC, LIMIT, NEW_ORDER, OPEN } from '../core/types.ts';
+import { temporaryDirectory } from '../testing/temporary-directory.ts';
+import { SqliteJournal } from './sqlite-journal.ts';
+import type { JournalBatch } from './types.ts';
+import { findWalDamage } from './wal-check.ts';
+
+const FRAME = 24 + 4096;
+const BATCHES = 12;
+let directory: string;
+let wal: Buffer;
+/** Length of the log after each batch; the first is that of the batch before any. */
+const lengths: number[] = [];
+
+/** One order a batch; each third has forty, so that transactions differ in length. */
+function batch(first: number, count: number): JournalBatch {
+  const ids = Array.from({ length: count }, (_, index) => first + index);
+  const terms = { instrument: 0, account: 0, side: BUY, type: LIMIT, timeInForce: GTC, priceTicks: 100, quantityLots: 5 } as const;
+  return {
+    entries: ids.map((sequence) => ({ sequence, timestampMicros: sequence, command: { kind: NEW_ORDER, ...terms } })),
+    orders: ids.map((id) => ({ id, ...terms, remainingLots: 5, status: OPEN, clientOrderId: `c${id}`, createdAtMicros: 1 })),
+    changes: new Map(),
+    fills: [],
+    accounts: [],
+  };
+}
+const countOf = (index: number): number => (index % 3 === 2 ? 40 : 1);
+const sequenceAfter = (batches: number): number => Array.from({ length: batches }, (_, index) => countOf(index)).reduce((a, b) => a + b, 0);
+
+beforeAll(async () => {
+  directory = temporaryDirectory();
+  const source = join(directory, 'source');
+  const journal = SqliteJournal.open(source, 'disk');
+  const log = join(source, 'journal.db-wal');
+  lengths.push(readFileSync(log).length);
+  for (let index = 0; index < BATCHES; index += 1) {
+    await journal.append(journal.lastSequence + 1, batch(journal.lastSequence + 1, countOf(index)));
+    lengths.push(readFileSync(log).length);
+  }
+  copyFileSync(join(source, 'journal.db'), join(directory, 'journal.db'));
+  wal = readFileSync(log);
+  journal.close();
+});
+afterAll(() => rmSync(directory, { recursive: true, force: true }));
+
+let cases = 0;
+/** Opens a journal whose log is `bytes`: its last sequence, or the code with which it is refused. */
+function outcome(bytes: Buffer): number | string {
+  const place = join(directory, String((cases += 1)));
+  mkdirSync(place);
+  copyFileSync(join(directory, 'journal.db'), join(place, 'journal.db'));
+  writeFileSync(join(place, 'journal.db-wal'), bytes);
+  try {
+    const journal = SqliteJournal.open(place, 'memory');
+    const { lastSequence } = journal;
+    journal.close();
+    return lastSequence;
+  } catch (cause) {
+    return cause instanceof Error && 'code' in cause ? String(cause.code) : String(cause);
+  } finally {
+    rmSync(place, { recursive: true });
+  }
+}
+
+function flipped(offset: number, bit: number): Buffer {
+  const bytes = Buffer.from(wal);
+  bytes[offset] = (bytes[offset] ?? 0) ^ (1 << bit);
+  return bytes;
+}
+
+const lastStart = (): number => lengths[BATCHES - 1] ?? 0;
+
+describe('a write-ahead log', () => {
+  it('that is whole is taken whole', () => {
+    expect(new Set(lengths.slice(1).map((length, index) => length - (lengths[index] ?? 0))).size).toBeGreaterThan(1);
+    expect(outcome(wal)).toBe(sequenceAfter(BATCHES));
+  });
+
+  it('never loses more than its last transaction to a flipped bit without being refused', () => {
+    const offsets = fc.oneof(
+      fc.nat(wal.length - 1),
+      // Headers are one byte in 170: half of the trials go there.
+      fc.tuple(fc.nat(Math.floor(wal.length / FRAME) - 1), fc.nat(23)).map(([frame, offset]) => 32 + frame * FRAME + offset),
+      fc.nat(31),
+    );
+    const seen = { refused: 0, taken: 0 };
+    fc.assert(
+      fc.property(offsets, fc.nat(7), (offset, bit) => {
+        const result = outcome(flipped(offset, bit));
+        seen[typeof result === 'string' ? 'refused' : 'taken'] += 1;
+        if (offset < lastStart()) expect(result).toBe('HFT_JOURNAL_CORRUPT');
+        else expect(result).toSatisfy((value: unknown) => value === 'HFT_JOURNAL_CORRUPT' || value === sequenceAfter(BATCHES - 1));
+      }),
+      { numRuns: 300 },
+    );
+    expect(seen.refused).toBeGreaterThan(0);
+    expect(seen.taken).toBeGreaterThan(0);
+  });
+
+  it('that ends anywhere is taken up to its last whole transaction', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: lengths[0] ?? 0, max: wal.length }), (length) => {
+        const whole = lengths.findLastIndex((end) => end <= length);
+        expect(outcome(wal.subarray(0, length))).toBe(sequenceAfter(whole));
+      }),
+      { numRuns: 100 },
+    );
+  });
+
+  it('of whose last transaction the power has kept only some frames is taken without it', () => {
+    const last = (wal.length - lastStart()) / FRAME;
+    expect(last).toBeGreaterThan(2);
+    fc.assert(
+      fc.property(fc.uniqueArray(fc.nat(last - 1), { minLength: 1 }), fc.constantFrom(0, FRAME / 2), (lost, kept) => {
+        const bytes = Buffer.from(wal);
+        for (const frame of lost) bytes.fill(0, lastStart() + frame * FRAME + kept, lastStart() + (frame + 1) * FRAME);
+        // A frame whose second half was zeros anyway has lost nothing.
+        const expected = bytes.equals(wal) ? sequenceAfter(BATCHES) : sequenceAfter(BATCHES - 1);
+        expect(outcome(bytes)).toBe(expected);
+      }),
+      { numRuns: 100 },
+    );
+  });
+
+  it('over an older, longer one ends where that goes on', () => {
+    // As after a restart of the log in place: the frames behind have other salts.
+    const bytes = Buffer.from(wal);
+    for (let offset = lengths[3] ?? 0; offset < bytes.length; offset += FRAME) bytes.writeUInt32BE(77, offset + 8);
+    expect(outcome(bytes)).toBe(sequenceAfter(3));
+  });
+
+  it('that is refused says how to keep what is before the damage, and is then taken', () => {
+    const log = join(directory, 'journal.db-wal');
+    writeFileSync(log, flipped((lengths[5] ?? 0) + 1000, 3));
+    const damage = findWalDamage(log);
+    expect(damage).toEqual({
+      found: expect.stringContaining(`frame ${((lengths[5] ?? 0) - 32) / FRAME + 1} is damaged`),
+      validBytes: lengths[5],
+    });
+    expect(() => SqliteJournal.open(directory, 'memory')).toThrow(`truncate --size=${lengths[5]} ${log}`);
+    truncateSync(log, damage?.validBytes);
+    expect(outcome(readFileSync(log))).toBe(sequenceAfter(5));
+    unlinkSync(log);
+    expect(findWalDamage(log)).toBeUndefined();
+  });
+});
