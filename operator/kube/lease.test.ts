@@ -238,6 +238,22 @@ describe('LeaderElector', () => {
     await second.ended;
   });
 
+  it('releases although a renewal that took effect was cut off by the stop', async () => {
+    const clock = new FakeClock();
+    const leases = new FakeLeases(clock);
+    let slow = false;
+    const first = start(leases, clock, 'first', () => (slow ? 'slow' : 'none'));
+    await clock.advance(100);
+    slow = true;
+    // The renewal is sent at 2,020 ms or so, takes effect 3,000 ms later and would be answered 1,500 ms after that.
+    await clock.advance(5_500);
+    slow = false;
+    first.stop.abort();
+    await clock.advance(200);
+    await first.ended;
+    expect(holderOf(leases)).toBe('');
+  });
+
   it('stops only what has started, and releases although both failed', async () => {
     const clock = new FakeClock();
     const leases = new FakeLeases(clock);

@@ -253,6 +253,22 @@ export class LeaderElector {
   }
 
   async #release(): Promise<void> {
+    const call = { timeoutMs: 2_000 };
+    try {
+      try {
+        await this.#giveUp(call);
+      } catch (error) {
+        if (!isKubeError(error, 'conflict')) throw error;
+        // A renewal that was cut off may have taken effect all the same.
+        this.#observe(await this.#options.client.find(resources.leases, this.#ref, call));
+        await this.#giveUp(call);
+      }
+    } catch (error) {
+      this.#log.warn({ lease: this.#ref, err: error }, `the lease could not be released: ${errorText(error)}`);
+    }
+  }
+
+  async #giveUp(call: { timeoutMs: number }): Promise<void> {
     if (!this.#lease || !this.#holdsLease()) return;
     const now = microTime(this.#clock.date());
     const spec: LeaseSpec = {
@@ -262,12 +278,8 @@ export class LeaderElector {
       renewTime: now,
       leaseTransitions: this.#lease.spec?.leaseTransitions ?? 0,
     };
-    try {
-      this.#observe(await this.#options.client.replace<Lease>(resources.leases, { ...this.#lease, spec }, { timeoutMs: 2_000 }));
-      this.#log.info({ lease: this.#ref }, 'released the lease');
-    } catch (error) {
-      this.#log.warn({ lease: this.#ref, err: error }, `the lease could not be released: ${errorText(error)}`);
-    }
+    this.#observe(await this.#options.client.replace<Lease>(resources.leases, { ...this.#lease, spec }, call));
+    this.#log.info({ lease: this.#ref }, 'released the lease');
   }
 
   #jitteredMs(): number {
