@@ -95,7 +95,7 @@ async function writePod(containerId: string): Promise<void> {
   const template = (await admin.get(resources.deployments, { name: 'busy-engine', namespace: ref.namespace })).spec?.template;
   if ((await admin.find(resources.pods, podRef)) === undefined) {
     const { labels, annotations } = template?.metadata ?? {};
-    await admin.create(resources.pods, { metadata: { ...podRef, labels, annotations }, spec: template?.spec } as never);
+    await admin.create(resources.pods, { metadata: { ...podRef, labels, annotations }, spec: template?.spec });
   }
   const containerStatuses = [
     {
