@@ -170,4 +170,28 @@ describe('bad orders', () => {
     expect(answer).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
     expect(answer).toContain(`"code":"${code}"`);
   });
+
+  it.each([1, 3])('sends the answers of %d good orders before it ends a connection on which nonsense follows', async (orders) => {
+    const { sequence } = await engine.admin.status();
+    const body = JSON.stringify(GOOD);
+    const order = `POST /v1/orders HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`;
+    const socket = connect(engine.running.port, '127.0.0.1');
+    socket.setTimeout(5000, () => socket.destroy(new Error('no end')));
+    socket.write(`${order.repeat(orders)}hello\r\n\r\n`);
+    const answer = await text(socket);
+    expect(answer.match(/HTTP\/1.1 \d+/g)).toEqual(Array.from({ length: orders }, () => 'HTTP/1.1 201'));
+    expect([...answer.matchAll(/"sequence":(\d+),"symbol":"[A-Z-]+","account"/g)].map(([, found]) => Number(found))).toEqual(
+      Array.from({ length: orders }, (_, index) => sequence + 1 + index),
+    );
+    expect((await engine.admin.status()).sequence).toBe(sequence + orders);
+  });
+
+  it('answers a request that turns into nonsense half-way', async () => {
+    const socket = connect(engine.running.port, '127.0.0.1');
+    socket.setTimeout(5000, () => socket.destroy(new Error('no answer')));
+    socket.write(
+      'POST /v1/orders HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n1\r\n{\r\nnonsense\r\n',
+    );
+    expect(await text(socket)).toMatch(/^HTTP\/1.1 400 /);
+  });
 });

@@ -1,6 +1,6 @@
 /** The frame of both HTTP servers: every limit set, strict JSON, and one error format (RFC 9457 with a stable code). */
 import { isUtf8 } from 'node:buffer';
-import { STATUS_CODES } from 'node:http';
+import { STATUS_CODES, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import Fastify, { LogController, type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { serializerCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod';
@@ -46,6 +46,7 @@ export function createHttpServer(options: HttpServerOptions) {
     },
   }).withTypeProvider<ZodTypeProvider>();
   app.server.maxConnections = CONNECTION_LIMIT;
+  app.server.prependListener('request', track);
   app.setValidatorCompiler(zodValidator);
   app.setSerializerCompiler(serializerCompiler);
   app.removeAllContentTypeParsers();
@@ -163,10 +164,32 @@ function answer(request: FastifyRequest, reply: FastifyReply, problem: Problem, 
     .send(problemJson(problem));
 }
 
+/** Answers under way, by connection. */
+const outstanding = new WeakMap<Socket, Set<ServerResponse>>();
+/** Connections that end with an answer under way. */
+const ending = new WeakSet<Socket>();
+
+function track(request: IncomingMessage, response: ServerResponse): void {
+  const answers = outstanding.get(request.socket) ?? new Set();
+  outstanding.set(request.socket, answers);
+  answers.add(response);
+  response.once('close', () => answers.delete(response));
+}
+
 /** What is no HTTP gets an answer too, then the connection ends. */
 function answerBrokenHttp(error: Error & { code?: string }, socket: Socket): void {
   if (error.code === 'ECONNRESET' || socket.destroyed || !socket.writable) {
     socket.destroy();
+    return;
+  }
+  if (ending.has(socket)) return;
+  const due = [...(outstanding.get(socket) ?? [])].filter(({ req }) => req.complete);
+  const last = due.at(-1);
+  if (last !== undefined) {
+    // Whole requests came before on this connection, and what they did is recorded: their answers are sent, and what follows them gets none.
+    ending.add(socket);
+    last.shouldKeepAlive = false;
+    last.once('close', () => socket.destroySoon());
     return;
   }
   const code: ProblemCode =
