@@ -25,6 +25,7 @@ let directory: string;
 let durable: SqliteJournal;
 let core: MatchingCore;
 let appended: JournalBatch[];
+let committed: [number, number][];
 let full: Error[];
 let fatal: Error[];
 let gate: { fault: Error | undefined; hold: Promise<void> | undefined };
@@ -37,6 +38,7 @@ beforeEach(() => {
   durable = SqliteJournal.open(directory, 'memory');
   durable.addInstruments([{ id: 0, symbol: 'A', tickSize: '1', lotSize: '1' }]);
   appended = [];
+  committed = [];
   full = [];
   fatal = [];
   gate = { fault: undefined, hold: undefined };
@@ -60,7 +62,7 @@ beforeEach(() => {
     journal,
     queries: durable.queries,
     accounts: new Accounts([]),
-    observer: { matched: () => undefined, committed: () => undefined },
+    observer: { matched: () => undefined, committed: (commands, fills) => void committed.push([commands, fills]) },
     lastTimestampMicros: 0,
     nowMicros: () => nowMicros,
     onFull: (cause) => full.push(cause),
@@ -141,6 +143,13 @@ describe('Sequencer', () => {
     nowMicros = 10;
     await place(request(BUY, 1));
     expect(durable.read(1, 10).map(({ timestampMicros }) => timestampMicros)).toEqual([1000, 1000]);
+  });
+
+  it('tells of fills when they are committed, not before', async () => {
+    await place(request(SELL, 5));
+    gate.fault = new JournalError('HFT_JOURNAL_FULL', 'no room');
+    await expect(place(request(BUY, 1))).rejects.toMatchObject({ code: 'HFT_JOURNAL_FULL' });
+    expect(committed).toEqual([[1, 0]]);
   });
 
   it('records nothing of what it refuses', async () => {

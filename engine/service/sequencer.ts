@@ -44,8 +44,8 @@ export interface Placed {
 
 /** What the sequencer tells about its work. */
 export interface SequencerObserver {
-  matched(durationNanos: number, fills: number): void;
-  committed(commands: number, durationNanos: number): void;
+  matched(durationNanos: number): void;
+  committed(commands: number, fills: number, durationNanos: number): void;
 }
 
 export class Sequencer {
@@ -187,7 +187,7 @@ export class Sequencer {
       });
       throw cause;
     }
-    this.#observer.matched(Number(process.hrtime.bigint() - start), sink.fills.length);
+    this.#observer.matched(Number(process.hrtime.bigint() - start));
     batch.entries.push({ sequence, timestampMicros, command });
     return sink.fills;
   }
@@ -207,7 +207,7 @@ export class Sequencer {
         this.#fail(cause instanceof Error ? cause : new Error(String(cause)), batch);
         return;
       }
-      this.#observer.committed(batch.entries.length, (performance.now() - start) * 1e6);
+      this.#observer.committed(batch.entries.length, batch.fills.length, (performance.now() - start) * 1e6);
       this.#forget(batch);
       this.#committing = undefined;
       batch.done.resolve();

@@ -68,13 +68,13 @@ export class EngineStats implements SequencerObserver {
     this.rejectedByCode.set(code, (this.rejectedByCode.get(code) ?? 0) + 1);
   }
 
-  matched(durationNanos: number, fills: number): void {
+  matched(durationNanos: number): void {
     this.matchSeconds.record(durationNanos / 1e9);
-    this.fills += fills;
   }
 
-  committed(commands: number, durationNanos: number): void {
+  committed(commands: number, fills: number, durationNanos: number): void {
     this.commits += 1;
+    this.fills += fills;
     this.commitSeconds.record(durationNanos / 1e9);
     this.batchCommands.record(commands);
   }
