@@ -176,8 +176,9 @@ export class SqliteJournal implements Journal {
   /** Copies the WAL back when it has grown enough. Call between ticks. Gives whether it did. */
   checkpointIfDue(): boolean {
     if (this.#bytesSinceCheckpoint < CHECKPOINT_BYTES) return false;
-    this.#bytesSinceCheckpoint = 0;
     this.#database.pragma('wal_checkpoint(PASSIVE)');
+    // Only now: one that fails stays due.
+    this.#bytesSinceCheckpoint = 0;
     return true;
   }
 
