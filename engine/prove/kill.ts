@@ -1,7 +1,8 @@
 /**
  * Proof by `kill -9`: orders flow over several connections, the engine is killed at a random moment, started again, and asked for everything.
  * Every acknowledged order and fill must be there, as acknowledged; none twice; every quantity accounted for. Orders whose answer never came
- * are sent again with the same client order id: each must exist once afterwards.
+ * are sent again with the same client order id: each must exist once afterwards, and nothing must exist that nobody sent. Cancels whose answer
+ * never came are sent again too; nothing else may be cancelled.
  */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -27,6 +28,8 @@ interface Ledger {
   readonly fills: Map<string, Fill>;
   readonly cancelled: Set<string>;
   readonly unanswered: NewOrder[];
+  /** Orders whose cancel was sent and not answered. */
+  readonly unansweredCancels: string[];
 }
 
 const SENDERS = 8;
@@ -46,7 +49,7 @@ export async function proveKill(options: {
   const config = join(directory, 'config.json');
   await writeFile(config, JSON.stringify({ ...DEFAULT_CONFIG, journal: { durability: options.durability ?? 'disk' } }));
   const proof: KillProof = { rounds: 0, acknowledged: 0, unanswered: 0, fills: 0, cancels: 0, violations: [] };
-  const ledger: Ledger = { acknowledged: new Map(), fills: new Map(), cancelled: new Set(), unanswered: [] };
+  const ledger: Ledger = { acknowledged: new Map(), fills: new Map(), cancelled: new Set(), unanswered: [], unansweredCancels: [] };
   let engine: EngineProcess | undefined;
   try {
     for (let round = 1; round <= options.rounds && proof.violations.length === 0; round += 1) {
@@ -96,16 +99,20 @@ async function flowUntilDeath(
         const { order: accepted, fills } = await client.place(order);
         ledger.acknowledged.set(accepted.id, accepted);
         for (const fill of fills) ledger.fills.set(`${fill.sequence}.${fill.index}`, fill);
-        if (accepted.status === 'open' && random() < 0.2) {
+        if (accepted.status !== 'open' || random() >= 0.2) continue;
+        try {
           await client.cancel(accepted.id);
           ledger.cancelled.add(accepted.id);
+        } catch (cause) {
+          // Filled by another before the cancel came: an answer like any other.
+          if (cause instanceof EngineError && cause.code === 'HFT_ORDER_NOT_OPEN') continue;
+          if (!(cause instanceof EngineError) || cause.status !== 0) throw cause;
+          ledger.unansweredCancels.push(accepted.id);
+          return;
         }
       } catch (cause) {
-        // Filled by another before the cancel came: an answer like any other.
-        if (cause instanceof EngineError && cause.code === 'HFT_ORDER_NOT_OPEN') continue;
         if (!(cause instanceof EngineError) || cause.status !== 0) throw cause;
-        if (![...ledger.acknowledged.values()].slice(-SENDERS * 2).some(({ clientOrderId }) => clientOrderId === order.clientOrderId))
-          ledger.unanswered.push(order);
+        ledger.unanswered.push(order);
         return;
       }
     }
@@ -132,6 +139,17 @@ async function verify(baseUrl: string, ledger: Ledger, proof: KillProof): Promis
     ledger.acknowledged.set(accepted.id, accepted);
     for (const fill of fills) ledger.fills.set(`${fill.sequence}.${fill.index}`, fill);
   }
+  for (const id of ledger.unansweredCancels.splice(0)) {
+    const outcome = await client.cancel(id).then(
+      () => 'cancelled',
+      (cause: unknown) => (cause instanceof EngineError ? cause.code : String(cause)),
+    );
+    // Cancelled now, or what was there before the end: cancelled (which nobody was told) or filled.
+    if (outcome !== 'cancelled' && outcome !== 'HFT_ORDER_NOT_OPEN') wrong(`the cancel of order ${id} sent again gave ${outcome}`);
+    const { status } = await client.get(id);
+    if (status === 'cancelled') ledger.cancelled.add(id);
+    else if (status === 'open') wrong(`order ${id} is open after its cancel gave ${outcome}`);
+  }
   const orders = await allPages((after) => client.orders({ limit: PAGE, ...(after !== undefined && { after }) }));
   const fills = await allPages((after) => client.fills({ limit: PAGE, ...(after !== undefined && { after }) }));
   await client.close();
@@ -139,11 +157,15 @@ async function verify(baseUrl: string, ledger: Ledger, proof: KillProof): Promis
   if (byId.size !== orders.length) wrong(`${orders.length - byId.size} orders are listed twice`);
   const clientIds = new Set(orders.map(({ clientOrderId }) => clientOrderId));
   if (clientIds.size !== orders.length) wrong(`${orders.length - clientIds.size} orders were recorded twice`);
+  if (orders.length !== ledger.acknowledged.size)
+    wrong(`${orders.length} orders are recorded, ${ledger.acknowledged.size} were acknowledged`);
   for (const [id, acknowledged] of ledger.acknowledged) {
     const found = byId.get(id);
     const same = found !== undefined && IDENTITY.every((key) => found[key] === acknowledged[key]);
     if (!same) wrong(`order ${id} was acknowledged as ${JSON.stringify(acknowledged)} and is now ${JSON.stringify(found)}`);
     else if (Number(found.filledQuantity) < Number(acknowledged.filledQuantity)) wrong(`order ${id} has lost fills`);
+    else if (found.status === 'cancelled' && acknowledged.status === 'open' && !ledger.cancelled.has(id))
+      wrong(`order ${id} is cancelled and nobody asked for it`);
   }
   for (const id of ledger.cancelled)
     if (byId.get(id)?.status !== 'cancelled') wrong(`the cancel of order ${id} was acknowledged and is lost`);
