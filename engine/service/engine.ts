@@ -45,6 +45,14 @@ export interface EngineLog {
   error(details: object, message: string): void;
 }
 
+interface HashedState {
+  readonly core: MatchingCore | undefined;
+  readonly sequence: number;
+  readonly stateHash: string;
+  readonly openOrders: number;
+}
+
+const NO_HASH = '0'.repeat(16);
 const WARM_UP_ORDERS = 40_000;
 const PROBE_INTERVAL_MS = 1000;
 const CHECKPOINT_INTERVAL_MS = 250;
@@ -60,6 +68,7 @@ export class Engine {
   #journal: SqliteJournal | undefined;
   #market: Market | undefined;
   #recovery: Recovery | undefined;
+  #hashed: HashedState | undefined;
   #warmup: EngineStatus['warmup'] = null;
   #blocked: Error | undefined;
   #starting: Promise<void> | undefined;
@@ -253,10 +262,25 @@ export class Engine {
     return this.#journal?.sizeBytes() ?? 0;
   }
 
-  async status(): Promise<EngineStatus> {
+  /** Sequence, hash and open orders of one and the same state, given out once it is durable. The walk over the books is made once a sequence. */
+  async #durableState(): Promise<HashedState> {
     const market = this.#market;
-    // A failed commit is told by `phase` and refusals; the status is still due.
-    await market?.sequencer.settled().catch(() => undefined);
+    if (market === undefined) return { core: undefined, sequence: this.sequence, stateHash: NO_HASH, openOrders: 0 };
+    const { core, sequencer } = market;
+    if (this.#hashed?.core !== core || this.#hashed.sequence !== core.sequence)
+      this.#hashed = { core, sequence: core.sequence, stateHash: core.stateHash(), openOrders: core.openOrders };
+    const state = this.#hashed;
+    try {
+      await sequencer.settled();
+      return state;
+    } catch {
+      // A commit failed, and the books are being made anew: `phase` and the refusals tell it, the status is still due.
+      return { core: undefined, sequence: this.sequence, stateHash: NO_HASH, openOrders: 0 };
+    }
+  }
+
+  async status(): Promise<EngineStatus> {
+    const state = await this.#durableState();
     const recovery = this.#recovery;
     return {
       name: this.config.engine,
@@ -264,8 +288,8 @@ export class Engine {
       phase: this.#phase,
       configHash: this.configHash,
       heapFlags: process.execArgv,
-      sequence: this.sequence,
-      stateHash: market?.core.stateHash() ?? '0'.repeat(16),
+      sequence: state.sequence,
+      stateHash: state.stateHash,
       recovery: {
         sequence: recovery?.sequence ?? 0,
         stateHash: recovery?.stateHash ?? '',
@@ -273,7 +297,7 @@ export class Engine {
         durationMs: recovery?.durationMs ?? 0,
       },
       warmup: this.#warmup,
-      openOrders: this.openOrders,
+      openOrders: state.openOrders,
       ordersAccepted: this.stats.ordersAccepted,
       ordersRejected: this.stats.ordersRejected,
       fills: this.stats.fills,
