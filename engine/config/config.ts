@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { engineConfigSchema, type EngineConfig } from '../../crds/engine-config.ts';
 import { DecimalStep } from '../core/decimal.ts';
-import { fieldPath, JsonFault, parseStrictJson } from './strict-json.ts';
+import { fieldPath, JsonFault, parseStrictJson, valueAt } from './strict-json.ts';
 
 /** `message` has a line for each fault. */
 export class ConfigError extends Error {
@@ -39,7 +39,7 @@ export function loadConfig(file: string): EngineConfig {
   } catch (fault) {
     if (!(fault instanceof JsonFault)) throw fault;
     const at = fault.field === undefined ? '' : ` at ${fault.field}`;
-    throw new ConfigError(`${file}: ${fault.kind === 'duplicate' ? fault.message : `no valid JSON${at}: ${fault.message}`}`);
+    throw new ConfigError(`${file}: ${fault.kind !== 'syntax' ? fault.message : `no valid JSON${at}: ${fault.message}`}`);
   }
   const checked = validateConfig(value);
   if (!checked.ok) throw new ConfigError(checked.faults.map((fault) => `${file}: ${fault}`).join('\n'));
@@ -85,10 +85,7 @@ function describe(issue: z.core.$ZodIssue, root: unknown): string {
     const names = issue.keys.map((name) => fieldPath([...issue.path, name])).join(', ');
     return `${names}: not a known key: remove it, or correct its spelling`;
   }
-  const found = issue.path.reduce<unknown>(
-    (value, step) => (value !== null && typeof value === 'object' ? Reflect.get(value, step) : undefined),
-    root,
-  );
+  const found = valueAt(root, issue.path);
   if (found === undefined) return `${key}: missing, ${issue.message.replace(/^Invalid input: /, '')}: add it`;
   const shown = JSON.stringify(found);
   return `${key}: ${issue.message}, found ${shown.length > MAX_SHOWN ? `${shown.slice(0, MAX_SHOWN)}…` : shown}: correct it`;

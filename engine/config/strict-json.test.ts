@@ -41,6 +41,16 @@ describe('parseStrictJson', () => {
     );
   });
 
+  it('refuses what recursive code could not walk', () => {
+    const nested = (levels: number): string => `${'['.repeat(levels)}"[[["${']'.repeat(levels)}`;
+    expect(parseStrictJson(nested(64))).toEqual(JSON.parse(nested(64)));
+    expect(parseStrictJson(`[${'[],'.repeat(100)}{}]`)).toHaveLength(101);
+    for (const levels of [65, 100_000])
+      expect(() => parseStrictJson(nested(levels))).toThrow(
+        expect.objectContaining({ kind: 'depth', message: 'nested more than 64 levels deep' }),
+      );
+  });
+
   it.each([
     ['{"a":1,"b":NaN}', 'b'],
     ['{"a":[1,2,undefined]}', 'a[2]'],

@@ -6,10 +6,10 @@
 /** `field` is a path such as `instruments[0].tickSize`; undefined when the fault lies in no field. */
 export class JsonFault extends Error {
   override readonly name = 'JsonFault';
-  readonly kind: 'syntax' | 'duplicate';
+  readonly kind: 'syntax' | 'duplicate' | 'depth';
   readonly field: string | undefined;
 
-  constructor(kind: 'syntax' | 'duplicate', field: string | undefined, message: string) {
+  constructor(kind: JsonFault['kind'], field: string | undefined, message: string) {
     super(message);
     this.kind = kind;
     this.field = field;
@@ -25,29 +25,41 @@ export function parseStrictJson(text: string): unknown {
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new JsonFault('syntax', walk(text).badToken, reason);
   }
+  const { colons, depth } = measure(text);
+  if (depth > MAX_DEPTH) throw new JsonFault('depth', undefined, `nested more than ${MAX_DEPTH} levels deep`);
   // Every key costs one colon outside a string. A duplicate leaves fewer keys than colons, so equal counts prove that there is none.
-  if (countColons(text) !== countKeys(value)) {
+  if (colons !== countKeys(value)) {
     const field = walk(text).duplicate;
     throw new JsonFault('duplicate', field, `${field ?? 'a key'} occurs more than once: send it once`);
   }
   return value;
 }
 
+/** What recursive code (JSON.stringify, validators) can always walk; nothing here is nested five levels deep. */
+const MAX_DEPTH = 64;
 const QUOTE = 34;
 const COLON = 58;
+const OPEN_ARRAY = 91;
 const BACKSLASH = 92;
+const CLOSE_ARRAY = 93;
+const OPEN_OBJECT = 123;
+const CLOSE_OBJECT = 125;
 
-/** Colons outside strings. `text` must be valid JSON. */
-function countColons(text: string): number {
+/** Colons outside strings, and levels of nesting. `text` must be valid JSON. */
+function measure(text: string): { colons: number; depth: number } {
   let colons = 0;
+  let level = 0;
+  let depth = 0;
   for (let index = 0; index < text.length; index += 1) {
     const code = text.charCodeAt(index);
     if (code === COLON) colons += 1;
+    else if (code === OPEN_OBJECT || code === OPEN_ARRAY) depth = Math.max(depth, (level += 1));
+    else if (code === CLOSE_OBJECT || code === CLOSE_ARRAY) level -= 1;
     else if (code === QUOTE) {
       for (index += 1; text.charCodeAt(index) !== QUOTE; index += 1) if (text.charCodeAt(index) === BACKSLASH) index += 1;
     }
   }
-  return colons;
+  return { colons, depth };
 }
 
 /** Keys of all objects in `value`. Iterative: depth is up to whoever sent it. */
@@ -102,6 +114,11 @@ function pathOf(stack: readonly Frame[]): string | undefined {
   return fieldPath(
     stack.flatMap<string | number>((frame) => (frame.keys === undefined ? [frame.index] : frame.key === undefined ? [] : [frame.key])),
   );
+}
+
+/** The value at `path` in `root`; undefined where there is none. */
+export function valueAt(root: unknown, path: readonly PropertyKey[]): unknown {
+  return path.reduce<unknown>((value, key) => (value !== null && typeof value === 'object' ? Reflect.get(value, key) : undefined), root);
 }
 
 /** `['instruments', 0, 'tickSize']` as `instruments[0].tickSize`; undefined when empty. */

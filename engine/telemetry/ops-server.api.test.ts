@@ -63,6 +63,35 @@ describe('operations port', () => {
     expect(await engine.admin.checkConfig({ ...config, instruments: [eth] })).toEqual({ accepted: true });
   });
 
+  it('answers a configuration that is nested too deeply with 400', async () => {
+    const answer = await fetch(`${engine.opsUrl}/admin/config/check`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${TEST_TOKEN}`, 'content-type': 'application/json' },
+      body: `{"engine":${'['.repeat(7000)}${']'.repeat(7000)}}`,
+    });
+    expect(answer.status).toBe(400);
+    expect(await answer.json()).toMatchObject({ code: 'HFT_BAD_JSON', detail: 'the body is nested more than 64 levels deep' });
+  });
+
+  it('tells sequence and hash of the same state while orders flow', async () => {
+    const { sequence, openOrders } = await engine.admin.status();
+    const flow = Promise.all(
+      Array.from({ length: 400 }, () =>
+        engine.orders.place({ symbol: 'BTC-USD', account: 'a', side: 'buy', type: 'limit', price: '1', quantity: '1' }),
+      ),
+    );
+    const hashes = new Map<number, string>();
+    for (let last = 0; last < sequence + 400;) {
+      const status = await engine.admin.status();
+      last = status.sequence;
+      expect(status.openOrders - openOrders).toBe(last - sequence);
+      expect(hashes.get(last) ?? status.stateHash).toBe(status.stateHash);
+      hashes.set(last, status.stateHash);
+    }
+    await flow;
+    expect(new Set(hashes.values()).size).toBe(hashes.size);
+  });
+
   it('serves a dashboard that loads nothing from elsewhere', async () => {
     await engine.orders.place(buy('100', '1'));
     const page = await fetch(`${engine.opsUrl}/dashboard`);

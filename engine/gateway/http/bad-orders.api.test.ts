@@ -85,7 +85,7 @@ const CASES: Record<string, Case> = {
   'empty body': { body: '', status: 400, code: 'HFT_BAD_JSON' },
   'an array': { body: '[]', status: 400, code: 'HFT_INVALID_FIELD' },
   null: { body: 'null', status: 400, code: 'HFT_INVALID_FIELD' },
-  'deep nesting': { body: '['.repeat(8000) + ']'.repeat(8000), status: 400, code: 'HFT_INVALID_FIELD' },
+  'deep nesting': { body: '['.repeat(8000) + ']'.repeat(8000), status: 400, code: 'HFT_BAD_JSON' },
   'wrong content type': { body: JSON.stringify(GOOD), contentType: 'text/plain', status: 415, code: 'HFT_UNSUPPORTED_MEDIA_TYPE' },
   'form content type': {
     body: 'symbol=BTC-USD',

@@ -82,6 +82,7 @@ function parseBody(body: string | Buffer): unknown {
   } catch (fault) {
     if (!(fault instanceof JsonFault)) throw fault;
     if (fault.kind === 'duplicate') throw new Problem('HFT_DUPLICATE_KEY', fault.message, { field: fault.field });
+    if (fault.kind === 'depth') throw new Problem('HFT_BAD_JSON', `the body is ${fault.message}`);
     throw new Problem('HFT_BAD_JSON', `the body is not JSON${fault.field === undefined ? '' : ` at ${fault.field}`}`, {
       field: fault.field,
     });

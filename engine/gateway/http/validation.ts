@@ -1,7 +1,7 @@
 /** From a zod issue to a problem: the first fault, with a stable code and the field's name. */
 import type { FastifySchemaCompiler } from 'fastify';
 import type { z } from 'zod';
-import { fieldPath } from '../../config/strict-json.ts';
+import { fieldPath, valueAt } from '../../config/strict-json.ts';
 import { Problem, PROBLEMS, type ProblemCode } from '../../service/problem.ts';
 
 /** Fastify's validator over zod schemas. */
@@ -14,10 +14,6 @@ export const zodValidator: FastifySchemaCompiler<z.ZodType> = ({ schema }) => {
 
 function isCode(code: unknown): code is ProblemCode {
   return typeof code === 'string' && code in PROBLEMS;
-}
-
-function valueAt(root: unknown, path: readonly PropertyKey[]): unknown {
-  return path.reduce<unknown>((value, key) => (value !== null && typeof value === 'object' ? Reflect.get(value, key) : undefined), root);
 }
 
 const MAX_NAME = 64;
