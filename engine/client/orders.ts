@@ -30,7 +30,10 @@ export type OrderBook = BookView;
 
 export interface PlacedOrder {
   order: Order;
+  /** The first 1000 fills that it had when it arrived. */
   fills: Fill[];
+  /** `after` for {@link OrderClient.fills}, where its further fills begin (as long as their `sequence` is the order's); null when all are here. */
+  next: string | null;
   /** true when the same account and clientOrderId had been accepted before: this is the first answer again. */
   repeated: boolean;
 }

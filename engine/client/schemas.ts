@@ -88,7 +88,16 @@ export const fillSchema = z.object({
 });
 export type FillView = z.output<typeof fillSchema>;
 
-export const placedSchema = z.object({ order: orderSchema, fills: z.array(fillSchema) });
+/** Fills in the answer to an order, at most; the others are read at /v1/fills. */
+export const MAX_ANSWERED_FILLS = 1000;
+export const placedSchema = z.object({
+  order: orderSchema,
+  fills: z.array(fillSchema).max(MAX_ANSWERED_FILLS).describe('Fills of this order when it arrived, the first 1000 of them.'),
+  next: z
+    .string()
+    .nullable()
+    .describe('Value of `after` for GET /v1/fills, where the further fills of this order begin; null when all are here.'),
+});
 export type Placement = z.output<typeof placedSchema>;
 export const orderAnswerSchema = z.object({ order: orderSchema });
 export const ordersAnswerSchema = z.object({

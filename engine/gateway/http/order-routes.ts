@@ -1,5 +1,5 @@
 /** The order API: decode, hand to the sequencer, encode. */
-import type { OrderRecord } from '../../journal/types.ts';
+import type { FillRecord, OrderRecord } from '../../journal/types.ts';
 import type { Engine, Market } from '../../service/engine.ts';
 import type { Instrument } from '../../service/instruments.ts';
 import { Problem } from '../../service/problem.ts';
@@ -9,6 +9,7 @@ import { RateLimiter } from '../rate-limit.ts';
 import {
   fillsAnswerSchema,
   fillsQuery,
+  MAX_ANSWERED_FILLS,
   orderAnswerSchema,
   orderParams,
   ordersAnswerSchema,
@@ -152,7 +153,7 @@ export function registerOrderRoutes(app: HttpServer, engine: Engine): void {
       const last = records.at(-1);
       return {
         fills: records.map((fill) => fillView(fill, instrumentById(market, fill.instrument))),
-        next: records.length < limit || last === undefined ? null : `${last.sequence}.${last.index}`,
+        next: records.length < limit || last === undefined ? null : fillCursor(last),
       };
     },
   });
@@ -192,6 +193,17 @@ function viewOf(market: Market, order: OrderRecord): OrderView {
   return orderView(order, instrumentById(market, order.instrument), market.accounts.name(order.account));
 }
 
+/** Where a page of fills that ends with this one goes on. */
+function fillCursor({ sequence, index }: FillRecord): string {
+  return `${sequence}.${index}`;
+}
+
 function placementOf(market: Market, { order, fills }: Placed): Placement {
-  return { order: viewOf(market, order), fills: fills.map((fill) => fillView(fill, instrumentById(market, fill.instrument))) };
+  const shown = fills.slice(0, MAX_ANSWERED_FILLS);
+  const last = shown.at(-1);
+  return {
+    order: viewOf(market, order),
+    fills: shown.map((fill) => fillView(fill, instrumentById(market, fill.instrument))),
+    next: last === undefined || shown.length === fills.length ? null : fillCursor(last),
+  };
 }

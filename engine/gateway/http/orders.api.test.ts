@@ -50,6 +50,7 @@ describe('orders', () => {
         createdAt: expect.stringMatching(/^20\d\d-\d\d-\d\dT[\d:.]+Z$/),
       },
       fills: [],
+      next: null,
       repeated: false,
     });
     const second = await engine.orders.place(sell('99.5', '0.5', { timeInForce: 'IOC' }));
@@ -105,6 +106,23 @@ describe('orders', () => {
     expect(rest).toMatchObject({ next: null, items: [{ id: '5' }] });
     expect((await engine.orders.orders({ account: 'nobody' })).items).toEqual([]);
     expect((await engine.orders.orders()).items).toHaveLength(5);
+  });
+
+  it('that trade with very many are answered with their first fills, and where the others are', async () => {
+    const makers = 1003;
+    await Promise.all(Array.from({ length: makers }, () => engine.orders.place(sell('100', '1'))));
+    const taker = buy('100', '2000', { clientOrderId: 'sweep' });
+    const first = await engine.orders.place(taker);
+    expect(first.order).toMatchObject({ filledQuantity: String(makers), status: 'open' });
+    expect(first.fills.map(({ index }) => index)).toEqual(Array.from({ length: 1000 }, (_, index) => index));
+    expect(first.next).toBe(`${first.order.id}.999`);
+    const rest = await engine.orders.fills({ after: first.next ?? '' });
+    expect(rest.items.map(({ sequence, index }) => [sequence, index])).toEqual(
+      [1000, 1001, 1002].map((index) => [first.order.sequence, index]),
+    );
+    expect(await engine.orders.place(taker)).toEqual({ ...first, repeated: true });
+    const exact = await engine.orders.place(sell('100', '1'));
+    expect(exact).toMatchObject({ next: null, fills: [{ index: 0 }] });
   });
 
   it('page through fills of one order', async () => {
