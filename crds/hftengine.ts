@@ -58,7 +58,9 @@ export const runtimeSchema = z
       .min(1)
       .max(1024)
       .optional()
-      .describe('One V8 semi space in MiB, with heap: explicit; the young generation takes three.'),
+      .describe(
+        'One V8 semi space in MiB, with heap: explicit; a power of two, or the next lower one is taken. The young generation takes three.',
+      ),
   })
   .describe('How the JavaScript runtime of the engine is tuned.');
 
@@ -115,18 +117,21 @@ export const authSchema = z
       .default('10m')
       .describe('How long a replaced key stays valid, from 1s; less than rotateEvery.'),
   })
-  .describe('Keys of the engine.');
+  .describe('Keys of the engine. Checked and kept, not acted on in this version.');
 
 export const sloSchema = z
   .object({
     matchP99Micros: z.int().min(1).max(1_000_000).default(100).describe('99th percentile of matching one order, in microseconds.'),
     gcPauseMs: z.int().min(1).max(10_000).default(10).describe('Longest garbage-collection pause, in milliseconds.'),
   })
-  .describe('What a new revision must reach.');
+  .describe('What a new revision must reach. Checked and kept, not acted on in this version.');
 
 export const rolloutSchema = z
   .object({
-    autoRollback: z.boolean().default(true).describe('Go back to the last good revision when a new one misses its deadline or its SLO.'),
+    autoRollback: z
+      .boolean()
+      .default(true)
+      .describe('Go back to the last good revision when a new one misses its deadline or its SLO. Kept, not acted on in this version.'),
     progressDeadline: duration('progressDeadline', '5s', '24h', '120s')
       .default('120s')
       .describe('Time that a new revision has to serve, from 5s to 24h.'),
@@ -139,7 +144,7 @@ export const alertsSchema = z
     latencyMs: z.int().min(1).max(60_000).default(100).describe('Order latency that raises an alert, in milliseconds.'),
     errorRatePercent: z.int().min(1).max(100).default(1).describe('Share of failed requests that raises an alert, in percent.'),
   })
-  .describe('Thresholds of the alerts.');
+  .describe('Thresholds of the alerts. Checked and kept, not acted on in this version.');
 
 export const observabilitySchema = z
   .object({
