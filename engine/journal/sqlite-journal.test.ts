@@ -1,7 +1,7 @@
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { BUY, CANCEL_ORDER, GTC, LIMIT, NEW_ORDER, OPEN } from '../core/types.ts';
 import { temporaryDirectory } from '../testing/temporary-directory.ts';
 import { decodeEntries, encodeEntries } from './records.ts';
@@ -170,6 +170,21 @@ describe('SqliteJournal', () => {
     );
     writeFileSync(join(directory, 'journal.db'), 'this is no database, this is no database, this is no database'.repeat(200));
     expect(() => openJournal()).toThrow(expect.objectContaining({ code: 'HFT_JOURNAL_CORRUPT' }));
+  });
+
+  it('tries a checkpoint that failed again', async () => {
+    const journal = openJournal();
+    for (let sequence = 1; sequence <= 850; sequence += 1) await journal.append(sequence, batch(sequence, 1));
+    const pragma = vi.spyOn(Database.prototype, 'pragma').mockImplementationOnce(() => {
+      throw new Error('no room to copy back');
+    });
+    try {
+      expect(() => journal.checkpointIfDue()).toThrow('no room to copy back');
+      expect(journal.checkpointIfDue()).toBe(true);
+      expect(journal.checkpointIfDue()).toBe(false);
+    } finally {
+      pragma.mockRestore();
+    }
   });
 
   it('does not begin anew where there was a journal', () => {
