@@ -1,7 +1,5 @@
-import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { MatchingCore } from './core.ts';
-import { NaiveExchange } from './naive-model.ts';
 import {
   BUY,
   CANCEL_ORDER,
@@ -204,83 +202,5 @@ describe('state hash', () => {
     more.setInstrument(2, RULES);
     run(more, ...base);
     expect(more.stateHash()).toBe(hashes[0]);
-  });
-});
-
-describe('against the naive model', () => {
-  const price = fc.integer({ min: 90, max: 110 });
-  const lots = fc.integer({ min: 1, max: 50 });
-  const instrument = fc.integer({ min: 0, max: 1 });
-  const commands: fc.Arbitrary<Command> = fc.oneof(
-    {
-      weight: 6,
-      arbitrary: fc.record({
-        kind: fc.constant(NEW_ORDER),
-        instrument,
-        account: fc.nat(3),
-        side: fc.constantFrom(BUY, SELL),
-        type: fc.constant(LIMIT),
-        timeInForce: fc.constantFrom(GTC, GTC, IOC),
-        priceTicks: price,
-        quantityLots: lots,
-      }),
-    },
-    {
-      weight: 1,
-      arbitrary: fc.record({
-        kind: fc.constant(NEW_ORDER),
-        instrument,
-        account: fc.nat(3),
-        side: fc.constantFrom(BUY, SELL),
-        type: fc.constant(MARKET),
-        timeInForce: fc.constant(IOC),
-        priceTicks: fc.constant(0),
-        quantityLots: lots,
-      }),
-    },
-    { weight: 3, arbitrary: fc.record({ kind: fc.constant(CANCEL_ORDER), instrument, orderId: fc.integer({ min: 1, max: 200 }) }) },
-  );
-
-  it('gives the same events, books and, on replay, the same hash', () => {
-    fc.assert(
-      fc.property(fc.array(commands, { maxLength: 200, size: 'max' }), (sequence) => {
-        const core = newCore();
-        const again = newCore();
-        const naive = new NaiveExchange();
-        sequence.forEach((command, index) => {
-          const ours = new Recorder();
-          const theirs = new Recorder();
-          core.apply(index + 1, index, command, ours);
-          naive.apply(index + 1, command, theirs);
-          again.apply(index + 1, index, command, new Recorder());
-          expect(ours.events).toEqual(theirs.events);
-        });
-        for (const id of [0, 1]) {
-          const resting: unknown[] = [];
-          core.book(id).each((order) =>
-            resting.push({
-              id: order.id,
-              account: order.account,
-              side: order.side,
-              priceTicks: order.priceTicks,
-              remainingLots: order.remainingLots,
-            }),
-          );
-          expect(resting).toEqual([...naive.side(id, BUY), ...naive.side(id, SELL)]);
-          for (const side of [BUY, SELL] as const) {
-            const levels = Map.groupBy(naive.side(id, side), ({ priceTicks }) => priceTicks);
-            expect(core.book(id).depth(side, 100)).toEqual(
-              [...levels].map(([priceTicks, orders]) => ({
-                priceTicks,
-                orders: orders.length,
-                quantityLots: orders.reduce((sum, { remainingLots }) => sum + BigInt(remainingLots), 0n),
-              })),
-            );
-          }
-        }
-        expect(again.stateHash()).toBe(core.stateHash());
-      }),
-      { numRuns: 300 },
-    );
   });
 });
