@@ -46,6 +46,11 @@ export class MatchingCore implements Core {
     return this.#store.orders.live;
   }
 
+  /** Most orders that ever rested at once. */
+  get mostOpenOrders(): number {
+    return this.#store.orders.most;
+  }
+
   /** Bytes of the typed arrays of all books, used or not. */
   get bytes(): number {
     return this.#listings.reduce((sum, { book }) => sum + book.bytes, this.#store.bytes);

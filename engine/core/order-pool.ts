@@ -30,17 +30,22 @@ export class OrderPool {
   capacity: number;
   /** Orders taken and not given back. */
   live = 0;
-  readonly #most: number;
+  readonly #limit: number;
   #free = 0;
   /** The first reference never taken. */
   #fresh = ORDER_WORDS;
 
-  constructor(capacity: number, most: number) {
-    this.#most = Math.min(most, MOST_ORDERS);
-    this.capacity = Math.min(capacity, this.#most);
+  constructor(capacity: number, limit: number) {
+    this.#limit = Math.min(limit, MOST_ORDERS);
+    this.capacity = Math.min(capacity, this.#limit);
     const buffer = new ArrayBuffer((this.capacity + 1) * ORDER_WORDS * 4);
     this.words = new Int32Array(buffer);
     this.doubles = new Float64Array(buffer);
+  }
+
+  /** Most orders that were ever live at once. */
+  get most(): number {
+    return this.#fresh / ORDER_WORDS - 1;
   }
 
   get bytes(): number {
@@ -72,7 +77,7 @@ export class OrderPool {
    * nothing changed, when the pool may not grow or memory is out.
    */
   grow(): boolean {
-    const capacity = Math.min(this.#most, this.capacity + Math.max(STEP, this.capacity >> 2));
+    const capacity = Math.min(this.#limit, this.capacity + Math.max(STEP, this.capacity >> 2));
     if (capacity === this.capacity) return false;
     let buffer: ArrayBuffer;
     try {
