@@ -1,7 +1,7 @@
 /** How a workload's run is timed, and what it allocates. */
 import { GCProfiler, getHeapStatistics } from 'node:v8';
 import { SELL, BUY } from '../core/types.ts';
-import { CoreRun } from './core-run.ts';
+import { CoreRun, EventRing, learn, type OrderIds } from './core-run.ts';
 import type { Workload } from './workload.ts';
 
 /** Commands between two turns of the timing loop. */
@@ -31,27 +31,30 @@ export interface BookFigures {
   readonly allocatedBytes: number;
 }
 
-/** Runs a workload twice: for throughput and allocation, then with a clock around every command. The first quarter of each is not timed. */
+/**
+ * Runs a workload three times: for its totals (which also lets the engine's compiler see the code, as a start's warm-up does), for
+ * throughput and allocation, and with a clock around every command. The first quarter of the timed runs is not timed.
+ */
 export function measureBook(workload: Workload): BookFigures {
-  const warm = workload.commands >> 2;
-  const { run, seconds, allocatedBytes } = throughput(workload, warm);
-  const nanos = latencies(workload, warm, run);
-  const { core, totals } = run;
+  const { ids, run } = learn(workload);
+  const { core, sink } = run;
+  const { seconds, allocatedBytes } = throughput(workload, ids, core.stateHash());
+  const nanos = latencies(workload, ids, core.stateHash());
   const book = core.book(0);
   const quantity = (side: typeof BUY | typeof SELL): number =>
     Number(book.depth(side, Infinity).reduce((sum, { quantityLots }) => sum + quantityLots, 0n));
   return {
     commands: workload.commands,
-    fills: totals.fills,
-    volume: totals.volumeLots,
-    notional: String(totals.notional),
-    hash: totals.hash,
+    fills: sink.fills,
+    volume: sink.volumeLots,
+    notional: String(sink.notional),
+    hash: sink.hash,
     resting: core.openOrders,
     bidQuantity: quantity(BUY),
     askQuantity: quantity(SELL),
     bestBid: book.bestTicks(BUY),
     bestAsk: book.bestTicks(SELL),
-    opsPerSecond: Math.round((workload.commands - warm) / seconds),
+    opsPerSecond: Math.round(timedCommands(workload) / seconds),
     p50ns: percentile(nanos, 0.5),
     p99ns: percentile(nanos, 0.99),
     p999ns: percentile(nanos, 0.999),
@@ -60,41 +63,53 @@ export function measureBook(workload: Workload): BookFigures {
   };
 }
 
-export function throughput(workload: Workload, warm: number): { run: CoreRun; seconds: number; allocatedBytes: number } {
-  const run = new CoreRun(workload);
+function warmCommands(workload: Workload): number {
+  return workload.commands >> 2;
+}
+
+export function timedCommands(workload: Workload): number {
+  return workload.commands - warmCommands(workload);
+}
+
+/** Seconds and heap bytes that the timed part takes. Throws when the run does not end with `stateHash`. */
+export function throughput(workload: Workload, ids: OrderIds, stateHash: string): { seconds: number; allocatedBytes: number } {
+  const run = new CoreRun(workload, ids, new EventRing());
+  const warm = warmCommands(workload);
   runChunks(run, 0, warm);
   const allocation = new AllocationMeter();
   const startMs = performance.now();
   runChunks(run, warm, workload.commands);
   const endMs = performance.now();
-  return { run, seconds: (endMs - startMs) / 1000, allocatedBytes: allocation.stop() };
+  const allocatedBytes = allocation.stop();
+  if (run.core.stateHash() !== stateHash) throw new Error('two runs of one workload differ');
+  return { seconds: (endMs - startMs) / 1000, allocatedBytes };
 }
 
-function runChunks(run: CoreRun, from: number, to: number): void {
+function runChunks(run: CoreRun<EventRing>, from: number, to: number): void {
   for (let at = from; at < to; at += CHUNK) run.run(at, Math.min(to, at + CHUNK));
 }
 
-/** Nanoseconds of each command after the warm-up, sorted; one reading of the clock is in each. */
-function latencies(workload: Workload, warm: number, other: CoreRun): Float64Array {
-  const run = new CoreRun(workload);
-  const nanos = new Float64Array(workload.commands - warm);
-  runTimed(run, nanos, 0, warm, 0);
-  for (let at = warm; at < workload.commands; at += CHUNK) runTimed(run, nanos, at, Math.min(workload.commands, at + CHUNK), warm);
-  if (run.totals.hash !== other.totals.hash) throw new Error('two runs of one workload differ');
-  return nanos.sort();
+/** Nanoseconds of each timed command, sorted; one reading of the clock is in each. */
+export function latencies(workload: Workload, ids: OrderIds, stateHash: string): Float64Array {
+  const run = new CoreRun(workload, ids, new EventRing());
+  const warm = warmCommands(workload);
+  const nanos = new Float64Array(workload.commands);
+  for (let at = 0; at < workload.commands; at += CHUNK) runTimed(run, nanos, at, Math.min(workload.commands, at + CHUNK));
+  if (run.core.stateHash() !== stateHash) throw new Error('two runs of one workload differ');
+  return nanos.subarray(warm).sort();
 }
 
-function runTimed(run: CoreRun, nanos: Float64Array, from: number, to: number, warm: number): void {
+function runTimed(run: CoreRun<EventRing>, nanos: Float64Array, from: number, to: number): void {
   let beforeMs = performance.now();
   for (let index = from; index < to; index += 1) {
     run.step(index);
     const afterMs = performance.now();
-    nanos[index - warm] = (afterMs - beforeMs) * 1e6;
+    nanos[index] = (afterMs - beforeMs) * 1e6;
     beforeMs = afterMs;
   }
 }
 
-function percentile(sorted: Float64Array, share: number): number {
+export function percentile(sorted: Float64Array, share: number): number {
   return Math.round(sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0);
 }
 

@@ -38,26 +38,28 @@ export class IdIndex {
     }
   }
 
-  /** Adds an order whose record holds its id already. The id must be new. */
-  add(reference: number, id: number): void {
+  /** Adds an order, whose record need not hold the id yet. false, with nothing changed, when the id is here already. */
+  add(reference: number, id: number): boolean {
     const entries = this.#entries;
+    const { doubles } = this.#pool;
     const mask = this.#mask;
     let at = Math.imul(id | 0, MULTIPLIER) >>> this.#shift;
-    while (entries[at] !== 0) at = (at + 1) & mask;
+    for (let other = entries[at] as number; other !== 0; other = entries[at] as number) {
+      if (doubles[other >> 1] === id) return false;
+      at = (at + 1) & mask;
+    }
     entries[at] = reference;
+    return true;
   }
 
-  /** Takes an order out whose record still holds its id. Does nothing when it is not here. */
+  /** Takes an order out whose record still holds its id. It must be here. */
   remove(reference: number, id: number): void {
     const entries = this.#entries;
     const { doubles } = this.#pool;
     const mask = this.#mask;
     const shift = this.#shift;
     let hole = Math.imul(id | 0, MULTIPLIER) >>> shift;
-    while (entries[hole] !== reference) {
-      if (entries[hole] === 0) return;
-      hole = (hole + 1) & mask;
-    }
+    while (entries[hole] !== reference) hole = (hole + 1) & mask;
     for (let at = (hole + 1) & mask; ; at = (at + 1) & mask) {
       const follower = entries[at] as number;
       if (follower === 0) break;

@@ -64,7 +64,7 @@ export class PriceLadder {
     return true;
   }
 
-  /** The level of a key, opened when there was none. {@link reserve} comes first. */
+  /** The level of a key, opened when there was none. */
   at(key: number): number {
     const offset = key - this.#base;
     if (offset >= 0 && offset < this.#cells.length) {
@@ -110,11 +110,16 @@ export class PriceLadder {
   }
 
   #openNear(key: number, offset: number): number {
-    const level = this.#levels.take(key, this.#number);
+    const level = this.#take(key);
     this.#cells[offset] = level;
     this.#occupied.add(offset);
     this.#opened(level, key);
     return level;
+  }
+
+  #take(key: number): number {
+    if (!this.reserve()) throw new RangeError('no memory for a price level');
+    return this.#levels.take(key, this.#number);
   }
 
   #opened(level: number, key: number): void {
@@ -136,7 +141,7 @@ export class PriceLadder {
       const found = this.#far[position] as number;
       if (this.#levels.keys[found] === key) return found;
     }
-    const level = this.#levels.take(key, this.#number);
+    const level = this.#take(key);
     this.#far.copyWithin(position + 1, position, this.#farSize);
     this.#far[position] = level;
     this.#farSize += 1;
