@@ -47,6 +47,11 @@ export class Workload {
     }
   }
 
+  /** The file as it was read. */
+  get bytes(): Uint8Array {
+    return this.#bytes;
+  }
+
   type(index: number): number {
     return this.#bytes[index * RECORD_BYTES] as number;
   }

@@ -43,7 +43,7 @@ export class LadderBook implements Book {
 
   match(takerId: number, side: Side, limitTicks: number, quantityLots: number, sink: EventSink): number {
     const levels = this.#levels;
-    const { words, doubles } = this.#orders;
+    const { doubles } = this.#orders;
     const buying = side === BUY;
     const ladder = buying ? this.#asks : this.#bids;
     const worstKey = limitTicks === 0 ? Infinity : buying ? limitTicks : -limitTicks;
