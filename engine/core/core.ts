@@ -31,7 +31,7 @@ export class MatchingCore implements Core {
   #timestampMicros = 0;
 
   /**
-   * At most `mostOrders` orders (16,777,216 unless told) may rest at once, over all instruments. Memory for `firstOrders` (1,024) is taken
+   * At most `mostOrders` orders (16,777,215 unless told) may rest at once, over all instruments. Memory for `firstOrders` (1,024) is taken
    * at once, more when it is needed.
    */
   constructor(options: { mostOrders?: number; firstOrders?: number } = {}) {

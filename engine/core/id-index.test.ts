@@ -45,6 +45,29 @@ describe('IdIndex', () => {
   });
 });
 
+describe('IdIndex with ids that all hash alike', () => {
+  it('finds and removes those that stand farther from home than an entry can say', () => {
+    const pool = new OrderPool(700, 700);
+    const index = new IdIndex(pool);
+    const ids = Array.from({ length: 600 }, (_, high) => (high + 1) * 2 ** 32 + 5);
+    const references = ids.map((key) => {
+      const reference = pool.take();
+      pool.doubles[reference >> 1] = key;
+      expect(index.add(reference, key)).toBe(true);
+      return reference;
+    });
+    expect(index.add(8, ids[500] ?? 0)).toBe(false);
+    for (let step = 0; step < 600; step += 1) {
+      const at = (step * 7) % 600;
+      expect(index.find(ids[at] ?? 0)).toBe(references[at]);
+      index.remove(references[at] ?? 0, ids[at] ?? 0);
+      expect(index.find(ids[at] ?? 0)).toBe(0);
+      const next = (at + 7) % 600;
+      if (step < 599) expect(index.find(ids[next] ?? 0)).toBe(references[next]);
+    }
+  });
+});
+
 describe('OrderPool', () => {
   it('hands out every record once, keeps them over growth and stops at its limit', () => {
     const pool = new OrderPool(2, 3);

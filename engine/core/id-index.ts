@@ -1,13 +1,16 @@
 /**
  * Order ids to references: open addressing with linear probing, a multiplicative hash (Knuth, TAOCP 3, 6.4) and deletion by shifting back
- * what follows (algorithm R there), so no tombstones and no decay. An entry is a reference of four bytes; the id to compare stands in
- * the order's record, which a hit needs anyway. Ids are any safe integers; the hash takes their low 32 bits, which sequences never share
- * within one book's life span of four billion commands, and equal hashes only cost probes.
+ * what follows (algorithm R there), so no tombstones and no decay. The id itself stands in the order's record. An entry of 32 bits is the
+ * number of a record and, in its low byte, how far it stands from its home (255: so far or farther). So neither passing others nor shifting
+ * them back reads their records, which in a large book would each be a cache miss.
+ *
+ * Ids are any safe integers. The hash takes their low 32 bits; equal ones cost probes, nothing else.
  */
-import type { OrderPool } from './order-pool.ts';
+import { ORDER_WORDS, type OrderPool } from './order-pool.ts';
 
 /** 2^32 divided by the golden ratio, odd. */
 const MULTIPLIER = 0x9e3779b1 | 0;
+const FAR = 255;
 
 export class IdIndex {
   readonly #pool: OrderPool;
@@ -32,9 +35,12 @@ export class IdIndex {
     const entries = this.#entries;
     const { doubles } = this.#pool;
     const mask = this.#mask;
-    for (let at = Math.imul(id | 0, MULTIPLIER) >>> this.#shift; ; at = (at + 1) & mask) {
-      const reference = entries[at] as number;
-      if (reference === 0 || doubles[reference >> 1] === id) return reference;
+    let at = Math.imul(id | 0, MULTIPLIER) >>> this.#shift;
+    for (let distance = 0; ; distance += 1) {
+      const entry = entries[at] as number;
+      if (entry === 0) return 0;
+      if ((entry & FAR) === Math.min(distance, FAR) && doubles[(entry >>> 8) << 2] === id) return (entry >>> 8) << 3;
+      at = (at + 1) & mask;
     }
   }
 
@@ -44,29 +50,31 @@ export class IdIndex {
     const { doubles } = this.#pool;
     const mask = this.#mask;
     let at = Math.imul(id | 0, MULTIPLIER) >>> this.#shift;
-    for (let other = entries[at] as number; other !== 0; other = entries[at] as number) {
-      if (doubles[other >> 1] === id) return false;
+    let distance = 0;
+    for (let entry = entries[at] as number; entry !== 0; entry = entries[at] as number) {
+      if ((entry & FAR) === Math.min(distance, FAR) && doubles[(entry >>> 8) << 2] === id) return false;
       at = (at + 1) & mask;
+      distance += 1;
     }
-    entries[at] = reference;
+    entries[at] = ((reference >> 3) << 8) | Math.min(distance, FAR);
     return true;
   }
 
   /** Takes an order out whose record still holds its id. It must be here. */
   remove(reference: number, id: number): void {
     const entries = this.#entries;
-    const { doubles } = this.#pool;
     const mask = this.#mask;
-    const shift = this.#shift;
-    let hole = Math.imul(id | 0, MULTIPLIER) >>> shift;
-    while (entries[hole] !== reference) hole = (hole + 1) & mask;
+    const number = reference >> 3;
+    let hole = Math.imul(id | 0, MULTIPLIER) >>> this.#shift;
+    while ((entries[hole] as number) >>> 8 !== number) hole = (hole + 1) & mask;
     for (let at = (hole + 1) & mask; ; at = (at + 1) & mask) {
-      const follower = entries[at] as number;
-      if (follower === 0) break;
-      const home = Math.imul((doubles[follower >> 1] as number) | 0, MULTIPLIER) >>> shift;
-      // The follower may move back only as far as its own home.
-      if (((at - home) & mask) >= ((at - hole) & mask)) {
-        entries[hole] = follower;
+      const entry = entries[at] as number;
+      if (entry === 0) break;
+      const distance = (entry & FAR) < FAR ? entry & FAR : this.#distance(entry >>> 8, at);
+      // The entry may move back only as far as its own home.
+      const gap = (at - hole) & mask;
+      if (distance >= gap) {
+        entries[hole] = (entry & ~FAR) | Math.min(distance - gap, FAR);
         hole = at;
       }
     }
@@ -86,8 +94,17 @@ export class IdIndex {
     this.#mask = size - 1;
     this.#shift = Math.clz32(this.#mask);
     const { doubles } = this.#pool;
-    for (const reference of old) if (reference !== 0) this.add(reference, doubles[reference >> 1] as number);
+    for (const entry of old) {
+      const reference = (entry >>> 8) * ORDER_WORDS;
+      if (entry !== 0) this.add(reference, doubles[reference >> 1] as number);
+    }
     return true;
+  }
+
+  /** How far from its home the record `number` stands at `at`. */
+  #distance(number: number, at: number): number {
+    const id = this.#pool.doubles[number << 2] as number;
+    return (at - (Math.imul(id | 0, MULTIPLIER) >>> this.#shift)) & this.#mask;
   }
 }
 

@@ -18,8 +18,8 @@ export const ACCOUNT = 7;
 /** Offset from half a reference in `doubles`; the id itself is at half a reference. */
 export const LOTS = 1;
 
-/** Most orders whose references fit in 31 bits with room to spare: 512 MiB of records. */
-export const MOST_ORDERS = 2 ** 24;
+/** Most orders whose numbers fit in the 24 bits that the id index has for them: 512 MiB of records. */
+export const MOST_ORDERS = 2 ** 24 - 1;
 /** Fewest records that growing adds. */
 const STEP = 1024;
 
