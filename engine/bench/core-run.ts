@@ -3,7 +3,7 @@
  * its events to a sink.
  */
 import { MatchingCore } from '../core/core.ts';
-import { NO_LIMITS } from '../core/differential.ts';
+import { NO_LIMITS } from '../core/random-commands.ts';
 import {
   BUY,
   CANCEL_ORDER,

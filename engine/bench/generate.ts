@@ -1,7 +1,6 @@
 /** A seeded market for workload files: about `resting` orders around a price that wanders, with orders placed, taken and cancelled. */
 import { MatchingCore } from '../core/core.ts';
-import { NO_LIMITS } from '../core/differential.ts';
-import { randomWords } from '../core/random-commands.ts';
+import { NO_LIMITS, randomWords } from '../core/random-commands.ts';
 import { CANCEL_ORDER, GTC, IOC, LIMIT, NEW_ORDER, type EventSink } from '../core/types.ts';
 import { CANCEL_RECORD, GTC_RECORD, IOC_RECORD, type WorkloadRecord } from './workload.ts';
 

@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { Differential } from './differential.ts';
+import { Differential } from '../prove/differential.ts';
 import { StateHash } from './hash.ts';
 import { randomCommands } from './random-commands.ts';
 import { BUY, CANCEL_ORDER, GTC, IOC, LIMIT, MARKET, NEW_ORDER, SELL, type Command } from './types.ts';

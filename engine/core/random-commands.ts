@@ -1,5 +1,14 @@
 /** Seeded streams of commands that take the book through everything: wandering markets, prices far away, huge quantities, mass cancels. */
-import { BUY, CANCEL_ORDER, GTC, IOC, LIMIT, MARKET, NEW_ORDER, SELL, type Command } from './types.ts';
+import { BUY, CANCEL_ORDER, GTC, IOC, LIMIT, MARKET, NEW_ORDER, SELL, type Command, type InstrumentRules } from './types.ts';
+
+/** Rules that refuse nothing that can be counted. */
+export const NO_LIMITS: InstrumentRules = {
+  tradable: true,
+  maxOrderLots: Number.MAX_SAFE_INTEGER,
+  maxNotional: 2n ** 106n,
+  priceBandPercent: 0,
+  killSwitch: false,
+};
 
 /** A pseudo-random generator (mulberry32): the same seed gives the same numbers from 0 to 2^32 - 1. */
 export function randomWords(seed: number): () => number {

@@ -1,17 +1,9 @@
 /** Drives the core and the naive model with the same commands and throws at the first difference. For tests and proofs. */
 import { deepStrictEqual, strictEqual } from 'node:assert';
-import { MatchingCore } from './core.ts';
-import { NaiveExchange } from './naive-model.ts';
-import { BUY, SELL, type Command, type EventSink, type InstrumentRules } from './types.ts';
-
-/** Rules that refuse nothing that can be counted. */
-export const NO_LIMITS: InstrumentRules = {
-  tradable: true,
-  maxOrderLots: Number.MAX_SAFE_INTEGER,
-  maxNotional: 2n ** 106n,
-  priceBandPercent: 0,
-  killSwitch: false,
-};
+import { MatchingCore } from '../core/core.ts';
+import { NaiveExchange } from '../core/naive-model.ts';
+import { NO_LIMITS } from '../core/random-commands.ts';
+import { BUY, SELL, type Command, type EventSink } from '../core/types.ts';
 
 class Recorder implements EventSink {
   readonly events: number[] = [];
