@@ -48,6 +48,11 @@ export class OrderPool {
     return this.#fresh / ORDER_WORDS - 1;
   }
 
+  /** Orders that fit after growing. */
+  get nextCapacity(): number {
+    return Math.min(this.#limit, this.capacity + Math.max(STEP, this.capacity >> 2));
+  }
+
   get bytes(): number {
     return this.words.byteLength;
   }
@@ -77,7 +82,7 @@ export class OrderPool {
    * nothing changed, when the pool may not grow or memory is out.
    */
   grow(): boolean {
-    const capacity = Math.min(this.#limit, this.capacity + Math.max(STEP, this.capacity >> 2));
+    const capacity = this.nextCapacity;
     if (capacity === this.capacity) return false;
     let buffer: ArrayBuffer;
     try {

@@ -46,6 +46,7 @@ export class OrderStore {
   }
 
   #growOrders(): boolean {
-    return this.orders.grow() && this.ids.reserve(this.orders.capacity);
+    // The index first: it must never hold more orders than it has room for.
+    return this.ids.reserve(this.orders.nextCapacity) && this.orders.grow();
   }
 }
