@@ -116,7 +116,7 @@ if (values.help) {
     symlinkSync(join(root, 'node_modules'), join(directory, 'node_modules'));
     const startMs = performance.now();
     if (await caught(directory, ['core.ts', 'hash.hex()', 'hash.hex()'], 0)) throw new Error('the tests fail without any mutant');
-    const timeoutMs = Math.max(5000, PATIENCE * (performance.now() - startMs));
+    const timeoutMs = Math.max(5000, Math.ceil(PATIENCE * (performance.now() - startMs)));
     const chosen = MUTANTS.filter(([file]) => values.only === undefined || file === values.only);
     let alive = 0;
     for (const [index, mutant] of chosen.entries()) {
