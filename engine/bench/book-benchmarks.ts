@@ -26,7 +26,7 @@ export async function bookThroughput(workload: Workload, runs: number, peers: re
   return others.map(({ versus }, index) => compare('book.throughput', 'commands/s', versus, pairs[index] ?? []));
 }
 
-/** Nanoseconds that 99 of 100 commands stay under, one reading of the clock included, against 1 ms of nothing but the clock. */
+/** Nanoseconds that 99 of 100 commands stay under, one reading of the clock included, against reading the clock and nothing else. */
 export function bookP99(workload: Workload, runs: number): Comparison[] {
   const { ids, run } = learn(workload);
   const stateHash = run.core.stateHash();
@@ -46,17 +46,53 @@ export function bookBytesPerOrder(workload: Workload): Comparison[] {
 const CANCELS = 1000;
 const ROUNDS = 100;
 
-/** Nanoseconds of a cancel among a million resting orders, against the same among ten thousand; a line for each size between. */
+const LARGEST = 1_000_000;
+
+/**
+ * Nanoseconds of a cancel among up to a million resting orders, against the same among ten thousand. What remains of a difference is the
+ * memory's: so the largest also stands against touching as many random lines of as much memory, and nothing else.
+ */
 export function bookCancelScaling(runs: number): Comparison[] {
-  const sizes = [30_000, 100_000, 300_000, 1_000_000];
+  const name = 'book.cancel-scaling';
+  const sizes = [LARGEST, 300_000, 100_000, 30_000];
   const pairs = sizes.map(() => [] as { value: number; peer: number }[]);
+  const bare: { value: number; peer: number }[] = [];
   for (let round = 0; round < runs; round += 1) {
     const peer = cancelNanos(10_000);
-    for (const [index, size] of sizes.entries()) pairs[index]?.push({ value: cancelNanos(size), peer });
+    for (const [index, size] of sizes.entries()) {
+      const value = cancelNanos(size);
+      pairs[index]?.push({ value, peer });
+      if (size === LARGEST) bare.push({ value, peer: touchNanos(size) });
+    }
   }
-  return sizes
-    .map((size, index) => compare('book.cancel-scaling', `ns, ${size} resting`, '10000 resting', pairs[index] ?? []))
-    .toReversed();
+  return [
+    ...sizes.map((size, index) => compare(name, `ns, ${size} resting`, '10000 resting', pairs[index] ?? [])),
+    compare(name, `ns, ${LARGEST} resting`, 'bare touch of an index cell, a record, two neighbours', bare),
+  ];
+}
+
+/** Mean time to follow a random cell to a record and write to the two that it names: the memory traffic of a cancel without the cancel. */
+function touchNanos(resting: number): number {
+  const random = randomWords(resting);
+  const mask = 2 ** Math.ceil(Math.log2((resting * 4) / 3)) - 1;
+  const cells = Int32Array.from({ length: mask + 1 }, () => random() % resting);
+  const words = new Int32Array(resting * ORDER_WORDS);
+  for (let at = 0; at < words.length; at += 1) words[at] = (random() % resting) * ORDER_WORDS;
+  const touches = Int32Array.from({ length: CANCELS * ROUNDS }, () => random() & mask);
+  const touch = (from: number, to: number): void => {
+    for (let index = from; index < to; index += 1) {
+      const record = (cells[touches[index] as number] as number) * ORDER_WORDS;
+      const left = words[record] as number;
+      const right = words[record + 1] as number;
+      words[left + 2] = right;
+      words[right + 3] = left;
+    }
+  };
+  const warm = touches.length >> 1;
+  for (let at = 0; at < warm; at += CANCELS) touch(at, at + CANCELS);
+  const startMs = performance.now();
+  for (let at = warm; at < touches.length; at += CANCELS) touch(at, at + CANCELS);
+  return ((performance.now() - startMs) * 1e6) / (touches.length - warm);
 }
 
 /** Mean time of a cancel of any order in a book that holds `resting` of them on 2,000 prices; what was cancelled is placed again. */

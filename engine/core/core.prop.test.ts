@@ -34,7 +34,8 @@ const marketOrder = fc.record({
   side,
   type: fc.constant(MARKET),
   timeInForce: fc.constant(IOC),
-  priceTicks: fc.constant(0),
+  // A market order has no price; one that is given must not count.
+  priceTicks: fc.constantFrom(0, 100),
   quantityLots: lots,
 });
 const cancel = fc.record({ kind: fc.constant(CANCEL_ORDER), instrument, orderId: fc.integer({ min: 1, max: 200 }) });

@@ -44,8 +44,7 @@ export class LevelPool {
     }
     this.live += 1;
     this.keys[level] = key;
-    this.heads[level] = 0;
-    this.tails[level] = 0;
+    // Its tail is 0, as its last order left it; its head is set by its first.
     this.ladders[level] = ladder;
     return level;
   }

@@ -55,7 +55,7 @@ const MUTANTS: readonly Mutant[] = [
   ['ladder.ts', 'this.#farVisits > PATIENCE + (this.size >> 2)', 'false'],
   ['ladder.ts', 'const best = Math.min(key, this.#levels.keys[this.best] as number);', 'const best = key;'],
   ['ladder.ts', 'width = Math.min(LARGEST_BITMAP, width * WIDENING);', 'return;'],
-  ['level-pool.ts', 'this.tails[level] = 0;', ''],
+  ['level-pool.ts', 'this.ladders[level] = ladder;', ''],
   ['level-pool.ts', 'heads.set(this.heads);', ''],
   ['order-pool.ts', 'words.set(this.words);', ''],
   ['order-pool.ts', 'if (this.live === this.capacity) return 0;', ''],
