@@ -71,7 +71,10 @@ export function bookCancelScaling(runs: number): Comparison[] {
   ];
 }
 
-/** Mean time to follow a random cell to a record and write to the two that it names: the memory traffic of a cancel without the cancel. */
+/**
+ * Mean time to follow a random cell to a record and write to the two that it names: the memory traffic of a cancel without the cancel. Each
+ * waits for the one before, as commands that arrive one by one do.
+ */
 function touchNanos(resting: number): number {
   const random = randomWords(resting);
   const mask = 2 ** Math.ceil(Math.log2((resting * 4) / 3)) - 1;
@@ -80,12 +83,14 @@ function touchNanos(resting: number): number {
   for (let at = 0; at < words.length; at += 1) words[at] = (random() % resting) * ORDER_WORDS;
   const touches = Int32Array.from({ length: CANCELS * ROUNDS }, () => random() & mask);
   const touch = (from: number, to: number): void => {
+    let before = 0;
     for (let index = from; index < to; index += 1) {
-      const record = (cells[touches[index] as number] as number) * ORDER_WORDS;
+      const record = (cells[((touches[index] as number) ^ before) & mask] as number) * ORDER_WORDS;
       const left = words[record] as number;
       const right = words[record + 1] as number;
       words[left + 2] = right;
       words[right + 3] = left;
+      before = right;
     }
   };
   const warm = touches.length >> 1;
