@@ -11,6 +11,8 @@ const PROOFS: Readonly<Record<string, Proof>> = {
     program: 'engine/prove/kill.ts',
     about: 'kill -9 an engine at random moments under load; every acknowledged order and fill must survive',
   },
+  book: { program: 'engine/prove/book.ts', about: 'a million commands to the matching core and to a naive model; nothing may differ' },
+  mutants: { program: 'engine/prove/mutants.ts', about: 'break the matching core in many ways; its tests must notice every one' },
 };
 
 const HELP = `npm run prove -- NAME [OPTION ...]

@@ -1,173 +1,209 @@
 /**
- * A price-time book of plain objects: a sorted array of prices a side, a linked list of orders a price, a map from id to order. Right and
- * small; the typed-array book that follows it must behave the same.
+ * A price-time book in typed arrays. Every operation is constant in the number of orders; see {@link PriceLadder} for what prices far from
+ * the market cost. Nothing is allocated for a command, except what the store needs to grow. (Numbers of 2^31 and more are boxed by V8
+ * where they cross a call that it does not inline: 16 bytes each, seen only with such ids and quantities.)
  */
+import type { IdIndex } from './id-index.ts';
+import { PriceLadder } from './ladder.ts';
+import type { LevelPool } from './level-pool.ts';
+import { ACCOUNT, LEVEL, LOTS, NEXT, PREVIOUS, type OrderPool } from './order-pool.ts';
+import type { OrderStore } from './order-store.ts';
 import { BUY, SELL, type Book, type EventSink, type Level, type RestingOrder, type Side } from './types.ts';
 
-interface Node {
-  readonly id: number;
-  readonly account: number;
-  readonly side: Side;
-  readonly priceTicks: number;
-  remainingLots: number;
-  level: PriceLevel;
-  previous: Node | undefined;
-  next: Node | undefined;
-}
-
-interface PriceLevel {
-  readonly priceTicks: number;
-  orders: number;
-  first: Node | undefined;
-  last: Node | undefined;
-}
-
-/** The levels of one side. `sorted` ends with the best price, so that taking the best away is a pop. */
-class BookSide {
-  readonly #sign: number;
-  readonly sorted: PriceLevel[] = [];
-  readonly #byPrice = new Map<number, PriceLevel>();
-
-  constructor(side: Side) {
-    this.#sign = side === BUY ? 1 : -1;
-  }
-
-  best(): PriceLevel | undefined {
-    return this.sorted[this.sorted.length - 1];
-  }
-
-  /** Index of the first level that is not worse than `priceTicks`. */
-  #position(priceTicks: number): number {
-    let from = 0;
-    let to = this.sorted.length;
-    while (from < to) {
-      const middle = (from + to) >>> 1;
-      const level = this.sorted[middle];
-      if (level !== undefined && (level.priceTicks - priceTicks) * this.#sign < 0) from = middle + 1;
-      else to = middle;
-    }
-    return from;
-  }
-
-  levelAt(priceTicks: number): PriceLevel {
-    let level = this.#byPrice.get(priceTicks);
-    if (level === undefined) {
-      level = { priceTicks, orders: 0, first: undefined, last: undefined };
-      this.#byPrice.set(priceTicks, level);
-      this.sorted.splice(this.#position(priceTicks), 0, level);
-    }
-    return level;
-  }
-
-  drop(level: PriceLevel): void {
-    this.#byPrice.delete(level.priceTicks);
-    if (this.best() === level) this.sorted.pop();
-    else this.sorted.splice(this.#position(level.priceTicks), 1);
-  }
-}
-
-export class SimpleBook implements Book {
+export class LadderBook implements Book {
   lastTradeTicks = 0;
-  readonly #bids = new BookSide(BUY);
-  readonly #asks = new BookSide(SELL);
-  readonly #orders = new Map<number, Node>();
+  openOrders = 0;
+  readonly #store: OrderStore;
+  readonly #orders: OrderPool;
+  readonly #levels: LevelPool;
+  readonly #ids: IdIndex;
+  readonly #instrument: number;
+  readonly #bids: PriceLadder;
+  readonly #asks: PriceLadder;
 
-  get openOrders(): number {
-    return this.#orders.size;
+  /** A book of `store`, in which no other book has the same `instrument`. */
+  constructor(store: OrderStore, instrument: number) {
+    this.#store = store;
+    this.#orders = store.orders;
+    this.#levels = store.levels;
+    this.#ids = store.ids;
+    this.#instrument = instrument;
+    this.#bids = new PriceLadder(store.levels, instrument * 2 + BUY);
+    this.#asks = new PriceLadder(store.levels, instrument * 2 + SELL);
+  }
+
+  /** Bytes of this book alone, its orders and levels not counted. */
+  get bytes(): number {
+    return this.#bids.bytes + this.#asks.bytes;
+  }
+
+  hasRoom(side: Side): boolean {
+    return this.#store.hasRoom() && this.#side(side).reserve();
   }
 
   match(takerId: number, side: Side, limitTicks: number, quantityLots: number, sink: EventSink): number {
-    const other = side === BUY ? this.#asks : this.#bids;
+    const levels = this.#levels;
+    const { doubles } = this.#orders;
+    const buying = side === BUY;
+    const ladder = buying ? this.#asks : this.#bids;
+    const worstKey = limitTicks === 0 ? Infinity : buying ? limitTicks : -limitTicks;
     let remaining = quantityLots;
     while (remaining > 0) {
-      const level = other.best();
-      if (level === undefined || (limitTicks !== 0 && (side === BUY ? level.priceTicks > limitTicks : level.priceTicks < limitTicks)))
-        break;
-      const maker = level.first;
-      if (maker === undefined) throw new RangeError(`level ${level.priceTicks} is empty`);
-      const lots = Math.min(remaining, maker.remainingLots);
-      remaining -= lots;
-      maker.remainingLots -= lots;
-      this.lastTradeTicks = level.priceTicks;
-      if (maker.remainingLots === 0) this.#unlink(maker);
-      sink.fill(maker.id, takerId, level.priceTicks, lots, maker.remainingLots);
+      const level = ladder.best;
+      if (level === 0) break;
+      const key = levels.keys[level] as number;
+      if (key > worstKey) break;
+      const priceTicks = buying ? key : -key;
+      this.lastTradeTicks = priceTicks;
+      const maker = levels.heads[level] as number;
+      const half = maker >> 1;
+      const makerId = doubles[half] as number;
+      const makerLots = doubles[half + LOTS] as number;
+      if (makerLots > remaining) {
+        const left = makerLots - remaining;
+        doubles[half + LOTS] = left;
+        sink.fill(makerId, takerId, priceTicks, remaining, left);
+        return 0;
+      }
+      remaining -= makerLots;
+      this.#take(maker, makerId, ladder);
+      sink.fill(makerId, takerId, priceTicks, makerLots, 0);
     }
     return remaining;
   }
 
   rest(id: number, account: number, side: Side, priceTicks: number, remainingLots: number): void {
-    if (this.#orders.has(id)) throw new RangeError(`order ${id} rests already`);
-    const level = this.#side(side).levelAt(priceTicks);
-    const node: Node = { id, account, side, priceTicks, remainingLots, level, previous: level.last, next: undefined };
-    if (level.last === undefined) level.first = node;
-    else level.last.next = node;
-    level.last = node;
-    level.orders += 1;
-    this.#orders.set(id, node);
+    const orders = this.#orders;
+    const levels = this.#levels;
+    const ladder = side === BUY ? this.#bids : this.#asks;
+    let order = orders.take();
+    // What `check` has made sure of, replay has not.
+    if (order === 0) order = this.#takeAfterGrowth(id);
+    if (!this.#ids.add(order, id)) {
+      orders.give(order);
+      throw new RangeError(`order ${id} rests already`);
+    }
+    const level = ladder.at(side === BUY ? -priceTicks : priceTicks);
+    const { words, doubles } = orders;
+    doubles[order >> 1] = id;
+    doubles[(order >> 1) + LOTS] = remainingLots;
+    words[order + LEVEL] = level;
+    words[order + ACCOUNT] = account;
+    const tail = levels.tails[level] as number;
+    words[order + PREVIOUS] = tail;
+    words[order + NEXT] = 0;
+    if (tail === 0) levels.heads[level] = order;
+    else words[tail + NEXT] = order;
+    levels.tails[level] = order;
+    this.openOrders += 1;
   }
 
   remove(id: number): number {
-    const node = this.#orders.get(id);
-    if (node === undefined) return -1;
-    this.#unlink(node);
-    return node.remainingLots;
+    const orders = this.#orders;
+    const order = this.#ids.find(id);
+    if (order === 0) return -1;
+    const ladder = this.#levels.ladders[orders.words[order + LEVEL] as number] as number;
+    if (ladder >> 1 !== this.#instrument) return -1;
+    const remaining = orders.doubles[(order >> 1) + LOTS] as number;
+    this.#take(order, id, (ladder & 1) === BUY ? this.#bids : this.#asks);
+    return remaining;
   }
 
   has(id: number): boolean {
-    return this.#orders.has(id);
+    return this.#store.ladderOf(id) >> 1 === this.#instrument;
+  }
+
+  owner(id: number): number {
+    const order = this.#ids.find(id);
+    if (order === 0) return -1;
+    const { words } = this.#orders;
+    const ladder = this.#levels.ladders[words[order + LEVEL] as number] as number;
+    return ladder >> 1 === this.#instrument ? (words[order + ACCOUNT] as number) >>> 0 : -1;
   }
 
   bestTicks(side: Side): number {
-    return this.#side(side).best()?.priceTicks ?? 0;
+    const { best } = this.#side(side);
+    return best === 0 ? 0 : Math.abs(this.#levels.keys[best] as number);
   }
 
   depth(side: Side, levels: number): Level[] {
-    const { sorted } = this.#side(side);
+    const { words, doubles } = this.#orders;
+    const { keys, heads } = this.#levels;
+    const ladder = this.#side(side);
     const answer: Level[] = [];
-    for (let index = sorted.length - 1; index >= 0 && answer.length < levels; index -= 1) {
-      const level = sorted[index];
-      if (level === undefined) break;
+    for (let level = ladder.best; level !== 0 && answer.length < levels; level = ladder.after(level)) {
       let quantityLots = 0n;
-      for (let node = level.first; node !== undefined; node = node.next) quantityLots += BigInt(node.remainingLots);
-      answer.push({ priceTicks: level.priceTicks, quantityLots, orders: level.orders });
+      let orders = 0;
+      for (let order = heads[level] as number; order !== 0; order = words[order + NEXT] as number) {
+        quantityLots += BigInt(doubles[(order >> 1) + LOTS] as number);
+        orders += 1;
+      }
+      answer.push({ priceTicks: Math.abs(keys[level] as number), quantityLots, orders });
     }
     return answer;
   }
 
-  sweepNotional(side: Side, quantityLots: number): bigint {
-    const { sorted } = side === BUY ? this.#asks : this.#bids;
+  sweepNotional(side: Side, quantityLots: number): number | bigint {
+    const { words, doubles } = this.#orders;
+    const { keys, heads } = this.#levels;
+    const ladder = side === BUY ? this.#asks : this.#bids;
     let remaining = quantityLots;
-    let notional = 0n;
-    for (let index = sorted.length - 1; index >= 0 && remaining > 0; index -= 1) {
-      for (let node = sorted[index]?.first; node !== undefined && remaining > 0; node = node.next) {
-        const lots = Math.min(remaining, node.remainingLots);
-        remaining -= lots;
-        notional += BigInt(node.priceTicks) * BigInt(lots);
-      }
+    let notional = 0;
+    let beyond = 0n;
+    for (let level = ladder.best; level !== 0 && remaining > 0; level = ladder.after(level)) {
+      const priceTicks = Math.abs(keys[level] as number);
+      let lots = 0;
+      // Never more than `remaining` and so always exact.
+      for (let order = heads[level] as number; order !== 0 && lots < remaining; order = words[order + NEXT] as number)
+        lots += Math.min(remaining - lots, doubles[(order >> 1) + LOTS] as number);
+      remaining -= lots;
+      const sum = notional + priceTicks * lots;
+      if (sum <= Number.MAX_SAFE_INTEGER) notional = sum;
+      else beyond += BigInt(priceTicks) * BigInt(lots);
     }
-    return notional;
+    return beyond === 0n ? notional : beyond + BigInt(notional);
   }
 
   each(visit: (order: RestingOrder) => void): void {
-    for (const { sorted } of [this.#bids, this.#asks]) {
-      for (let index = sorted.length - 1; index >= 0; index -= 1) {
-        for (let node = sorted[index]?.first; node !== undefined; node = node.next) visit(node);
+    const { words, doubles } = this.#orders;
+    const { keys, heads } = this.#levels;
+    for (const side of [BUY, SELL] as const) {
+      const ladder = this.#side(side);
+      for (let level = ladder.best; level !== 0; level = ladder.after(level)) {
+        const priceTicks = Math.abs(keys[level] as number);
+        for (let order = heads[level] as number; order !== 0; order = words[order + NEXT] as number) {
+          const id = doubles[order >> 1] as number;
+          const remainingLots = doubles[(order >> 1) + LOTS] as number;
+          visit({ id, account: (words[order + ACCOUNT] as number) >>> 0, side, priceTicks, remainingLots });
+        }
       }
     }
   }
 
-  #side(side: Side): BookSide {
+  #side(side: Side): PriceLadder {
     return side === BUY ? this.#bids : this.#asks;
   }
 
-  #unlink(node: Node): void {
-    const { level } = node;
-    if (node.previous === undefined) level.first = node.next;
-    else node.previous.next = node.next;
-    if (node.next === undefined) level.last = node.previous;
-    else node.next.previous = node.previous;
-    level.orders -= 1;
-    this.#orders.delete(node.id);
-    if (level.orders === 0) this.#side(node.side).drop(level);
+  #takeAfterGrowth(id: number): number {
+    if (!this.#store.hasRoom()) throw new RangeError(`no room for order ${id}: ${this.#orders.live} orders rest`);
+    return this.#orders.take();
+  }
+
+  /** Takes an order out of its level, the index and the pool; closes the level when it was its last. */
+  #take(order: number, id: number, ladder: PriceLadder): void {
+    const orders = this.#orders;
+    const levels = this.#levels;
+    const { words } = orders;
+    this.#ids.remove(order, id);
+    const level = words[order + LEVEL] as number;
+    const next = words[order + NEXT] as number;
+    const previous = words[order + PREVIOUS] as number;
+    if (previous !== 0) words[previous + NEXT] = next;
+    else levels.heads[level] = next;
+    if (next !== 0) words[next + PREVIOUS] = previous;
+    else levels.tails[level] = previous;
+    if (next === 0 && previous === 0) ladder.close(level);
+    orders.give(order);
+    this.openOrders -= 1;
   }
 }

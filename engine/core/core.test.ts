@@ -1,7 +1,5 @@
-import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { MatchingCore } from './core.ts';
-import { NaiveExchange } from './naive-model.ts';
 import {
   BUY,
   CANCEL_ORDER,
@@ -207,80 +205,77 @@ describe('state hash', () => {
   });
 });
 
-describe('against the naive model', () => {
-  const price = fc.integer({ min: 90, max: 110 });
-  const lots = fc.integer({ min: 1, max: 50 });
-  const instrument = fc.integer({ min: 0, max: 1 });
-  const commands: fc.Arbitrary<Command> = fc.oneof(
-    {
-      weight: 6,
-      arbitrary: fc.record({
-        kind: fc.constant(NEW_ORDER),
-        instrument,
-        account: fc.nat(3),
-        side: fc.constantFrom(BUY, SELL),
-        type: fc.constant(LIMIT),
-        timeInForce: fc.constantFrom(GTC, GTC, IOC),
-        priceTicks: price,
-        quantityLots: lots,
-      }),
-    },
-    {
-      weight: 1,
-      arbitrary: fc.record({
-        kind: fc.constant(NEW_ORDER),
-        instrument,
-        account: fc.nat(3),
-        side: fc.constantFrom(BUY, SELL),
-        type: fc.constant(MARKET),
-        timeInForce: fc.constant(IOC),
-        priceTicks: fc.constant(0),
-        quantityLots: lots,
-      }),
-    },
-    { weight: 3, arbitrary: fc.record({ kind: fc.constant(CANCEL_ORDER), instrument, orderId: fc.integer({ min: 1, max: 200 }) }) },
-  );
+describe('memory', () => {
+  it('refuses an order that has no room to rest, and only that', () => {
+    const core = new MatchingCore({ mostOrders: 3, firstOrders: 1 });
+    core.setInstrument(0, RULES);
+    run(core, limit(BUY, 100, 1), limit(BUY, 100, 1));
+    expect(core.check(limit(BUY, 100, 1))).toBe(REJECT.none);
+    run(core, limit(BUY, 100, 1));
+    expect(core.check(limit(BUY, 100, 1))).toBe(REJECT.noRoom);
+    expect(core.check(limit(SELL, 100, 1))).toBe(REJECT.noRoom);
+    expect(core.check(limit(SELL, 100, 1, { timeInForce: IOC }))).toBe(REJECT.none);
+    expect(core.check(market(SELL, 1))).toBe(REJECT.none);
+    expect(() => run(core, limit(BUY, 100, 1))).toThrow('no room for order 4: 3 orders rest');
+  });
 
-  it('gives the same events, books and, on replay, the same hash', () => {
-    fc.assert(
-      fc.property(fc.array(commands, { maxLength: 200, size: 'max' }), (sequence) => {
-        const core = newCore();
-        const again = newCore();
-        const naive = new NaiveExchange();
-        sequence.forEach((command, index) => {
-          const ours = new Recorder();
-          const theirs = new Recorder();
-          core.apply(index + 1, index, command, ours);
-          naive.apply(index + 1, command, theirs);
-          again.apply(index + 1, index, command, new Recorder());
-          expect(ours.events).toEqual(theirs.events);
-        });
-        for (const id of [0, 1]) {
-          const resting: unknown[] = [];
-          core.book(id).each((order) =>
-            resting.push({
-              id: order.id,
-              account: order.account,
-              side: order.side,
-              priceTicks: order.priceTicks,
-              remainingLots: order.remainingLots,
-            }),
-          );
-          expect(resting).toEqual([...naive.side(id, BUY), ...naive.side(id, SELL)]);
-          for (const side of [BUY, SELL] as const) {
-            const levels = Map.groupBy(naive.side(id, side), ({ priceTicks }) => priceTicks);
-            expect(core.book(id).depth(side, 100)).toEqual(
-              [...levels].map(([priceTicks, orders]) => ({
-                priceTicks,
-                orders: orders.length,
-                quantityLots: orders.reduce((sum, { remainingLots }) => sum + BigInt(remainingLots), 0n),
-              })),
-            );
-          }
-        }
-        expect(again.stateHash()).toBe(core.stateHash());
-      }),
-      { numRuns: 300 },
-    );
+  it('has room again after a cancel', () => {
+    const core = new MatchingCore({ mostOrders: 1 });
+    core.setInstrument(0, RULES);
+    run(core, limit(BUY, 100, 1));
+    expect(core.check(limit(BUY, 100, 1))).toBe(REJECT.noRoom);
+    run(core, { kind: CANCEL_ORDER, instrument: 0, orderId: 1 });
+    expect(core.check(limit(BUY, 100, 1))).toBe(REJECT.none);
+    expect(core.mostOpenOrders).toBe(1);
+  });
+
+  it('grows ahead of need, once', () => {
+    const core = new MatchingCore({ firstOrders: 8 });
+    core.setInstrument(0, RULES);
+    const before = core.bytes;
+    core.reserve();
+    expect(core.bytes).toBe(before);
+    run(core, ...Array.from({ length: 8 }, (_, index) => limit(BUY, 100 + index, 1)));
+    core.reserve();
+    const grown = core.bytes;
+    expect(grown).toBeGreaterThan(before + 1000 * 32);
+    core.reserve();
+    run(core, ...Array.from({ length: 900 }, () => limit(BUY, 100, 1)));
+    expect(core.bytes).toBe(grown);
+    expect(core.openOrders).toBe(908);
+  });
+
+  it('refuses an id that rests already', () => {
+    const { book } = { book: newCore().book(0) };
+    book.rest(7, 1, BUY, 100, 1);
+    expect(() => book.rest(7, 1, BUY, 100, 1)).toThrow('order 7 rests already');
+    expect([book.remove(7), book.remove(7), book.has(7), book.owner(7)]).toEqual([1, -1, false, -1]);
+  });
+});
+
+describe('cancels', () => {
+  it('may be tied to the account of the order', () => {
+    const core = newCore();
+    run(core, limit(BUY, 100, 1, { account: 2 ** 32 - 1 }));
+    const cancel = (account: number, instrument = 0) => core.check({ kind: CANCEL_ORDER, instrument, orderId: 1, account });
+    expect([cancel(2 ** 32 - 1), cancel(1), cancel(-1), cancel(2 ** 32 - 1, 1)]).toEqual([
+      REJECT.none,
+      REJECT.unknownOrder,
+      REJECT.unknownOrder,
+      REJECT.unknownOrder,
+    ]);
+    expect(core.book(1).remove(1)).toBe(-1);
+    expect(core.book(1).owner(1)).toBe(-1);
+    expect(core.openOrders).toBe(1);
+  });
+});
+
+describe('the price band', () => {
+  it('is exact beyond 2^53', () => {
+    const reference = 2 ** 52;
+    const core = newCore({ priceBandPercent: 10, maxNotional: 2n ** 106n });
+    run(core, limit(SELL, reference, 1), limit(BUY, reference, 1));
+    const edge = reference + Number((BigInt(reference) * 10n) / 100n);
+    expect([core.check(limit(BUY, edge, 1)), core.check(limit(BUY, edge + 1, 1))]).toEqual([REJECT.none, REJECT.priceBand]);
   });
 });

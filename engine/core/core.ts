@@ -1,7 +1,8 @@
 /** The matching state: books by instrument, one total order of commands. */
-import { SimpleBook } from './book.ts';
+import { LadderBook } from './book.ts';
 import { StateHash } from './hash.ts';
-import { checkRisk } from './risk.ts';
+import { OrderStore } from './order-store.ts';
+import { checkRisk, riskLimits, type RiskLimits } from './risk.ts';
 import {
   CANCELLED,
   FILLED,
@@ -10,57 +11,81 @@ import {
   NEW_ORDER,
   OPEN,
   REJECT,
-  type Book,
   type Command,
   type Core,
   type EventSink,
   type InstrumentRules,
+  type NewOrder,
   type Reject,
 } from './types.ts';
 
 interface Listing {
-  rules: InstrumentRules;
-  readonly book: Book;
+  limits: RiskLimits;
+  readonly book: LadderBook;
 }
 
 export class MatchingCore implements Core {
+  readonly #store: OrderStore;
   readonly #listings: Listing[] = [];
   #sequence = 0;
   #timestampMicros = 0;
+
+  /**
+   * At most `mostOrders` orders (16,777,215 unless told) may rest at once, over all instruments. Memory for `firstOrders` (1,024) is taken
+   * at once, more when it is needed.
+   */
+  constructor(options: { mostOrders?: number; firstOrders?: number } = {}) {
+    this.#store = new OrderStore(options.mostOrders, options.firstOrders);
+  }
 
   get sequence(): number {
     return this.#sequence;
   }
 
   get openOrders(): number {
-    let orders = 0;
-    for (const { book } of this.#listings) orders += book.openOrders;
-    return orders;
+    return this.#store.orders.live;
+  }
+
+  /** Most orders that ever rested at once. */
+  get mostOpenOrders(): number {
+    return this.#store.orders.most;
+  }
+
+  /** Bytes of the typed arrays of all books, used or not. */
+  get bytes(): number {
+    return this.#listings.reduce((sum, { book }) => sum + book.bytes, this.#store.bytes);
   }
 
   setInstrument(instrument: number, rules: InstrumentRules): void {
     const listing = this.#listings[instrument];
-    if (listing !== undefined) listing.rules = rules;
-    else if (instrument === this.#listings.length) this.#listings.push({ rules, book: new SimpleBook() });
+    const limits = riskLimits(rules);
+    if (listing !== undefined) listing.limits = limits;
+    else if (instrument === this.#listings.length) this.#listings.push({ limits, book: new LadderBook(this.#store, instrument) });
     else throw new RangeError(`instrument ${instrument} does not follow ${this.#listings.length - 1}`);
   }
 
   check(command: Command): Reject {
     const listing = this.#listings[command.instrument];
     if (listing === undefined) return REJECT.unknownInstrument;
-    if (command.kind === NEW_ORDER) return checkRisk(command, listing.rules, listing.book);
-    return listing.book.has(command.orderId) ? REJECT.none : REJECT.unknownOrder;
+    const { book } = listing;
+    if (command.kind === NEW_ORDER) {
+      const reject = checkRisk(command, listing.limits, book);
+      if (reject !== REJECT.none) return reject;
+      return mayRest(command) && !book.hasRoom(command.side) ? REJECT.noRoom : REJECT.none;
+    }
+    const owner = book.owner(command.orderId);
+    return owner < 0 || (command.account !== undefined && command.account !== owner) ? REJECT.unknownOrder : REJECT.none;
   }
 
   apply(sequence: number, timestampMicros: number, command: Command, sink: EventSink): void {
     if (sequence !== this.#sequence + 1) throw new RangeError(`sequence ${sequence} does not follow ${this.#sequence}`);
-    const book = this.book(command.instrument);
+    const { book } = this.#listing(command.instrument);
     this.#sequence = sequence;
     this.#timestampMicros = timestampMicros;
     if (command.kind === NEW_ORDER) {
       const limitTicks = command.type === LIMIT ? command.priceTicks : 0;
       const remaining = book.match(sequence, command.side, limitTicks, command.quantityLots, sink);
-      const rests = remaining > 0 && command.type === LIMIT && command.timeInForce === GTC;
+      const rests = remaining > 0 && mayRest(command);
       if (rests) book.rest(sequence, command.account, command.side, command.priceTicks, remaining);
       sink.order(sequence, remaining, remaining === 0 ? FILLED : rests ? OPEN : CANCELLED);
     } else {
@@ -69,14 +94,16 @@ export class MatchingCore implements Core {
     }
   }
 
-  find(orderId: number): number {
-    return this.#listings.findIndex(({ book }) => book.has(orderId));
+  reserve(): void {
+    this.#store.reserve();
   }
 
-  book(instrument: number): Book {
-    const listing = this.#listings[instrument];
-    if (listing === undefined) throw new RangeError(`no instrument ${instrument}`);
-    return listing.book;
+  find(orderId: number): number {
+    return this.#store.ladderOf(orderId) >> 1;
+  }
+
+  book(instrument: number): LadderBook {
+    return this.#listing(instrument).book;
   }
 
   stateHash(): string {
@@ -99,4 +126,15 @@ export class MatchingCore implements Core {
     });
     return hash.hex();
   }
+
+  #listing(instrument: number): Listing {
+    const listing = this.#listings[instrument];
+    if (listing === undefined) throw new RangeError(`no instrument ${instrument}`);
+    return listing;
+  }
+}
+
+/** Whether what an order leaves goes into the book. */
+function mayRest(order: NewOrder): boolean {
+  return order.type === LIMIT && order.timeInForce === GTC;
 }

@@ -1,5 +1,9 @@
-/** A matching engine that is slow and obviously right: one array of resting orders an instrument, searched from end to end for every fill. */
-import { BUY, CANCELLED, CANCEL_ORDER, FILLED, GTC, LIMIT, OPEN, type Command, type EventSink, type Side } from './types.ts';
+/**
+ * A matching engine that is slow and obviously right: an array of resting orders for each side of each instrument, in price-time order,
+ * searched from its beginning. It shares nothing with the book but the vocabulary and the hash.
+ */
+import { StateHash } from './hash.ts';
+import { BUY, CANCELLED, CANCEL_ORDER, FILLED, GTC, LIMIT, OPEN, SELL, type Command, type EventSink, type Side } from './types.ts';
 
 export interface NaiveOrder {
   id: number;
@@ -9,41 +13,68 @@ export interface NaiveOrder {
   remainingLots: number;
 }
 
-export class NaiveExchange {
-  readonly resting: NaiveOrder[][] = [];
+interface NaiveBook {
+  lastTradeTicks: number;
+  readonly sides: readonly [NaiveOrder[], NaiveOrder[]];
+}
 
-  /** Resting orders of one side, best price first, then oldest first. */
-  side(instrument: number, side: Side): NaiveOrder[] {
-    const better = side === BUY ? -1 : 1;
-    return (this.resting[instrument] ?? [])
-      .filter((order) => order.side === side)
-      .sort((a, b) => (a.priceTicks - b.priceTicks) * better || a.id - b.id);
+export class NaiveExchange {
+  readonly books: NaiveBook[] = [];
+  #sequence = 0;
+  #timestampMicros = 0;
+
+  book(instrument: number): NaiveBook {
+    return (this.books[instrument] ??= { lastTradeTicks: 0, sides: [[], []] });
   }
 
-  apply(sequence: number, command: Command, sink: EventSink): void {
-    const orders = (this.resting[command.instrument] ??= []);
+  apply(sequence: number, timestampMicros: number, command: Command, sink: EventSink): void {
+    this.#sequence = sequence;
+    this.#timestampMicros = timestampMicros;
+    const book = this.book(command.instrument);
     if (command.kind === CANCEL_ORDER) {
-      const found = orders.find(({ id }) => id === command.orderId);
-      if (found === undefined) return;
-      this.resting[command.instrument] = orders.filter((order) => order !== found);
-      sink.order(found.id, found.remainingLots, CANCELLED);
+      for (const side of book.sides) {
+        const index = side.findIndex(({ id }) => id === command.orderId);
+        const [found] = index < 0 ? [] : side.splice(index, 1);
+        if (found !== undefined) sink.order(found.id, found.remainingLots, CANCELLED);
+      }
       return;
     }
+    const { account, side, priceTicks } = command;
+    const makers = book.sides[side === BUY ? SELL : BUY];
     let remaining = command.quantityLots;
-    for (const maker of this.side(command.instrument, command.side === BUY ? 1 : 0)) {
-      const crosses =
-        command.type !== LIMIT || (command.side === BUY ? maker.priceTicks <= command.priceTicks : maker.priceTicks >= command.priceTicks);
-      if (!crosses || remaining === 0) break;
+    while (remaining > 0) {
+      const [maker] = makers;
+      if (maker === undefined) break;
+      const tooDear = side === BUY ? maker.priceTicks > priceTicks : maker.priceTicks < priceTicks;
+      if (command.type === LIMIT && tooDear) break;
       const lots = Math.min(remaining, maker.remainingLots);
       remaining -= lots;
       maker.remainingLots -= lots;
+      if (maker.remainingLots === 0) makers.shift();
+      book.lastTradeTicks = maker.priceTicks;
       sink.fill(maker.id, sequence, maker.priceTicks, lots, maker.remainingLots);
     }
-    const left = orders.filter(({ remainingLots }) => remainingLots > 0);
     const rests = remaining > 0 && command.type === LIMIT && command.timeInForce === GTC;
-    if (rests)
-      left.push({ id: sequence, account: command.account, side: command.side, priceTicks: command.priceTicks, remainingLots: remaining });
-    this.resting[command.instrument] = left;
+    if (rests) {
+      const own = book.sides[side];
+      const worse = own.findIndex((other) => (side === BUY ? other.priceTicks < priceTicks : other.priceTicks > priceTicks));
+      own.splice(worse < 0 ? own.length : worse, 0, { id: sequence, account, side, priceTicks, remainingLots: remaining });
+    }
     sink.order(sequence, remaining, remaining === 0 ? FILLED : rests ? OPEN : CANCELLED);
+  }
+
+  /** The state hash that a core with the same history must have. */
+  stateHash(): string {
+    const hash = new StateHash();
+    for (const value of [this.#sequence, this.#timestampMicros]) hash.add(value);
+    this.books.forEach(({ lastTradeTicks, sides }, instrument) => {
+      const orders = sides.flat();
+      if (orders.length === 0 && lastTradeTicks === 0) return;
+      for (const value of [instrument, lastTradeTicks, orders.length]) hash.add(value);
+      for (const { id, account, side, priceTicks, remainingLots } of orders) {
+        for (const value of [id, account, side, priceTicks, remainingLots]) hash.add(value);
+      }
+    });
+    return hash.hex();
   }
 }

@@ -1,36 +1,55 @@
-/** The checks that an order must pass before it is matched. Exact: a product that a double cannot hold is compared as a BigInt. */
+/**
+ * The checks that an order must pass before it is matched. Exact: what a double cannot hold is compared as a BigInt, which only values
+ * near a limit or beyond 2^53 need, so that nothing is allocated for others.
+ */
 import { LIMIT, REJECT, type Book, type InstrumentRules, type NewOrder, type Reject } from './types.ts';
 
 /** Relative distance within which two products of doubles may compare wrongly. Each carries at most three roundings of 2^-53. */
 const DOUBT = 2 ** -50;
 
-/** Whether a × b > limit, for safe non-negative integers a and b. Allocates only when a double cannot tell. */
-export function productExceeds(a: number, b: number, limit: bigint): boolean {
-  const product = a * b;
-  const bound = Number(limit);
-  if (product < bound * (1 - DOUBT)) return false;
-  if (product > bound * (1 + DOUBT)) return true;
-  return BigInt(a) * BigInt(b) > limit;
+/** Rules with what is computed from them once. */
+export interface RiskLimits extends InstrumentRules {
+  /** A double product below this is surely within `maxNotional`. */
+  readonly surelyWithin: number;
+  /** A double product above this surely exceeds `maxNotional`. */
+  readonly surelyOver: number;
+}
+
+export function riskLimits(rules: InstrumentRules): RiskLimits {
+  const bound = Number(rules.maxNotional);
+  return { ...rules, surelyWithin: bound * (1 - DOUBT), surelyOver: bound * (1 + DOUBT) };
+}
+
+/** Whether price × quantity, safe non-negative integers, is more than `maxNotional`. */
+function overNotional(priceTicks: number, quantityLots: number, limits: RiskLimits): boolean {
+  const product = priceTicks * quantityLots;
+  if (product < limits.surelyWithin) return false;
+  if (product > limits.surelyOver) return true;
+  return BigInt(priceTicks) * BigInt(quantityLots) > limits.maxNotional;
 }
 
 /** Whether `priceTicks` is further than `percent` of `referenceTicks` from it. */
 export function outsideBand(priceTicks: number, referenceTicks: number, percent: number): boolean {
-  return productExceeds(Math.abs(priceTicks - referenceTicks), 100, BigInt(referenceTicks) * BigInt(percent));
+  const distance = Math.abs(priceTicks - referenceTicks);
+  // A product that comes out below 2^53 is exact.
+  if (distance * 100 <= Number.MAX_SAFE_INTEGER && referenceTicks * percent <= Number.MAX_SAFE_INTEGER)
+    return distance * 100 > referenceTicks * percent;
+  return BigInt(distance) * 100n > BigInt(referenceTicks) * BigInt(percent);
 }
 
 /** The first rule that `order` breaks, or `REJECT.none`. */
-export function checkRisk(order: NewOrder, rules: InstrumentRules, book: Book): Reject {
-  if (!rules.tradable) return REJECT.notTradable;
-  if (rules.killSwitch) return REJECT.killSwitch;
+export function checkRisk(order: NewOrder, limits: RiskLimits, book: Book): Reject {
+  if (!limits.tradable) return REJECT.notTradable;
+  if (limits.killSwitch) return REJECT.killSwitch;
   if (!Number.isSafeInteger(order.quantityLots) || order.quantityLots <= 0) return REJECT.badQuantity;
-  if (order.quantityLots > rules.maxOrderLots) return REJECT.maxOrderQty;
+  if (order.quantityLots > limits.maxOrderLots) return REJECT.maxOrderQty;
   if (order.type === LIMIT) {
     if (!Number.isSafeInteger(order.priceTicks) || order.priceTicks <= 0) return REJECT.badPrice;
-    if (productExceeds(order.priceTicks, order.quantityLots, rules.maxNotional)) return REJECT.maxNotional;
+    if (overNotional(order.priceTicks, order.quantityLots, limits)) return REJECT.maxNotional;
     const reference = book.lastTradeTicks;
-    if (rules.priceBandPercent > 0 && reference > 0 && outsideBand(order.priceTicks, reference, rules.priceBandPercent))
+    if (limits.priceBandPercent > 0 && reference > 0 && outsideBand(order.priceTicks, reference, limits.priceBandPercent))
       return REJECT.priceBand;
-  } else if (book.sweepNotional(order.side, order.quantityLots) > rules.maxNotional) {
+  } else if (book.sweepNotional(order.side, order.quantityLots) > limits.maxNotional) {
     return REJECT.maxNotional;
   }
   return REJECT.none;

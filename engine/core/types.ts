@@ -24,6 +24,7 @@ export const CANCEL_ORDER = 2;
 export interface NewOrder {
   readonly kind: typeof NEW_ORDER;
   readonly instrument: number;
+  /** Below 2^32. */
   readonly account: number;
   readonly side: Side;
   readonly type: OrderType;
@@ -37,6 +38,8 @@ export interface CancelOrder {
   readonly kind: typeof CANCEL_ORDER;
   readonly instrument: number;
   readonly orderId: number;
+  /** The account whose order it must be; left out, it may be anybody's. `check` looks at it, `apply` does not. */
+  readonly account?: number;
 }
 
 export type Command = NewOrder | CancelOrder;
@@ -46,7 +49,10 @@ export const FILLED = 1;
 export const CANCELLED = 2;
 export type OrderStatus = typeof OPEN | typeof FILLED | typeof CANCELLED;
 
-/** Where the events of a command go, in the order in which they happen. Arguments are numbers, so that an implementation need not allocate. */
+/**
+ * Where the events of a command go, in the order in which they happen. Arguments are numbers, so that an implementation need not allocate.
+ * A sink must not call back into the core: the command is still under way.
+ */
 export interface EventSink {
   /** `makerRemainingLots` is what is left of the resting order after this fill. */
   fill(makerOrderId: number, takerOrderId: number, priceTicks: number, quantityLots: number, makerRemainingLots: number): void;
@@ -66,6 +72,8 @@ export const REJECT = {
   maxNotional: 7,
   priceBand: 8,
   unknownOrder: 9,
+  /** As many orders rest as memory holds. Cancels and orders that cannot rest still pass. */
+  noRoom: 10,
 } as const;
 export type Reject = (typeof REJECT)[keyof typeof REJECT];
 
@@ -110,12 +118,16 @@ export interface Book {
   /** Takes an order out; gives what was left of it, or -1 when it is not here. */
   remove(id: number): number;
   has(id: number): boolean;
+  /** Account of a resting order; -1 when it is not here. */
+  owner(id: number): number;
+  /** Whether one more order can rest on a side. May take memory for it, which no command can tell. */
+  hasRoom(side: Side): boolean;
   /** Best price of a side; 0 when it is empty. */
   bestTicks(side: Side): number;
   /** The best `levels` prices of a side, best first. */
   depth(side: Side, levels: number): Level[];
-  /** Price × quantity that an order of `side` at any price would trade now, in ticks × lots. */
-  sweepNotional(side: Side, quantityLots: number): bigint;
+  /** Price × quantity that an order of `side` at any price would trade now, in ticks × lots: exact, a BigInt only beyond 2^53. */
+  sweepNotional(side: Side, quantityLots: number): number | bigint;
   /** Every resting order: bids then asks, each best price first, oldest first. */
   each(visit: (order: RestingOrder) => void): void;
 }
@@ -134,6 +146,8 @@ export interface Core {
   check(command: Command): Reject;
   /** Applies the next command. Throws RangeError when `sequence` is not the next or the instrument is unknown: a fault, not a reject. */
   apply(sequence: number, timestampMicros: number, command: Command, sink: EventSink): void;
+  /** Takes memory for orders to come when little is left, so that none has to wait for it. Milliseconds for a large book: for idle moments. */
+  reserve(): void;
   /** Index of the instrument on whose book the order rests; -1 when it rests on none. */
   find(orderId: number): number;
   /** Throws RangeError on an unknown instrument. */

@@ -41,6 +41,7 @@ export const PROBLEMS = {
   HFT_RECOVERING: { status: 503, title: 'The engine is recovering' },
   HFT_WARMING: { status: 503, title: 'The engine is warming up' },
   HFT_DRAINING: { status: 503, title: 'The engine is stopping' },
+  HFT_BOOK_FULL: { status: 503, title: 'No further order can rest' },
   HFT_JOURNAL_FULL: { status: 503, title: 'No room is left for the journal' },
   HFT_JOURNAL_FAILED: { status: 503, title: 'The journal cannot be written' },
 } as const satisfies Record<string, ProblemKind>;
@@ -87,6 +88,10 @@ export function problemOfReject(reject: Reject): Problem {
     case REJECT.priceBand:
       return new Problem('HFT_PRICE_BAND', 'the price is further from the last trade than risk.priceBandPercent allows', {
         field: 'price',
+      });
+    case REJECT.noRoom:
+      return new Problem('HFT_BOOK_FULL', 'as many orders rest as memory holds: cancel some, or send orders that do not rest', {
+        retryAfterMs: 1000,
       });
     default:
       return new Problem('HFT_ORDER_NOT_FOUND', 'the order does not rest on any book', { field: 'id' });

@@ -211,6 +211,8 @@ export class Sequencer {
       this.#forget(batch);
       this.#committing = undefined;
       batch.done.resolve();
+      // Between batches, so that no order waits while the books take memory.
+      this.#core.reserve();
     }
   }
 

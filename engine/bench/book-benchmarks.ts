@@ -1,0 +1,164 @@
+/** The benchmarks of the book: what it does in a second, what the slowest commands take, what an order costs, how cancels scale. */
+import { LadderBook } from '../core/book.ts';
+import { ORDER_WORDS } from '../core/order-pool.ts';
+import { OrderStore } from '../core/order-store.ts';
+import { randomWords } from '../core/random-commands.ts';
+import { BUY, SELL } from '../core/types.ts';
+import { learn } from './core-run.ts';
+import { latencies, percentile, throughput, timedCommands } from './measure.ts';
+import type { Peer } from './peers.ts';
+import { compare, type Comparison } from './report.ts';
+import type { Workload } from './workload.ts';
+
+/** Commands a second through the core, against copying the same records and against other books. */
+export async function bookThroughput(workload: Workload, runs: number, peers: readonly Peer[]): Promise<Comparison[]> {
+  const { ids, run } = learn(workload);
+  const stateHash = run.core.stateHash();
+  const others: { versus: string; measure: () => Promise<number> | number }[] = [
+    { versus: 'bare copy loop', measure: () => copyRate(workload) },
+    ...peers.map((peer) => ({ versus: peer.name, measure: () => peer.opsPerSecond(workload, run.sink.fills) })),
+  ];
+  const pairs = others.map(() => [] as { value: number; peer: number }[]);
+  for (let round = 0; round < runs; round += 1) {
+    const value = timedCommands(workload) / throughput(workload, ids, stateHash).seconds;
+    for (const [index, { measure }] of others.entries()) pairs[index]?.push({ value, peer: await measure() });
+  }
+  return others.map(({ versus }, index) => compare('book.throughput', 'commands/s', versus, pairs[index] ?? []));
+}
+
+/** Nanoseconds that 99 of 100 commands stay under, one reading of the clock included, against reading the clock and nothing else. */
+export function bookP99(workload: Workload, runs: number): Comparison[] {
+  const { ids, run } = learn(workload);
+  const stateHash = run.core.stateHash();
+  const pairs = Array.from({ length: runs }, () => ({
+    value: percentile(latencies(workload, ids, stateHash), 0.99),
+    peer: percentile(clockReadings(timedCommands(workload)), 0.99),
+  }));
+  return [compare('book.p99', 'ns', 'p99 of reading the clock', pairs)];
+}
+
+/** All memory of the core for each order of the fullest moment, against the bare record. Does not vary, so one run. */
+export function bookBytesPerOrder(workload: Workload): Comparison[] {
+  const { core } = learn(workload).run;
+  return [compare('book.bytes-per-order', 'B', 'bare record', [{ value: core.bytes / core.mostOpenOrders, peer: ORDER_WORDS * 4 }])];
+}
+
+const CANCELS = 1000;
+const ROUNDS = 100;
+
+const LARGEST = 1_000_000;
+
+/**
+ * Nanoseconds of a cancel among up to a million resting orders, against the same among ten thousand. What remains of a difference is the
+ * memory's: so the largest also stands against touching as many random lines of as much memory, and nothing else.
+ */
+export function bookCancelScaling(runs: number): Comparison[] {
+  const name = 'book.cancel-scaling';
+  const sizes = [LARGEST, 300_000, 100_000, 30_000];
+  const pairs = sizes.map(() => [] as { value: number; peer: number }[]);
+  const bare: { value: number; peer: number }[] = [];
+  for (let round = 0; round < runs; round += 1) {
+    const peer = cancelNanos(10_000);
+    for (const [index, size] of sizes.entries()) {
+      const value = cancelNanos(size);
+      pairs[index]?.push({ value, peer });
+      if (size === LARGEST) bare.push({ value, peer: touchNanos(size) });
+    }
+  }
+  return [
+    ...sizes.map((size, index) => compare(name, `ns, ${size} resting`, '10000 resting', pairs[index] ?? [])),
+    compare(name, `ns, ${LARGEST} resting`, 'bare touch of an index cell, a record, two neighbours', bare),
+  ];
+}
+
+/**
+ * Mean time to follow a random cell to a record and write to the two that it names: the memory traffic of a cancel without the cancel. Each
+ * waits for the one before, as commands that arrive one by one do.
+ */
+function touchNanos(resting: number): number {
+  const random = randomWords(resting);
+  const mask = 2 ** Math.ceil(Math.log2((resting * 4) / 3)) - 1;
+  const cells = Int32Array.from({ length: mask + 1 }, () => random() % resting);
+  const words = new Int32Array(resting * ORDER_WORDS);
+  for (let at = 0; at < words.length; at += 1) words[at] = (random() % resting) * ORDER_WORDS;
+  const touches = Int32Array.from({ length: CANCELS * ROUNDS }, () => random() & mask);
+  const touch = (from: number, to: number): void => {
+    let before = 0;
+    for (let index = from; index < to; index += 1) {
+      const record = (cells[((touches[index] as number) ^ before) & mask] as number) * ORDER_WORDS;
+      const left = words[record] as number;
+      const right = words[record + 1] as number;
+      words[left + 2] = right;
+      words[right + 3] = left;
+      before = right;
+    }
+  };
+  const warm = touches.length >> 1;
+  for (let at = 0; at < warm; at += CANCELS) touch(at, at + CANCELS);
+  const startMs = performance.now();
+  for (let at = warm; at < touches.length; at += CANCELS) touch(at, at + CANCELS);
+  return ((performance.now() - startMs) * 1e6) / (touches.length - warm);
+}
+
+/** Mean time of a cancel of any order in a book that holds `resting` of them on 2,000 prices; what was cancelled is placed again. */
+function cancelNanos(resting: number): number {
+  const random = randomWords(resting);
+  const book = new LadderBook(new OrderStore(undefined, resting + CANCELS), 0);
+  const live = new Float64Array(resting);
+  let id = 0;
+  const place = (at: number): void => {
+    id += 1;
+    const side = random() % 2 === 0 ? BUY : SELL;
+    const distance = random() % 1000;
+    book.rest(id, 1, side, side === BUY ? 99_999 - distance : 100_000 + distance, 1 + (random() % 100));
+    live[at] = id;
+  };
+  for (let at = 0; at < resting; at += 1) place(at);
+  const chosen = new Int32Array(CANCELS);
+  const ids = new Float64Array(CANCELS);
+  let timedMs = 0;
+  for (let round = 0; round < ROUNDS; round += 1) {
+    const places = new Set<number>();
+    while (places.size < CANCELS) places.add(random() % resting);
+    chosen.set([...places]);
+    for (let index = 0; index < CANCELS; index += 1) ids[index] = live[chosen[index] ?? 0] ?? 0;
+    const startMs = performance.now();
+    for (let index = 0; index < CANCELS; index += 1) book.remove(ids[index] as number);
+    if (round >= ROUNDS / 2) timedMs += performance.now() - startMs;
+    if (book.openOrders !== resting - CANCELS) throw new Error('a cancel found no order');
+    for (const at of chosen) place(at);
+  }
+  return (timedMs * 1e6) / (CANCELS * (ROUNDS / 2));
+}
+
+/** Records a second that a loop only reads field by field and writes to an event ring: what no book can beat. */
+function copyRate(workload: Workload): number {
+  const ring = new Float64Array(4096 * 8);
+  const copy = (from: number, to: number): void => {
+    for (let index = from; index < to; index += 1) {
+      const at = (index & 4095) << 3;
+      ring[at] = workload.type(index);
+      ring[at + 1] = workload.side(index);
+      ring[at + 2] = workload.account(index);
+      ring[at + 3] = workload.priceTicks(index);
+      ring[at + 4] = workload.quantityLots(index);
+      ring[at + 5] = workload.id(index);
+    }
+  };
+  const warm = workload.commands - timedCommands(workload);
+  copy(0, warm);
+  const startMs = performance.now();
+  for (let at = warm; at < workload.commands; at += 4096) copy(at, Math.min(workload.commands, at + 4096));
+  return (timedCommands(workload) / (performance.now() - startMs)) * 1000;
+}
+
+function clockReadings(count: number): Float64Array {
+  const nanos = new Float64Array(count);
+  let beforeMs = performance.now();
+  for (let index = 0; index < count; index += 1) {
+    const afterMs = performance.now();
+    nanos[index] = (afterMs - beforeMs) * 1e6;
+    beforeMs = afterMs;
+  }
+  return nanos.sort();
+}

@@ -1,0 +1,58 @@
+/** A seeded market for workload files: about `resting` orders around a price that wanders, with orders placed, taken and cancelled. */
+import { MatchingCore } from '../core/core.ts';
+import { NO_LIMITS, randomWords } from '../core/random-commands.ts';
+import { CANCEL_ORDER, GTC, IOC, LIMIT, NEW_ORDER, type EventSink } from '../core/types.ts';
+import { CANCEL_RECORD, GTC_RECORD, IOC_RECORD, type WorkloadRecord } from './workload.ts';
+
+const IGNORE: EventSink = { fill: () => undefined, order: () => undefined };
+
+/** `commands` records; the same seed gives the same records. Ids are sequences from 1, a core keeps count of what rests. */
+export function generateWorkload(options: { commands: number; seed: number; resting: number }): WorkloadRecord[] {
+  const random = randomWords(options.seed);
+  const below = (limit: number): number => random() % limit;
+  const core = new MatchingCore();
+  core.setInstrument(0, NO_LIMITS);
+  const records: WorkloadRecord[] = [];
+  /** Orders that rested when they were placed; many are gone since. */
+  const placed: WorkloadRecord[] = [];
+  let midTicks = 100_000;
+  while (records.length < options.commands) {
+    const id = records.length + 1;
+    const kind = below(100);
+    if (below(16) === 0) midTicks = Math.max(5000, midTicks + below(3) - 1);
+    const full = core.openOrders >= options.resting;
+    if (placed.length > 0 && kind < (full ? 60 : 25)) {
+      const at = below(placed.length);
+      const order = placed[at];
+      const last = placed.pop();
+      if (order === undefined || last === undefined) continue;
+      if (order !== last) placed[at] = last;
+      const known = core.find(order.id) === 0;
+      // One in eight of those that are gone is asked for all the same, and a few by an account that they do not belong to.
+      if (!known && below(8) > 0) continue;
+      const stolen = below(200) === 0;
+      records.push({ ...order, type: CANCEL_RECORD, account: stolen ? order.account + 1 : order.account, quantityLots: 0 });
+      core.apply(id, 0, { kind: CANCEL_ORDER, instrument: 0, orderId: stolen ? 0 : order.id }, IGNORE);
+      if (stolen) placed.push(order);
+      continue;
+    }
+    const ioc = kind >= 90;
+    const side = below(2) === 0 ? 0 : 1;
+    // Most orders stand close to the market; a tenth of them cross it.
+    const distance = Math.floor((below(1000) / 1000) ** 3 * 500) - (ioc || below(10) === 0 ? 6 : 0);
+    const record = {
+      type: ioc ? IOC_RECORD : GTC_RECORD,
+      side,
+      account: below(1000),
+      priceTicks: midTicks + (side === 0 ? -1 : 1) * (distance + 1),
+      quantityLots: 1 + below(100),
+      id,
+    } as const;
+    records.push(record);
+    const { account, priceTicks, quantityLots } = record;
+    const timeInForce = ioc ? IOC : GTC;
+    core.apply(id, 0, { kind: NEW_ORDER, instrument: 0, account, side, type: LIMIT, timeInForce, priceTicks, quantityLots }, IGNORE);
+    if (core.find(id) === 0) placed.push(record);
+  }
+  return records;
+}

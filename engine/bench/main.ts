@@ -1,0 +1,70 @@
+/** `npm run bench`: the benchmarks, each against a limit or a peer that is measured in the same run. */
+import { parseArgs } from 'node:util';
+import { bookBytesPerOrder, bookCancelScaling, bookP99, bookThroughput } from './book-benchmarks.ts';
+import { generateWorkload } from './generate.ts';
+import { findPeers } from './peers.ts';
+import { table, type Comparison } from './report.ts';
+import { encodeWorkload, readWorkload, Workload } from './workload.ts';
+
+const NAMES = ['book.throughput', 'book.p99', 'book.bytes-per-order', 'book.cancel-scaling'] as const;
+
+const HELP = `npm run bench [-- [OPTION ...] [NAME ...]]
+
+Measures and prints a table: each figure beside a limit or a peer of the same run, as medians. NAMEs choose (all by default):
+  ${NAMES.join('\n  ')}
+
+  --json         one JSON object a line instead of the table
+  --runs N       how often (5)
+  --file FILE    a workload file instead of a generated one of 2,000,000 commands
+  --commands N   another length of the generated one
+  --peers DIR    other books to compare with, as far as they are there: DIR/node_modules/nodejs-order-book (npm install --prefix DIR
+                 nodejs-order-book) and exchange-core 0.5.3 with what it needs in DIR/lib (Maven: dependency:copy-dependencies; needs java)`;
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    json: { type: 'boolean', default: false },
+    runs: { type: 'string', default: '5' },
+    file: { type: 'string' },
+    commands: { type: 'string', default: '2000000' },
+    peers: { type: 'string' },
+    help: { type: 'boolean', default: false },
+  },
+});
+
+function workload(): Workload {
+  if (values.file !== undefined) return readWorkload(values.file);
+  return new Workload(encodeWorkload(generateWorkload({ commands: Number(values.commands), seed: 1, resting: 10_000 })));
+}
+
+async function measure(name: (typeof NAMES)[number], file: Workload, runs: number): Promise<Comparison[]> {
+  switch (name) {
+    case 'book.throughput':
+      return bookThroughput(file, runs, await findPeers(values.peers));
+    case 'book.p99':
+      return bookP99(file, runs);
+    case 'book.bytes-per-order':
+      return bookBytesPerOrder(file);
+    case 'book.cancel-scaling':
+      return bookCancelScaling(runs);
+  }
+}
+
+const unknown = positionals.find((name) => !NAMES.some((known) => known === name));
+const runs = Number(values.runs);
+if (values.help) {
+  console.log(HELP);
+} else if (unknown !== undefined || !(runs >= 1)) {
+  console.error(`${unknown === undefined ? `--runs must be 1 or more, not ${values.runs}` : `no such benchmark: ${unknown}`}\n\n${HELP}`);
+  process.exitCode = 2;
+} else {
+  const file = workload();
+  const all: Comparison[] = [];
+  for (const name of NAMES.filter((known) => positionals.length === 0 || positionals.includes(known))) {
+    console.error(`${name} ...`);
+    const found = await measure(name, file, runs);
+    all.push(...found);
+    if (values.json) for (const comparison of found) console.log(JSON.stringify(comparison));
+  }
+  if (!values.json) console.log(table(all));
+}

@@ -1,0 +1,87 @@
+import * as fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { IdIndex } from './id-index.ts';
+import { OrderPool } from './order-pool.ts';
+
+/** Ids that meet in the same places of a small index: near ones, equal low words, the largest. */
+const id = fc.oneof(
+  fc.integer({ min: 1, max: 60 }),
+  fc.tuple(fc.integer({ min: 1, max: 6 }), fc.integer({ min: 1, max: 6 })).map(([high, low]) => high * 2 ** 32 + low),
+  fc.integer({ min: 0, max: 10 }).map((below) => Number.MAX_SAFE_INTEGER - below),
+);
+
+describe('IdIndex', () => {
+  it('holds what a map would, through additions, removals and growth', () => {
+    fc.assert(
+      fc.property(fc.array(fc.tuple(fc.integer({ min: 0, max: 2 }), id), { maxLength: 300, size: 'max' }), (steps) => {
+        const pool = new OrderPool(12, 1000);
+        const index = new IdIndex(pool);
+        const model = new Map<number, number>();
+        for (const [kind, key] of steps) {
+          const known = model.get(key);
+          if (kind === 0) {
+            if (known === undefined) continue;
+            index.remove(known, key);
+            pool.give(known);
+            model.delete(key);
+          } else {
+            if (pool.live === pool.capacity) {
+              expect(pool.grow()).toBe(true);
+              expect(index.reserve(pool.capacity)).toBe(true);
+            }
+            const reference = pool.take();
+            pool.doubles[reference >> 1] = key;
+            expect(index.add(reference, key)).toBe(known === undefined);
+            if (known === undefined) model.set(key, reference);
+            else pool.give(reference);
+          }
+          expect(index.find(key)).toBe(model.get(key) ?? 0);
+        }
+        for (const [key, reference] of model) expect(index.find(key)).toBe(reference);
+        expect(index.find(999)).toBe(0);
+      }),
+      { numRuns: 200 },
+    );
+  });
+});
+
+describe('IdIndex with ids that all hash alike', () => {
+  it('finds and removes those that stand farther from home than an entry can say', () => {
+    const pool = new OrderPool(700, 700);
+    const index = new IdIndex(pool);
+    const ids = Array.from({ length: 600 }, (_, high) => (high + 1) * 2 ** 32 + 5);
+    const references = ids.map((key) => {
+      const reference = pool.take();
+      pool.doubles[reference >> 1] = key;
+      expect(index.add(reference, key)).toBe(true);
+      return reference;
+    });
+    expect(index.add(8, ids[500] ?? 0)).toBe(false);
+    for (let step = 0; step < 600; step += 1) {
+      const at = (step * 7) % 600;
+      expect(index.find(ids[at] ?? 0)).toBe(references[at]);
+      index.remove(references[at] ?? 0, ids[at] ?? 0);
+      expect(index.find(ids[at] ?? 0)).toBe(0);
+      const next = (at + 7) % 600;
+      if (step < 599) expect(index.find(ids[next] ?? 0)).toBe(references[next]);
+    }
+  });
+});
+
+describe('OrderPool', () => {
+  it('hands out every record once, keeps them over growth and stops at its limit', () => {
+    const pool = new OrderPool(2, 3);
+    const first = pool.take();
+    const second = pool.take();
+    expect(new Set([0, first, second]).size).toBe(3);
+    expect(pool.take()).toBe(0);
+    pool.doubles[first >> 1] = 7;
+    expect(pool.grow()).toBe(true);
+    expect(pool.grow()).toBe(false);
+    expect(pool.doubles[first >> 1]).toBe(7);
+    expect(pool.take()).toBeGreaterThan(0);
+    expect(pool.take()).toBe(0);
+    pool.give(second);
+    expect([pool.take(), pool.live, pool.most, pool.capacity]).toEqual([second, 3, 3, 3]);
+  });
+});

@@ -1,0 +1,114 @@
+/**
+ * Order ids to references: open addressing with linear probing, a multiplicative hash (Knuth, TAOCP 3, 6.4) and deletion by shifting back
+ * what follows (algorithm R there), so no tombstones and no decay. The id itself stands in the order's record. An entry of 32 bits is the
+ * number of a record and, in its low byte, how far it stands from its home (255: so far or farther). So neither passing others nor shifting
+ * them back reads their records, which in a large book would each be a cache miss.
+ *
+ * Ids are any safe integers. The hash takes their low 32 bits; equal ones cost probes, nothing else.
+ */
+import { ORDER_WORDS, type OrderPool } from './order-pool.ts';
+
+/** 2^32 divided by the golden ratio, odd. */
+const MULTIPLIER = 0x9e3779b1 | 0;
+const FAR = 255;
+
+export class IdIndex {
+  readonly #pool: OrderPool;
+  #entries: Int32Array;
+  #mask: number;
+  #shift: number;
+
+  /** For as many orders as `pool` holds now. */
+  constructor(pool: OrderPool) {
+    this.#pool = pool;
+    this.#entries = new Int32Array(sizeFor(pool.capacity));
+    this.#mask = this.#entries.length - 1;
+    this.#shift = Math.clz32(this.#mask);
+  }
+
+  get bytes(): number {
+    return this.#entries.byteLength;
+  }
+
+  /** The order's reference; 0 when it is not here. */
+  find(id: number): number {
+    const entries = this.#entries;
+    const { doubles } = this.#pool;
+    const mask = this.#mask;
+    let at = Math.imul(id | 0, MULTIPLIER) >>> this.#shift;
+    for (let distance = 0; ; distance += 1) {
+      const entry = entries[at] as number;
+      if (entry === 0) return 0;
+      if ((entry & FAR) === Math.min(distance, FAR) && doubles[(entry >>> 8) << 2] === id) return (entry >>> 8) << 3;
+      at = (at + 1) & mask;
+    }
+  }
+
+  /** Adds an order, whose record need not hold the id yet. false, with nothing changed, when the id is here already. */
+  add(reference: number, id: number): boolean {
+    const entries = this.#entries;
+    const { doubles } = this.#pool;
+    const mask = this.#mask;
+    let at = Math.imul(id | 0, MULTIPLIER) >>> this.#shift;
+    let distance = 0;
+    for (let entry = entries[at] as number; entry !== 0; entry = entries[at] as number) {
+      if ((entry & FAR) === Math.min(distance, FAR) && doubles[(entry >>> 8) << 2] === id) return false;
+      at = (at + 1) & mask;
+      distance += 1;
+    }
+    entries[at] = ((reference >> 3) << 8) | Math.min(distance, FAR);
+    return true;
+  }
+
+  /** Takes an order out whose record still holds its id. It must be here. */
+  remove(reference: number, id: number): void {
+    const entries = this.#entries;
+    const mask = this.#mask;
+    const number = reference >> 3;
+    let hole = Math.imul(id | 0, MULTIPLIER) >>> this.#shift;
+    while ((entries[hole] as number) >>> 8 !== number) hole = (hole + 1) & mask;
+    for (let at = (hole + 1) & mask; ; at = (at + 1) & mask) {
+      const entry = entries[at] as number;
+      if (entry === 0) break;
+      const distance = (entry & FAR) < FAR ? entry & FAR : this.#distance(entry >>> 8, at);
+      // The entry may move back only as far as its own home.
+      const gap = (at - hole) & mask;
+      if (distance >= gap) {
+        entries[hole] = (entry & ~FAR) | Math.min(distance - gap, FAR);
+        hole = at;
+      }
+    }
+    entries[hole] = 0;
+  }
+
+  /** Makes room for `capacity` orders; walks every entry when it grows. false, with nothing changed, when memory is out. */
+  reserve(capacity: number): boolean {
+    const size = sizeFor(capacity);
+    if (size <= this.#entries.length) return true;
+    const old = this.#entries;
+    try {
+      this.#entries = new Int32Array(size);
+    } catch {
+      return false;
+    }
+    this.#mask = size - 1;
+    this.#shift = Math.clz32(this.#mask);
+    const { doubles } = this.#pool;
+    for (const entry of old) {
+      const reference = (entry >>> 8) * ORDER_WORDS;
+      if (entry !== 0) this.add(reference, doubles[reference >> 1] as number);
+    }
+    return true;
+  }
+
+  /** How far from its home the record `number` stands at `at`. */
+  #distance(number: number, at: number): number {
+    const id = this.#pool.doubles[number << 2] as number;
+    return (at - (Math.imul(id | 0, MULTIPLIER) >>> this.#shift)) & this.#mask;
+  }
+}
+
+/** The power of two that `orders` fill to three quarters at most. */
+function sizeFor(orders: number): number {
+  return 2 ** Math.max(4, Math.ceil(Math.log2((orders * 4) / 3)));
+}

@@ -1,0 +1,58 @@
+import { describe, expect, it } from 'vitest';
+import { PriceLadder } from './ladder.ts';
+import { LevelPool } from './level-pool.ts';
+
+function newLadder(): { ladder: PriceLadder; levels: LevelPool; keys: () => number[] } {
+  const levels = new LevelPool(4);
+  const ladder = new PriceLadder(levels, 5);
+  const keys = (): number[] => {
+    const found: number[] = [];
+    for (let level = ladder.best; level !== 0; level = ladder.after(level)) found.push(levels.keys[level] ?? NaN);
+    return found;
+  };
+  return { ladder, levels, keys };
+}
+
+describe('PriceLadder', () => {
+  it('takes its first window to the first price and keeps others far', () => {
+    const { ladder, levels, keys } = newLadder();
+    const first = ladder.at(1_000_000);
+    expect([ladder.farSize, levels.ladders[first], ladder.at(1_000_000)]).toEqual([0, 5, first]);
+    ladder.at(1_000_000 + 767);
+    expect(ladder.farSize).toBe(0);
+    ladder.at(1_000_000 + 768);
+    ladder.at(1_000_000 - 257);
+    ladder.at(-Number.MAX_SAFE_INTEGER);
+    expect(ladder.farSize).toBe(3);
+    expect(keys()).toEqual([-Number.MAX_SAFE_INTEGER, 999_743, 1_000_000, 1_000_767, 1_000_768]);
+  });
+
+  it('follows a market that wanders', () => {
+    const { ladder, levels, keys } = newLadder();
+    const live: number[] = [];
+    for (let key = 0; key < 200_000; key += 7) {
+      live.push(ladder.at(key));
+      if (live.length > 50) ladder.close(live.shift() ?? 0);
+    }
+    expect(keys()).toEqual(live.map((level) => levels.keys[level]));
+    expect([ladder.window, ladder.size, levels.live]).toEqual([1024, 50, 50]);
+    expect(ladder.farSize).toBeLessThan(50);
+  });
+
+  it('widens for a market that is wide, as far as it can', () => {
+    const { ladder } = newLadder();
+    for (let key = 0; key < 20_000; key += 5) ladder.at((key * 7919) % 20_000);
+    expect([ladder.window, ladder.farSize, ladder.size]).toEqual([32_768, 0, 4000]);
+    for (let key = 1; key < 1000; key += 1) ladder.at(key * 1_000_000);
+    expect([ladder.window, ladder.farSize, ladder.size]).toEqual([32_768, 999, 4999]);
+  });
+
+  it('is not dragged off by a stray price', () => {
+    const { ladder } = newLadder();
+    ladder.at(10 ** 12);
+    for (let key = 0; key < 400; key += 1) ladder.at(key);
+    for (let visit = 0; visit < 2000; visit += 1) ladder.close(ladder.at(10 ** 9 + visit));
+    expect(ladder.farSize).toBe(1);
+    expect(ladder.size).toBe(401);
+  });
+});

@@ -1,0 +1,229 @@
+/**
+ * The price levels of one side of one book, best first. A window of consecutive ticks maps an offset to a level by one read, with a
+ * {@link Bitmap} of those that hold orders; levels outside the window, cheaper or dearer, stand in a sorted array (`far`).
+ *
+ * Costs: a level inside the window is found, opened and closed in constant time. A far one is found by halving; opening and closing it
+ * moves the entries behind it, four bytes each (10,000 far levels: about 1 µs). Far visits are counted, and when there were more than a
+ * quarter of all levels, the window moves to the best price, or widens if it is there already (1,024 to 32,768 ticks): a walk over all
+ * levels and cells, paid for by the visits before it. So a market that wanders takes its window along, one stray order far away does not
+ * drag it off, and no sequence of orders can make moves cost more than a constant share of all work.
+ */
+import { Bitmap, LARGEST_BITMAP } from './bitmap.ts';
+import type { LevelPool } from './level-pool.ts';
+
+const FIRST_WINDOW = 1024;
+const WIDENING = 4;
+/** Far visits that are always free. */
+const PATIENCE = 32;
+
+export class PriceLadder {
+  /** The level of the smallest key; 0 when there is none. */
+  best = 0;
+  /** Levels that hold orders. */
+  size = 0;
+  readonly #levels: LevelPool;
+  readonly #number: number;
+  /** Key of the first cell. */
+  #base = 0;
+  #cells = new Int32Array(FIRST_WINDOW);
+  #occupied = new Bitmap(FIRST_WINDOW);
+  /** Levels outside the window, keys rising. Never shorter than `size`, so that moving the window needs no memory. */
+  #far = new Int32Array(64);
+  #farSize = 0;
+  #farVisits = 0;
+
+  constructor(levels: LevelPool, number: number) {
+    this.#levels = levels;
+    this.#number = number;
+  }
+
+  get bytes(): number {
+    return this.#cells.byteLength + this.#occupied.bytes + this.#far.byteLength;
+  }
+
+  /** Width of the window in ticks. */
+  get window(): number {
+    return this.#cells.length;
+  }
+
+  /** Levels outside the window. */
+  get farSize(): number {
+    return this.#farSize;
+  }
+
+  /** Makes sure that one more level can be opened. false, with nothing changed, when memory is out. */
+  reserve(): boolean {
+    if (this.size < this.#far.length) return true;
+    try {
+      const far = new Int32Array(this.#far.length * 2);
+      far.set(this.#far);
+      this.#far = far;
+    } catch {
+      return false;
+    }
+    return true;
+  }
+
+  /** The level of a key, opened when there was none. */
+  at(key: number): number {
+    const offset = key - this.#base;
+    if (offset >= 0 && offset < this.#cells.length) {
+      const level = this.#cells[offset] as number;
+      return level !== 0 ? level : this.#openNear(key, offset);
+    }
+    return this.#atFar(key);
+  }
+
+  /** Takes an empty level out. */
+  close(level: number): void {
+    const levels = this.#levels;
+    const key = levels.keys[level] as number;
+    const offset = key - this.#base;
+    if (offset >= 0 && offset < this.#cells.length) {
+      this.#cells[offset] = 0;
+      this.#occupied.remove(offset);
+    } else {
+      const position = this.#position(key);
+      this.#far.copyWithin(position, position + 1, this.#farSize);
+      this.#farSize -= 1;
+      this.#farVisits += 1;
+    }
+    this.size -= 1;
+    if (this.best === level) this.best = this.size === 0 ? 0 : this.after(level);
+    levels.give(level);
+  }
+
+  /** The level of the next larger key; 0 when there is none. */
+  after(level: number): number {
+    const key = this.#levels.keys[level] as number;
+    const offset = key - this.#base;
+    const width = this.#cells.length;
+    const cell = offset < width ? this.#occupied.after(offset < 0 ? -1 : offset) : -1;
+    const near = cell < 0 ? 0 : (this.#cells[cell] as number);
+    // From inside the window, whatever is near comes before whatever is far.
+    if (this.#farSize === 0 || (near !== 0 && offset >= 0)) return near;
+    let position = this.#position(key);
+    if (position < this.#farSize && this.#far[position] === level) position += 1;
+    if (position === this.#farSize) return near;
+    const far = this.#far[position] as number;
+    return near !== 0 && (this.#levels.keys[near] as number) < (this.#levels.keys[far] as number) ? near : far;
+  }
+
+  #openNear(key: number, offset: number): number {
+    const level = this.#take(key);
+    this.#cells[offset] = level;
+    this.#occupied.add(offset);
+    this.#opened(level, key);
+    return level;
+  }
+
+  #take(key: number): number {
+    if (!this.reserve()) throw new RangeError('no memory for a price level');
+    return this.#levels.take(key, this.#number);
+  }
+
+  #opened(level: number, key: number): void {
+    this.size += 1;
+    if (this.best === 0 || key < (this.#levels.keys[this.best] as number)) this.best = level;
+  }
+
+  #atFar(key: number): number {
+    this.#farVisits += 1;
+    if (this.size === 0) this.#base = this.#baseFor(key);
+    else if (this.#farVisits > PATIENCE + (this.size >> 2)) this.#adapt(key);
+    const offset = key - this.#base;
+    if (offset >= 0 && offset < this.#cells.length) {
+      const near = this.#cells[offset] as number;
+      return near !== 0 ? near : this.#openNear(key, offset);
+    }
+    const position = this.#position(key);
+    if (position < this.#farSize) {
+      const found = this.#far[position] as number;
+      if (this.#levels.keys[found] === key) return found;
+    }
+    const level = this.#take(key);
+    this.#far.copyWithin(position + 1, position, this.#farSize);
+    this.#far[position] = level;
+    this.#farSize += 1;
+    this.#opened(level, key);
+    return level;
+  }
+
+  /** Index in `far` of the first level whose key is not smaller than `key`. */
+  #position(key: number): number {
+    const { keys } = this.#levels;
+    let from = 0;
+    let to = this.#farSize;
+    while (from < to) {
+      const middle = (from + to) >>> 1;
+      if ((keys[this.#far[middle] as number] as number) < key) from = middle + 1;
+      else to = middle;
+    }
+    return from;
+  }
+
+  /** Where a window begins whose best key is `key`: a quarter of it is left for better ones. */
+  #baseFor(key: number): number {
+    return key - (this.#cells.length >> 2);
+  }
+
+  /** Moves the window to the best key, `key` included; widens it when it is there. Does nothing when it is as wide as can be. */
+  #adapt(key: number): void {
+    this.#farVisits = 0;
+    const best = Math.min(key, this.#levels.keys[this.best] as number);
+    let width = this.#cells.length;
+    if (Math.abs(this.#baseFor(best) - this.#base) < width >> 3) {
+      if (width === LARGEST_BITMAP) return;
+      width = Math.min(LARGEST_BITMAP, width * WIDENING);
+    }
+    this.#gather();
+    if (!this.#widen(width)) this.#cells.fill(0);
+    this.#occupied.clear();
+    this.#base = this.#baseFor(best);
+    this.#scatter();
+  }
+
+  /** New, empty cells; false when the width is right already or memory is out. */
+  #widen(width: number): boolean {
+    if (width === this.#cells.length) return false;
+    try {
+      const cells = new Int32Array(width);
+      this.#occupied = new Bitmap(width);
+      this.#cells = cells;
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  /** Puts every level into `far`, keys rising. */
+  #gather(): void {
+    const near = this.size - this.#farSize;
+    const position = this.#position(this.#base);
+    this.#far.copyWithin(position + near, position, this.#farSize);
+    let to = position;
+    for (let cell = this.#occupied.after(-1); cell >= 0; cell = this.#occupied.after(cell)) {
+      this.#far[to] = this.#cells[cell] as number;
+      to += 1;
+    }
+    this.#farSize = this.size;
+  }
+
+  /** Puts the levels of the window into its cells, the others stay in `far`. */
+  #scatter(): void {
+    const { keys } = this.#levels;
+    let kept = 0;
+    for (let index = 0; index < this.#farSize; index += 1) {
+      const level = this.#far[index] as number;
+      const offset = (keys[level] as number) - this.#base;
+      if (offset >= 0 && offset < this.#cells.length) {
+        this.#cells[offset] = level;
+        this.#occupied.add(offset);
+      } else {
+        this.#far[kept] = level;
+        kept += 1;
+      }
+    }
+    this.#farSize = kept;
+  }
+}
