@@ -19,7 +19,7 @@ describe('refuseListing', () => {
   it('keeps one with open orders and says how to go on', () => {
     expect(refuseListing({ instruments: [BTC] }, stored, () => 1)).toEqual({
       code: 'HFT_INSTRUMENT_HAS_OPEN_ORDERS',
-      message: 'instruments: ETH-USD is not listed but has 1 open order: list it again, cancel them, then remove it',
+      message: 'instruments: ETH-USD is not listed but has 1 open order: keep it listed until they are cancelled or filled',
     });
   });
 

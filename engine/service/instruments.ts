@@ -36,7 +36,7 @@ export function refuseListing(
       if (open === 0) continue;
       return {
         code: 'HFT_INSTRUMENT_HAS_OPEN_ORDERS',
-        message: `instruments: ${record.symbol} is not listed but has ${open} open order${open === 1 ? '' : 's'}: list it again, cancel them, then remove it`,
+        message: `instruments: ${record.symbol} is not listed but has ${open} open order${open === 1 ? '' : 's'}: keep it listed until they are cancelled or filled`,
       };
     }
     for (const step of ['tickSize', 'lotSize'] as const) {

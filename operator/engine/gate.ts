@@ -6,7 +6,7 @@
 import type { EngineStatus } from '../../engine/client/admin.ts';
 import { ENGINE_CONTAINER } from '../../charts/names.ts';
 import type { EngineAnswer } from './observed.ts';
-import { configHashOf, containerId, gateCondition, heapFlagsOf, isTerminating } from './pods.ts';
+import { configHashOf, containerId, gateCondition, heapFlagsOf, isTerminating, waitingOf } from './pods.ts';
 import type { Pod } from './resource.ts';
 
 export interface GateDecision {
@@ -22,7 +22,12 @@ export interface GateDecision {
 export function decideGate(pod: Pod, answer: EngineAnswer | undefined, durableSequence: number | undefined): GateDecision {
   if (isTerminating(pod)) return { open: false, reason: 'Draining', message: 'the pod is being stopped' };
   const container = containerId(pod);
-  if (answer === undefined) return { open: false, reason: 'NotRunning', message: 'the engine container does not run yet' };
+  if (answer === undefined) {
+    const waiting = waitingOf(pod);
+    if (waiting !== undefined)
+      return { open: false, reason: 'BackOff', message: `the kubelet waits before it starts the engine again: ${waiting}` };
+    return { open: false, reason: 'NotRunning', message: 'the engine container does not run yet' };
+  }
   const verified = verifiedMessage(container, configHashOf(pod));
   if (!answer.reachable) {
     // Silence alone does not close the gate of an engine that was verified: the kubelet probes it and takes it out when it is really gone.

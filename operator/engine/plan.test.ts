@@ -211,6 +211,8 @@ describe('a change', () => {
     expect(prune).toEqual([]);
     expect(status.plan?.class).toBe('refused');
     expect(conditionOf(status, 'Ready')).toBe('True Serving');
+    // kubectl wait compares this with the generation of the spec: it must not say that the refused one serves.
+    expect(status.conditions?.find(({ type }) => type === 'Ready')?.observedGeneration).toBe(1);
     expect(conditionOf(status, 'Degraded')).toBe('True ConfigRefused');
     expect(messageOf(status, 'Degraded')).toContain('BTC-USD has 3 open orders');
     expect(conditionOf(status, 'Progressing')).toBe('False ConfigRefused');
@@ -294,6 +296,34 @@ describe('a change', () => {
     });
     expect(starting.prune).toEqual([]);
   });
+});
+
+test('the plan of a change stands until the change serves', () => {
+  const before = engineWith();
+  const after = (status: HFTEngineStatus) => engineWith({ risk: { killSwitch: true } }, { generation: 2, status });
+  const announced = planned(after({ observedGeneration: 1, sequence: 40 }), { ...liveObjects(before), pods: [] }).status;
+  expect(announced.plan?.class).toBe('restart');
+  const applied = liveObjects(after({}));
+  const draining = planned(after(announced), {
+    ...applied,
+    pods: [{ pod: podOf(liveObjects(before).deployment, { terminating: true }) }],
+  }).status;
+  expect(draining.plan).toEqual(announced.plan);
+  const serving = planned(after(draining), {
+    ...applied,
+    pods: [{ pod: podOf(applied.deployment, { ready: true }), answer: answerOf(after({})) }],
+  }).status;
+  expect(serving.plan).toEqual({ class: 'none', changes: [] });
+});
+
+test('the kubelet that waits after a crash is told, with how the engine ended', () => {
+  const waiting = { reason: 'CrashLoopBackOff', message: 'back-off 20s restarting failed container' };
+  const crashed = { terminated: { exitCode: 137, message: '{"level":30,"msg":"serving"}' } };
+  const { status } = running({ answer: 'none', state: { waiting }, lastState: crashed });
+  expect(conditionOf(status, 'Ready')).toBe('False BackOff');
+  expect(messageOf(status, 'Ready')).toContain('back-off 20s');
+  expect(messageOf(status, 'Degraded')).toContain('exit code 137 (signal 9)');
+  expect(messageOf(status, 'Degraded')).not.toContain('level');
 });
 
 describe('pods that are over', () => {

@@ -32,10 +32,11 @@ export interface ReconcilePlan {
   requeueAfterMs: number;
 }
 
-/** How often an engine is asked: one that serves, one that does not yet, and one that missed its deadline. */
+/** How often an engine is asked: one that serves, one that does not yet, one that missed its deadline, and one that refuses a change. */
 const STEADY_MS = 10_000;
 const WAITING_MS = 500;
 const LATE_MS = 5_000;
+const HELD_MS = 2_000;
 
 export interface PlanInput {
   engine: HFTEngine;
@@ -65,7 +66,7 @@ export function plan({ engine, observed, wanted, operatorNamespace }: PlanInput)
     prune: steady && !held ? unusedConfigMaps(engine, observed, config) : [],
     gates: pods.filter(({ pod }) => !isTerminating(pod)).map(({ pod, gate }) => ({ pod, decision: gate })),
     status,
-    requeueAfterMs: steady ? STEADY_MS : late ? LATE_MS : WAITING_MS,
+    requeueAfterMs: held ? HELD_MS : steady ? STEADY_MS : late ? LATE_MS : WAITING_MS,
   };
 }
 

@@ -84,22 +84,26 @@ export function troubleOf(pod: Pod, now: Date): PodTrouble | undefined {
   if (ended.reason === 'OOMKilled') {
     return { reason: 'OutOfMemory', message: 'the engine was killed at its memory limit: raise spec.resources.memory' };
   }
-  return {
-    reason: 'EngineFailed',
-    message:
-      engineReason(ended.message) ?? `the engine ended with exit code ${ended.exitCode}; see kubectl logs --previous ${pod.metadata.name}`,
-  };
+  const cause = `the engine ended with exit code ${ended.exitCode}${ended.exitCode > 128 ? ` (signal ${ended.exitCode - 128})` : ''}`;
+  const message = engineReason(ended.message) ?? `${cause}; see kubectl logs --previous ${pod.metadata.name}`;
+  return { reason: 'EngineFailed', message };
 }
 
-/** `code: message` of a termination log, or the log's own last words when it is not the engine's JSON. */
+/** `code: message` of the engine's own report, or the last words of a crash; undefined when there is only an ordinary log. */
 function engineReason(log: string | undefined): string | undefined {
-  if (log === undefined || log.trim() === '') return undefined;
+  const lastLine = log?.trim().split('\n').at(-1) ?? '';
+  if (lastLine === '') return undefined;
   try {
-    const parsed: unknown = JSON.parse(log);
-    if (typeof parsed === 'object' && parsed !== null && 'code' in parsed && 'message' in parsed)
-      return `${String(parsed.code)}: ${String(parsed.message)}`;
+    const parsed: unknown = JSON.parse(lastLine);
+    const told = typeof parsed === 'object' && parsed !== null && 'code' in parsed && 'message' in parsed;
+    return told ? `${String(parsed.code)}: ${String(parsed.message)}` : undefined;
   } catch {
-    // Not the engine's own report (a crash of the runtime, say): its last words are the best there is.
+    return lastLine.slice(-600);
   }
-  return log.trim().slice(-600);
+}
+
+/** What the kubelet waits for before it starts the engine, in its own words; undefined when it does not wait. */
+export function waitingOf(pod: Pod): string | undefined {
+  const waiting = engineContainer(pod)?.state?.waiting;
+  return waiting?.reason === 'CrashLoopBackOff' ? (waiting.message ?? waiting.reason) : undefined;
 }

@@ -27,7 +27,7 @@ export function statusOf(judgement: Judgement): HFTEngineStatus {
   return {
     observedGeneration: engine.metadata.generation,
     conditions: conditionsOf(judgement, stage, trouble),
-    plan: { class: planClass(judgement.changes), changes: [...judgement.changes] },
+    plan: planOfStatus(judgement, stage),
     ...optional('configHash', reported?.configHash ?? kept?.configHash),
     desiredConfigHash: judgement.desiredConfigHash,
     ...optional('heapFlags', reported?.heapFlags ?? kept?.heapFlags),
@@ -64,6 +64,14 @@ function sequenceOf({ engine, pods }: Judgement): number | undefined {
   );
   const known = Math.max(engine.status?.sequence ?? -1, ...draining);
   return known < 0 ? undefined : known;
+}
+
+/** What is about to be done, and, until it serves, what is being done. */
+function planOfStatus({ engine, changes }: Judgement, stage: Stage): Plan {
+  const previous = engine.status;
+  const underWay = changes.length === 0 && !stage.ready && previous?.observedGeneration === engine.metadata.generation;
+  if (underWay && previous.plan !== undefined && previous.plan.class !== 'refused') return previous.plan;
+  return { class: planClass(changes), changes: [...changes] };
 }
 
 const CLASS_WEIGHT: Record<Plan['class'], number> = { none: 0, create: 1, restart: 2, refused: 3 };
@@ -112,8 +120,17 @@ function conditionsOf(judgement: Judgement, stage: Stage, trouble: PodTrouble | 
   const { engine, observed, refusal } = judgement;
   const { generation } = engine.metadata;
   const previous = engine.status?.conditions ?? [];
+  // While a change is held back, Ready speaks of the spec that runs: who waits for the new one must not be told that it serves.
+  const before = findCondition(previous, 'Ready')?.observedGeneration ?? generation - 1;
+  const readyGeneration = judgement.held ? Math.min(before, generation - 1) : generation;
   const nexts: NewCondition[] = [
-    { type: 'Ready', status: stage.ready ? 'True' : 'False', reason: stage.reason, message: stage.message, observedGeneration: generation },
+    {
+      type: 'Ready',
+      status: stage.ready ? 'True' : 'False',
+      reason: stage.reason,
+      message: stage.message,
+      observedGeneration: Math.max(0, readyGeneration),
+    },
   ];
   // A new generation starts its own progress, and with it its own deadline.
   const progressing = findCondition(previous, 'Progressing');
