@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
@@ -72,7 +73,10 @@ describe('API-only mode', () => {
       return commands.filter((command) => command.includes(directory)).length;
     };
     expect(await children()).toBe(2);
+    // The kernel ends the children while the parent is still being taken down: its own end is waited for, too.
+    const ended = once(parent, 'exit');
     parent.kill('SIGKILL');
+    await ended;
     await until('the children to end', async () => (await children()) === 0, { timeoutMs: 10_000 });
     // The folder stays, and the next start removes it.
     expect(existsSync(directory)).toBe(true);
