@@ -11,9 +11,7 @@ const REVISION_ANNOTATION = `${GROUP}/revision`;
 
 /** The pod template of a Deployment, live or wanted; undefined for anything else. */
 export function templateOf(deployment: KubeObject | undefined): NonNullable<Deployment['spec']>['template'] | undefined {
-  return deployment?.kind === 'Deployment' || (deployment !== undefined && 'spec' in deployment)
-    ? (deployment as Deployment).spec?.template
-    : undefined;
+  return deployment !== undefined && 'spec' in deployment ? (deployment as Deployment).spec?.template : undefined;
 }
 
 /** `deployment` with its template's revision written on the template. The charts are deterministic, so equal templates give equal revisions. */
