@@ -1,43 +1,70 @@
 /** What a journal is: commands in one order, durable before anyone hears of them, read back at start. */
-import type { Command, OrderStatus, OrderType, Side, TimeInForce } from '../core/types.ts';
+import type { CommandSlots } from '../core/command.ts';
 
-/** A command as it was applied. */
-export interface JournalEntry {
-  readonly sequence: number;
-  readonly timestampMicros: number;
-  readonly command: Command;
+/** What an acknowledged command survives: nothing, the death of the process, the loss of power. */
+export type Durability = 'memory' | 'commit' | 'disk';
+
+/** Text that travels with a command. */
+export const CLIENT_ORDER_ID = 1;
+/** The name of the command's account, with the first command of that account: ids of accounts are dense, from 0, in order of appearance. */
+export const ACCOUNT_NAME = 2;
+export type TextKind = typeof CLIENT_ORDER_ID | typeof ACCOUNT_NAME;
+
+/** Bytes of one text at most. */
+export const MOST_TEXT_BYTES = 64;
+
+/**
+ * Where commands are written, checked and matched before they are journalled: a ring in shared memory, so that another thread can commit them. The
+ * caller writes a command at {@link at}, lets the core judge it, and either pushes it or leaves it: the place is then used again.
+ */
+export interface CommandRing {
+  readonly slots: CommandSlots;
+  /** First word of the next free place, with room for two slots; -1 when the ring is full, and the command must be refused. */
+  at(): number;
+  /** Adds a text (ASCII or UTF-8) to the command that is going to be pushed next. false when there is no room: the command must be refused then. */
+  text(kind: TextKind, text: string): boolean;
+  /** Takes the command at {@link at}, which the core has just applied, as the next. */
+  push(): void;
+  /** Forgets texts that were added for a command that is not pushed. */
+  dropTexts(): void;
+  /** Commands pushed and not durable yet. */
+  readonly waiting: number;
 }
 
-/** An order as queries show it. `id` is the sequence at which it was accepted. */
-export interface OrderRecord {
-  readonly id: number;
-  readonly instrument: number;
-  readonly account: number;
-  readonly side: Side;
-  readonly type: OrderType;
-  readonly timeInForce: TimeInForce;
-  readonly priceTicks: number;
-  readonly quantityLots: number;
-  readonly remainingLots: number;
-  readonly status: OrderStatus;
-  readonly clientOrderId: string | null;
-  readonly createdAtMicros: number;
+/** What a journal tells. Called on the main thread, never from within a call to the journal. */
+export interface JournalListener {
+  /** Every command up to `sequence` is durable in the sense of the journal's durability. `commands` of them, in `nanos`, since the last call. */
+  durable(sequence: number, commands: number, nanos: number): void;
+  /**
+   * Nothing after {@link Journal.durableSequence} is durable, and nothing more is taken: HFT_JOURNAL_FULL when no room was left and nothing of it
+   * was written; any other code when nobody knows whether it will be there after a restart, and the process must end.
+   */
+  failed(cause: JournalError): void;
 }
 
-/** A fill: number `index` of the fills that the command at `sequence` caused. */
-export interface FillRecord {
-  readonly sequence: number;
-  readonly index: number;
-  readonly instrument: number;
-  readonly priceTicks: number;
-  readonly quantityLots: number;
-  readonly makerOrderId: number;
-  readonly takerOrderId: number;
+/** A batch as it is read back. */
+export interface JournalBatch {
+  readonly firstSequence: number;
+  readonly lastSequence: number;
+  readonly slots: CommandSlots;
+  /** Words that hold commands, from 0, one after the other. */
+  readonly words: number;
+  /** Texts by sequence, rising; at most one of a kind each. */
+  readonly texts: readonly { readonly sequence: number; readonly kind: TextKind; readonly text: string }[];
 }
 
-export interface AccountRecord {
-  readonly id: number;
-  readonly name: string;
+/** The two operations that matter, so that a worker thread or a replicated stream can stand behind them: append what is in the ring, read from a sequence. */
+export interface Journal {
+  readonly durability: Durability;
+  readonly ring: CommandRing;
+  /** Last durable sequence; 0 at first. */
+  readonly durableSequence: number;
+  /** Set before the first push. */
+  listen(listener: JournalListener): void;
+  /** Sees to it that what has been pushed becomes durable, with everything else of this event-loop tick. Cheap to call after every push. */
+  flush(): void;
+  /** Batches that hold `fromSequence` and what follows, in order, about `limit` commands; empty at the end. Throws JournalError on corruption. */
+  read(fromSequence: number, limit: number): JournalBatch[];
 }
 
 export interface InstrumentRecord {
@@ -47,36 +74,10 @@ export interface InstrumentRecord {
   readonly lotSize: string;
 }
 
-/** One group commit: everything that becomes durable together. */
-export interface JournalBatch {
-  readonly entries: JournalEntry[];
-  /** New orders as they stand at the end of the batch. */
-  readonly orders: OrderRecord[];
-  /** What is left of orders of earlier batches, by id. */
-  readonly changes: Map<number, { remainingLots: number; status: OrderStatus }>;
-  readonly fills: FillRecord[];
-  /** Accounts that this batch names for the first time. */
-  readonly accounts: AccountRecord[];
-}
-
-/**
- * The two operations that matter, so that a worker thread or a replicated stream can stand behind them. At most one append is under way.
- */
-export interface Journal {
-  /** Last durable sequence; 0 at first. */
-  readonly lastSequence: number;
-  /**
-   * Makes a batch durable; its first entry must be `expectedSequence`, and that must follow {@link lastSequence}: the fence against a second
-   * writer. Rejects with JournalError and leaves nothing of the batch behind.
-   */
-  append(expectedSequence: number, batch: JournalBatch): Promise<void>;
-  /** Entries from `fromSequence` on, in order, about `limit` of them (whole batches); empty at the end. Throws JournalError on corruption. */
-  read(fromSequence: number, limit: number): JournalEntry[];
-}
-
 export type JournalErrorCode =
   | 'HFT_JOURNAL_LOCKED'
   | 'HFT_JOURNAL_TOO_NEW'
+  | 'HFT_JOURNAL_TOO_OLD'
   | 'HFT_JOURNAL_CORRUPT'
   | 'HFT_JOURNAL_DIVERGED'
   | 'HFT_JOURNAL_UNUSABLE'
