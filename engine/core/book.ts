@@ -1,209 +1,327 @@
 /**
- * A price-time book in typed arrays. Every operation is constant in the number of orders; see {@link PriceLadder} for what prices far from
- * the market cost. Nothing is allocated for a command, except what the store needs to grow. (Numbers of 2^31 and more are boxed by V8
- * where they cross a call that it does not inline: 16 bytes each, seen only with such ids and quantities.)
+ * One instrument: the lists of its resting orders and waiting stops, its trading state, and what puts orders there and takes them out. Every
+ * operation is constant in the number of orders; see {@link PriceLadder} for what prices far from the market cost. Nothing is allocated for a
+ * command, except what the store needs to grow. (Numbers of 2^31 and more are boxed by V8 where they cross a call that it does not inline: 16 bytes
+ * each, seen only with such ids, prices and quantities.)
  */
+import { indicate } from './auction.ts';
+import { Band } from './band.ts';
+import { DISPLAY, EXPIRY, HIDDEN, LIMIT_PRICE, STOP_PRICE, type Extras, type Terms } from './extras.ts';
+import type { Holdings } from './holdings.ts';
 import type { IdIndex } from './id-index.ts';
 import { PriceLadder } from './ladder.ts';
 import type { LevelPool } from './level-pool.ts';
-import { ACCOUNT, LEVEL, LOTS, NEXT, PREVIOUS, type OrderPool } from './order-pool.ts';
+import { FLAGS_SHIFT, HAS_EXTRAS, HOLDING, LEVEL, LEVEL_MASK, LOTS, NEXT, PREVIOUS, type OrderPool } from './order-pool.ts';
 import type { OrderStore } from './order-store.ts';
-import { BUY, SELL, type Book, type EventSink, type Level, type RestingOrder, type Side } from './types.ts';
+import { BUY, SELL, STOP_LIMIT, TRADING, type BookView, type Indication, type Level, type Side, type TradingState } from './types.ts';
 
-export class LadderBook implements Book {
+/** The lists of a book: a side for what rests, STOPS + side for what waits. */
+export const STOPS = 2;
+/** Ladders of an instrument; the number of a ladder is instrument × LADDERS + list. */
+export const LADDERS = 4;
+
+export class OrderBook implements BookView {
+  readonly instrument: number;
+  state: TradingState = TRADING;
+  untilMicros = 0;
   lastTradeTicks = 0;
   openOrders = 0;
+  readonly band = new Band();
+  readonly bids: PriceLadder;
+  readonly asks: PriceLadder;
+  readonly buyStops: PriceLadder;
+  readonly sellStops: PriceLadder;
   readonly #store: OrderStore;
   readonly #orders: OrderPool;
   readonly #levels: LevelPool;
   readonly #ids: IdIndex;
-  readonly #instrument: number;
-  readonly #bids: PriceLadder;
-  readonly #asks: PriceLadder;
+  readonly #extras: Extras;
+  readonly #holdings: Holdings;
 
   /** A book of `store`, in which no other book has the same `instrument`. */
   constructor(store: OrderStore, instrument: number) {
+    this.instrument = instrument;
     this.#store = store;
     this.#orders = store.orders;
     this.#levels = store.levels;
     this.#ids = store.ids;
-    this.#instrument = instrument;
-    this.#bids = new PriceLadder(store.levels, instrument * 2 + BUY);
-    this.#asks = new PriceLadder(store.levels, instrument * 2 + SELL);
+    this.#extras = store.extras;
+    this.#holdings = store.holdings;
+    this.bids = new PriceLadder(store.levels, instrument * LADDERS + BUY);
+    this.asks = new PriceLadder(store.levels, instrument * LADDERS + SELL);
+    this.buyStops = new PriceLadder(store.levels, instrument * LADDERS + STOPS + BUY);
+    this.sellStops = new PriceLadder(store.levels, instrument * LADDERS + STOPS + SELL);
   }
 
   /** Bytes of this book alone, its orders and levels not counted. */
   get bytes(): number {
-    return this.#bids.bytes + this.#asks.bytes;
+    return this.bids.bytes + this.asks.bytes + this.buyStops.bytes + this.sellStops.bytes;
   }
 
-  hasRoom(side: Side): boolean {
-    return this.#store.hasRoom() && this.#side(side).reserve();
+  ladder(list: number): PriceLadder {
+    if (list < STOPS) return list === BUY ? this.bids : this.asks;
+    return list === STOPS + BUY ? this.buyStops : this.sellStops;
   }
 
-  match(takerId: number, side: Side, limitTicks: number, quantityLots: number, sink: EventSink): number {
-    const levels = this.#levels;
-    const { doubles } = this.#orders;
-    const buying = side === BUY;
-    const ladder = buying ? this.#asks : this.#bids;
-    const worstKey = limitTicks === 0 ? Infinity : buying ? limitTicks : -limitTicks;
-    let remaining = quantityLots;
-    while (remaining > 0) {
-      const level = ladder.best;
-      if (level === 0) break;
-      const key = levels.keys[level] as number;
-      if (key > worstKey) break;
-      const priceTicks = buying ? key : -key;
-      this.lastTradeTicks = priceTicks;
-      const maker = levels.heads[level] as number;
-      const half = maker >> 1;
-      const makerId = doubles[half] as number;
-      const makerLots = doubles[half + LOTS] as number;
-      if (makerLots > remaining) {
-        const left = makerLots - remaining;
-        doubles[half + LOTS] = left;
-        sink.fill(makerId, takerId, priceTicks, remaining, left);
-        return 0;
+  /** Whether one more order can be open in a list, after taking memory for it if need be. */
+  hasRoom(list: number): boolean {
+    return this.#store.hasRoom() && this.ladder(list).reserve();
+  }
+
+  /** Puts a new id behind all others of its price. `terms` is read only when `flags` say that there are some. */
+  rest(id: number, side: Side, priceTicks: number, lots: number, holding: number, flags: number, terms: Terms): void {
+    const order = this.#open(id, holding);
+    let shown = lots;
+    if ((flags & HAS_EXTRAS) !== 0) {
+      const row = this.#addExtras(order, id, terms);
+      if (terms.displayLots > 0 && terms.displayLots < lots) {
+        shown = terms.displayLots;
+        this.#extras.doubles[row + HIDDEN] = lots - shown;
       }
-      remaining -= makerLots;
-      this.#take(maker, makerId, ladder);
-      sink.fill(makerId, takerId, priceTicks, makerLots, 0);
     }
-    return remaining;
+    const buying = side === BUY;
+    const ladder = buying ? this.bids : this.asks;
+    this.#fill(order, id, shown, ladder.at(buying ? -priceTicks : priceTicks), flags);
+    this.#holdings.opened(holding, side, priceTicks, lots);
   }
 
-  rest(id: number, account: number, side: Side, priceTicks: number, remainingLots: number): void {
+  /** Lets a new id wait behind all others of its stop price. */
+  wait(id: number, side: Side, lots: number, holding: number, flags: number, terms: Terms): void {
+    const order = this.#open(id, holding);
+    const row = this.#addExtras(order, id, terms);
+    this.#extras.doubles[row + STOP_PRICE] = terms.stopTicks;
+    this.#extras.doubles[row + LIMIT_PRICE] = terms.limitTicks;
+    const buying = side === BUY;
+    const ladder = buying ? this.buyStops : this.sellStops;
+    this.#fill(order, id, lots, ladder.at(buying ? terms.stopTicks : -terms.stopTicks), flags | HAS_EXTRAS);
+    this.#holdings.opened(holding, side, terms.valueTicks, lots);
+  }
+
+  /** Takes an order of this book out, whatever it is; gives what was left of it. */
+  remove(order: number): number {
+    const ladder = this.#store.ladderAt(order);
+    const lots = this.remainingLots(order);
+    this.#holdings.reduced(this.#orders.words[order + HOLDING] as number, (ladder & 1) as Side, this.valueTicks(order), lots);
+    this.close(order, this.ladder(ladder & (LADDERS - 1)));
+    return lots;
+  }
+
+  /** Lowers what remains of an order, which keeps its place: hidden lots go first. Something must remain. */
+  reduce(order: number, lots: number): void {
+    const hidden = this.hiddenLots(order);
+    const fromHidden = Math.min(hidden, lots);
+    if (fromHidden > 0) this.#extras.doubles[this.#extras.row(order) + HIDDEN] = hidden - fromHidden;
+    this.take(order, lots - fromHidden);
+    if (fromHidden > 0) this.#holdings.reduced(this.holdingOf(order), this.sideOf(order), this.valueTicks(order), fromHidden);
+  }
+
+  /** Takes `lots` of what an order shows. When it then shows nothing, {@link settle} must follow. */
+  take(order: number, lots: number): void {
+    const { doubles } = this.#orders;
+    doubles[(order >> 1) + LOTS] = (doubles[(order >> 1) + LOTS] as number) - lots;
+    this.#holdings.reduced(this.holdingOf(order), this.sideOf(order), this.valueTicks(order), lots);
+  }
+
+  /** Renews or closes an order that shows nothing any more. */
+  settle(order: number): void {
+    if (this.shownLots(order) > 0) return;
+    if (this.hiddenLots(order) > 0) this.#renew(order);
+    else this.close(order, this.ladder(this.listOf(order)));
+  }
+
+  /** Takes out an order whose lots have been taken from its holding, and closes its level when it was the last there. */
+  close(order: number, ladder: PriceLadder): void {
+    const { words, doubles } = this.#orders;
+    this.#ids.remove(order, doubles[order >> 1] as number);
+    const levelWord = words[order + LEVEL] as number;
+    const level = levelWord & LEVEL_MASK;
+    if (this.#unlink(order, level)) ladder.close(level);
+    if (((levelWord >> FLAGS_SHIFT) & HAS_EXTRAS) !== 0) this.#dropExtras(order);
+    this.#holdings.closed(words[order + HOLDING] as number);
+    this.#orders.give(order);
+    this.openOrders -= 1;
+  }
+
+  idOf(order: number): number {
+    return this.#orders.doubles[order >> 1] as number;
+  }
+
+  flagsOf(order: number): number {
+    return (this.#orders.words[order + LEVEL] as number) >> FLAGS_SHIFT;
+  }
+
+  holdingOf(order: number): number {
+    return this.#orders.words[order + HOLDING] as number;
+  }
+
+  sideOf(order: number): Side {
+    return (this.#store.ladderAt(order) & 1) as Side;
+  }
+
+  /** In which of the four lists an order is. */
+  listOf(order: number): number {
+    return this.#store.ladderAt(order) & (LADDERS - 1);
+  }
+
+  /** The order behind another of the same price; 0 for none. */
+  next(order: number): number {
+    return this.#orders.words[order + NEXT] as number;
+  }
+
+  shownLots(order: number): number {
+    return this.#orders.doubles[(order >> 1) + LOTS] as number;
+  }
+
+  hiddenLots(order: number): number {
+    if ((this.flagsOf(order) & HAS_EXTRAS) === 0) return 0;
+    return this.#extras.doubles[this.#extras.row(order) + HIDDEN] as number;
+  }
+
+  remainingLots(order: number): number {
+    return this.shownLots(order) + this.hiddenLots(order);
+  }
+
+  /** The limit of an order that rests, the stop price of one that waits. */
+  keyTicks(order: number): number {
+    return Math.abs(this.#levels.keys[(this.#orders.words[order + LEVEL] as number) & LEVEL_MASK] as number);
+  }
+
+  /** What each of its lots counts in the open notional: the limit, or the stop price of a stop that will be a market order. */
+  valueTicks(order: number): number {
+    if ((this.#store.ladderAt(order) & STOPS) === 0) return this.keyTicks(order);
+    const row = this.#extras.row(order);
+    return this.#extras.doubles[row + (this.#extras.type(row) === STOP_LIMIT ? LIMIT_PRICE : STOP_PRICE)] as number;
+  }
+
+  /** The oldest stop whose price has been reached, buying ones first; 0 when there is none. */
+  reachedStop(): number {
+    const last = this.lastTradeTicks;
+    if (last === 0) return 0;
+    const { keys, heads } = this.#levels;
+    const buy = this.buyStops.best;
+    if (buy !== 0 && (keys[buy] as number) <= last) return heads[buy] as number;
+    const sell = this.sellStops.best;
+    return sell !== 0 && (keys[sell] as number) <= -last ? (heads[sell] as number) : 0;
+  }
+
+  /** The order that is next to trade on a side; 0 when it is empty. */
+  first(side: Side): number {
+    const { best } = side === BUY ? this.bids : this.asks;
+    return best === 0 ? 0 : (this.#levels.heads[best] as number);
+  }
+
+  bestTicks(side: Side): number {
+    const { best } = side === BUY ? this.bids : this.asks;
+    return best === 0 ? 0 : Math.abs(this.#levels.keys[best] as number);
+  }
+
+  /** The levels of a list, best first, each by its price and its oldest order, until `visit` gives false. */
+  eachLevel(list: number, visit: (ticks: number, firstOrder: number) => boolean): void {
+    const ladder = this.ladder(list);
+    for (let level = ladder.best; level !== 0; level = ladder.after(level)) {
+      if (!visit(Math.abs(this.#levels.keys[level] as number), this.#levels.heads[level] as number)) return;
+    }
+  }
+
+  depth(side: Side, levels: number): Level[] {
+    const answer: Level[] = [];
+    if (levels <= 0) return answer;
+    this.eachLevel(side, (priceTicks, first) => {
+      let quantityLots = 0n;
+      let orders = 0;
+      for (let order = first; order !== 0; order = this.next(order)) {
+        quantityLots += BigInt(this.shownLots(order));
+        orders += 1;
+      }
+      answer.push({ priceTicks, quantityLots, orders });
+      return answer.length < levels;
+    });
+    return answer;
+  }
+
+  indication(): Indication {
+    return indicate(this);
+  }
+
+  /** An iceberg that has used up what it shows: shows more, behind all others of its price. */
+  #renew(order: number): void {
+    const { words, doubles } = this.#orders;
+    const terms = this.#extras.doubles;
+    const row = this.#extras.row(order);
+    const hidden = terms[row + HIDDEN] as number;
+    const shown = Math.min(terms[row + DISPLAY] as number, hidden);
+    doubles[(order >> 1) + LOTS] = shown;
+    terms[row + HIDDEN] = hidden - shown;
+    const level = (words[order + LEVEL] as number) & LEVEL_MASK;
+    if (words[order + NEXT] === 0) return;
+    this.#unlink(order, level);
+    this.#append(order, level);
+  }
+
+  /** A record and its place in the index. */
+  #open(id: number, holding: number): number {
     const orders = this.#orders;
-    const levels = this.#levels;
-    const ladder = side === BUY ? this.#bids : this.#asks;
     let order = orders.take();
-    // What `check` has made sure of, replay has not.
+    // What `submit` has made sure of, `replay` has not.
     if (order === 0) order = this.#takeAfterGrowth(id);
     if (!this.#ids.add(order, id)) {
       orders.give(order);
-      throw new RangeError(`order ${id} rests already`);
+      throw new RangeError(`order ${id} is open already`);
     }
-    const level = ladder.at(side === BUY ? -priceTicks : priceTicks);
-    const { words, doubles } = orders;
+    orders.words[order + HOLDING] = holding;
+    this.openOrders += 1;
+    return order;
+  }
+
+  #takeAfterGrowth(id: number): number {
+    if (!this.#store.hasRoom()) throw new RangeError(`no room for order ${id}: ${this.#orders.live} orders are open`);
+    return this.#orders.take();
+  }
+
+  #fill(order: number, id: number, shownLots: number, level: number, flags: number): void {
+    const { words, doubles } = this.#orders;
     doubles[order >> 1] = id;
-    doubles[(order >> 1) + LOTS] = remainingLots;
-    words[order + LEVEL] = level;
-    words[order + ACCOUNT] = account;
+    doubles[(order >> 1) + LOTS] = shownLots;
+    words[order + LEVEL] = level | (flags << FLAGS_SHIFT);
+    this.#append(order, level);
+  }
+
+  #append(order: number, level: number): void {
+    const { words } = this.#orders;
+    const levels = this.#levels;
     const tail = levels.tails[level] as number;
     words[order + PREVIOUS] = tail;
     words[order + NEXT] = 0;
     if (tail === 0) levels.heads[level] = order;
     else words[tail + NEXT] = order;
     levels.tails[level] = order;
-    this.openOrders += 1;
   }
 
-  remove(id: number): number {
-    const orders = this.#orders;
-    const order = this.#ids.find(id);
-    if (order === 0) return -1;
-    const ladder = this.#levels.ladders[orders.words[order + LEVEL] as number] as number;
-    if (ladder >> 1 !== this.#instrument) return -1;
-    const remaining = orders.doubles[(order >> 1) + LOTS] as number;
-    this.#take(order, id, (ladder & 1) === BUY ? this.#bids : this.#asks);
-    return remaining;
-  }
-
-  has(id: number): boolean {
-    return this.#store.ladderOf(id) >> 1 === this.#instrument;
-  }
-
-  owner(id: number): number {
-    const order = this.#ids.find(id);
-    if (order === 0) return -1;
+  /** Takes an order out of its level. Whether it was the last there. */
+  #unlink(order: number, level: number): boolean {
     const { words } = this.#orders;
-    const ladder = this.#levels.ladders[words[order + LEVEL] as number] as number;
-    return ladder >> 1 === this.#instrument ? (words[order + ACCOUNT] as number) >>> 0 : -1;
-  }
-
-  bestTicks(side: Side): number {
-    const { best } = this.#side(side);
-    return best === 0 ? 0 : Math.abs(this.#levels.keys[best] as number);
-  }
-
-  depth(side: Side, levels: number): Level[] {
-    const { words, doubles } = this.#orders;
-    const { keys, heads } = this.#levels;
-    const ladder = this.#side(side);
-    const answer: Level[] = [];
-    for (let level = ladder.best; level !== 0 && answer.length < levels; level = ladder.after(level)) {
-      let quantityLots = 0n;
-      let orders = 0;
-      for (let order = heads[level] as number; order !== 0; order = words[order + NEXT] as number) {
-        quantityLots += BigInt(doubles[(order >> 1) + LOTS] as number);
-        orders += 1;
-      }
-      answer.push({ priceTicks: Math.abs(keys[level] as number), quantityLots, orders });
-    }
-    return answer;
-  }
-
-  sweepNotional(side: Side, quantityLots: number): number | bigint {
-    const { words, doubles } = this.#orders;
-    const { keys, heads } = this.#levels;
-    const ladder = side === BUY ? this.#asks : this.#bids;
-    let remaining = quantityLots;
-    let notional = 0;
-    let beyond = 0n;
-    for (let level = ladder.best; level !== 0 && remaining > 0; level = ladder.after(level)) {
-      const priceTicks = Math.abs(keys[level] as number);
-      let lots = 0;
-      // Never more than `remaining` and so always exact.
-      for (let order = heads[level] as number; order !== 0 && lots < remaining; order = words[order + NEXT] as number)
-        lots += Math.min(remaining - lots, doubles[(order >> 1) + LOTS] as number);
-      remaining -= lots;
-      const sum = notional + priceTicks * lots;
-      if (sum <= Number.MAX_SAFE_INTEGER) notional = sum;
-      else beyond += BigInt(priceTicks) * BigInt(lots);
-    }
-    return beyond === 0n ? notional : beyond + BigInt(notional);
-  }
-
-  each(visit: (order: RestingOrder) => void): void {
-    const { words, doubles } = this.#orders;
-    const { keys, heads } = this.#levels;
-    for (const side of [BUY, SELL] as const) {
-      const ladder = this.#side(side);
-      for (let level = ladder.best; level !== 0; level = ladder.after(level)) {
-        const priceTicks = Math.abs(keys[level] as number);
-        for (let order = heads[level] as number; order !== 0; order = words[order + NEXT] as number) {
-          const id = doubles[order >> 1] as number;
-          const remainingLots = doubles[(order >> 1) + LOTS] as number;
-          visit({ id, account: (words[order + ACCOUNT] as number) >>> 0, side, priceTicks, remainingLots });
-        }
-      }
-    }
-  }
-
-  #side(side: Side): PriceLadder {
-    return side === BUY ? this.#bids : this.#asks;
-  }
-
-  #takeAfterGrowth(id: number): number {
-    if (!this.#store.hasRoom()) throw new RangeError(`no room for order ${id}: ${this.#orders.live} orders rest`);
-    return this.#orders.take();
-  }
-
-  /** Takes an order out of its level, the index and the pool; closes the level when it was its last. */
-  #take(order: number, id: number, ladder: PriceLadder): void {
-    const orders = this.#orders;
     const levels = this.#levels;
-    const { words } = orders;
-    this.#ids.remove(order, id);
-    const level = words[order + LEVEL] as number;
     const next = words[order + NEXT] as number;
     const previous = words[order + PREVIOUS] as number;
     if (previous !== 0) words[previous + NEXT] = next;
     else levels.heads[level] = next;
     if (next !== 0) words[next + PREVIOUS] = previous;
     else levels.tails[level] = previous;
-    if (next === 0 && previous === 0) ladder.close(level);
-    orders.give(order);
-    this.openOrders -= 1;
+    return next === 0 && previous === 0;
+  }
+
+  #addExtras(order: number, id: number, terms: Terms): number {
+    const extras = this.#extras;
+    const row = extras.add(order, terms.session, terms.type);
+    extras.doubles[row + DISPLAY] = terms.displayLots;
+    extras.doubles[row + EXPIRY] = terms.expiryMicros;
+    if (terms.expiryMicros > 0) this.#store.expires(id, terms.expiryMicros);
+    return row;
+  }
+
+  #dropExtras(order: number): void {
+    const extras = this.#extras;
+    if ((extras.doubles[extras.row(order) + EXPIRY] as number) > 0) this.#store.expiring -= 1;
+    extras.remove(order);
   }
 }

@@ -1,15 +1,19 @@
+const double = new Float64Array(1);
+const halves = new Int32Array(double.buffer);
+
 /**
- * A 64-bit hash of a stream of integers: two FNV-1a lanes of 32 bits over 32-bit words, the second lane seeing each word rotated, so that
+ * A 64-bit hash of a stream of numbers: two FNV-1a lanes of 32 bits over 32-bit words, the second lane seeing each word rotated, so that
  * one multiply of 32 bits a word is enough. Not cryptographic: it finds faults, not forgers.
  */
 export class StateHash {
   #low = 0x811c9dc5;
   #high = 0xcbf29ce4;
 
-  /** Adds one safe integer. */
-  add(value: number): void {
-    this.#word(value | 0);
-    this.#word(Math.floor(value / 0x1_0000_0000) | 0);
+  /** Adds the 64 bits of a double, the low word first. */
+  addDouble(value: number): void {
+    double[0] = value;
+    this.#word(halves[0] as number);
+    this.#word(halves[1] as number);
   }
 
   #word(word: number): void {

@@ -4,7 +4,7 @@
  *
  * A level has a key, not a price: the price for asks, the negated price for bids, so that on both sides a smaller key is a better price.
  */
-export const MOST_LEVELS = 2 ** 24;
+export const MOST_LEVELS = 2 ** 24 - 1;
 
 export class LevelPool {
   /** Signed price in ticks. */

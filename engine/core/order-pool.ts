@@ -1,22 +1,34 @@
 /**
- * Resting orders as records of 32 bytes in one buffer, two to a cache line, seen through two typed arrays. An order is known by its
+ * Open orders as records of 32 bytes in one buffer, two to a cache line, seen through two typed arrays. An order is known by its
  * reference: the index of its first 32-bit word, a multiple of eight; reference 0 is no order. A record holds
  *
- *     id (double) | lots (double) | next | previous | level | account (32-bit words)
+ *     id (double) | shown lots (double) | next | previous | flags and level | holding (32-bit words)
  *
- * Records rather than one array a field: a cancel in a book that no cache holds reads one line for an order, not six.
+ * Records rather than one array a field: a cancel in a book that no cache holds reads one line for an order, not six. What only few orders
+ * have stands elsewhere (`extras.ts`).
  */
+
+import { POST_ONLY, SELF_TRADE_MASK, SELF_TRADE_SHIFT } from './command.ts';
 
 /** 32-bit words of a record; reference of record n is n times this. */
 export const ORDER_WORDS = 8;
 /** Word offsets from a reference. */
 export const NEXT = 4;
 export const PREVIOUS = 5;
+/** The low 24 bits are the level, the others flags. */
 export const LEVEL = 6;
-/** An unsigned 32-bit account number, read with `>>> 0`. */
-export const ACCOUNT = 7;
+/** Row in `Holdings`: the order's account and instrument. */
+export const HOLDING = 7;
 /** Offset from half a reference in `doubles`; the id itself is at half a reference. */
 export const LOTS = 1;
+
+export const LEVEL_MASK = 0xff_ffff;
+export const FLAGS_SHIFT = 24;
+/** Flags: the low four bits are those of a command (post-only and the self-trade mode). */
+export const COMMAND_FLAGS = POST_ONLY | (SELF_TRADE_MASK << SELF_TRADE_SHIFT);
+/** The order has a row in `Extras`. */
+export const HAS_EXTRAS = 16;
+export const IS_DAY = 32;
 
 /** Most orders whose numbers fit in the 24 bits that the id index has for them: 512 MiB of records. */
 export const MOST_ORDERS = 2 ** 24 - 1;
@@ -48,6 +60,11 @@ export class OrderPool {
     return this.#fresh / ORDER_WORDS - 1;
   }
 
+  /** Every reference below this has been taken at least once; free ones have 0 for their level. */
+  get end(): number {
+    return this.#fresh;
+  }
+
   /** Orders that fit after growing. */
   get nextCapacity(): number {
     return Math.min(this.#limit, this.capacity + Math.max(STEP, this.capacity >> 2));
@@ -73,6 +90,8 @@ export class OrderPool {
 
   give(reference: number): void {
     this.words[reference + NEXT] = this.#free;
+    // Who walks all records knows the free ones by it.
+    this.words[reference + LEVEL] = 0;
     this.#free = reference;
     this.live -= 1;
   }

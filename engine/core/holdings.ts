@@ -1,0 +1,241 @@
+/**
+ * What each account has in each instrument: position, average price, open orders. A row in typed arrays, found once a command by open
+ * addressing; a resting order carries the number of its row, so that a fill reaches its maker's without a search. Rows are never given back.
+ */
+import { BUY, MOST_ACCOUNTS, type Position, type Side } from './types.ts';
+
+/** Offsets in a row of `figures`. */
+const POSITION = 0;
+const AVERAGE = 1;
+/** Open buying lots; the selling ones follow. */
+const OPEN_LOTS = 2;
+const OPEN_NOTIONAL = 4;
+const ROW_DOUBLES = 8;
+
+const MOST_ROWS = 2 ** 22;
+const FIRST_ROWS = 256;
+const FIRST_ACCOUNTS = 256;
+const MULTIPLIER = 0x9e3779b1 | 0;
+
+export class Holdings {
+  accounts = new Int32Array(FIRST_ROWS);
+  instruments = new Int32Array(FIRST_ROWS);
+  /** Row r begins at r × ROW_DOUBLES. */
+  figures = new Float64Array(FIRST_ROWS * ROW_DOUBLES);
+  #openOrders = new Int32Array(FIRST_ROWS);
+  /** Row + 1 by place; 0 is empty. */
+  #index = new Int32Array(FIRST_ROWS * 2);
+  #mask = FIRST_ROWS * 2 - 1;
+  #shift = Math.clz32(FIRST_ROWS * 2 - 1);
+  #capacity = FIRST_ROWS;
+  rows = 0;
+  /** By account: open orders over all instruments, and whether its kill switch is on. */
+  #accountOrders = new Int32Array(FIRST_ACCOUNTS);
+  #killed = new Uint8Array(FIRST_ACCOUNTS);
+
+  get bytes(): number {
+    const { accounts, instruments, figures } = this;
+    return [accounts, instruments, figures, this.#openOrders, this.#index, this.#accountOrders, this.#killed].reduce(
+      (sum, { byteLength }) => sum + byteLength,
+      0,
+    );
+  }
+
+  /** Row of an account in an instrument; -1 when it has none. */
+  find(account: number, instrument: number): number {
+    const { accounts, instruments } = this;
+    const index = this.#index;
+    const mask = this.#mask;
+    let at = Math.imul((account << 6) ^ instrument, MULTIPLIER) >>> this.#shift;
+    for (let entry = index[at] as number; entry !== 0; entry = index[at] as number) {
+      if (accounts[entry - 1] === account && instruments[entry - 1] === instrument) return entry - 1;
+      at = (at + 1) & mask;
+    }
+    return -1;
+  }
+
+  /** The row, a new one when there was none. Throws RangeError when there is no room for it: see {@link hasRoom}. */
+  take(account: number, instrument: number): number {
+    const found = this.find(account, instrument);
+    if (found >= 0) return found;
+    if (!this.hasRoom()) throw new RangeError(`no room for account ${account} in instrument ${instrument}`);
+    this.#coverAccount(account);
+    const row = this.rows;
+    this.rows += 1;
+    this.accounts[row] = account;
+    this.instruments[row] = instrument;
+    this.#enter(row);
+    return row;
+  }
+
+  /** Whether one more row can be taken, after growing if need be. */
+  hasRoom(): boolean {
+    return this.rows < this.#capacity || this.#grow();
+  }
+
+  /** Grows when little is left. */
+  reserve(): void {
+    if (this.#capacity - this.rows < this.#capacity >> 3) this.#grow();
+  }
+
+  /** Changes a position by a fill, as docs/matching.md says. */
+  trade(row: number, side: Side, priceTicks: number, lots: number): void {
+    const { figures } = this;
+    const at = row * ROW_DOUBLES;
+    const before = figures[at] as number;
+    const held = before < 0 ? -before : before;
+    const after = side === BUY ? before + lots : before - lots;
+    if (before === 0) figures[at + AVERAGE] = priceTicks;
+    else if (before > 0 === (side === BUY))
+      figures[at + AVERAGE] = ((figures[at + AVERAGE] as number) * held + priceTicks * lots) / (held + lots);
+    else if (after === 0) figures[at + AVERAGE] = 0;
+    else if (lots > held) figures[at + AVERAGE] = priceTicks;
+    figures[at] = after;
+  }
+
+  /** An order of `lots` at `ticks` (its limit, or its stop) rests or waits from now on. */
+  opened(row: number, side: Side, ticks: number, lots: number): void {
+    const { figures } = this;
+    const at = row * ROW_DOUBLES;
+    figures[at + OPEN_LOTS + side] = (figures[at + OPEN_LOTS + side] as number) + lots;
+    figures[at + OPEN_NOTIONAL] = (figures[at + OPEN_NOTIONAL] as number) + ticks * lots;
+    this.#openOrders[row] = (this.#openOrders[row] as number) + 1;
+    const account = this.accounts[row] as number;
+    this.#accountOrders[account] = (this.#accountOrders[account] as number) + 1;
+  }
+
+  /** An open order has `lots` less. */
+  reduced(row: number, side: Side, ticks: number, lots: number): void {
+    const { figures } = this;
+    const at = row * ROW_DOUBLES;
+    figures[at + OPEN_LOTS + side] = (figures[at + OPEN_LOTS + side] as number) - lots;
+    figures[at + OPEN_NOTIONAL] = (figures[at + OPEN_NOTIONAL] as number) - ticks * lots;
+  }
+
+  /** An order that has been reduced to nothing is open no longer. */
+  closed(row: number): void {
+    const orders = (this.#openOrders[row] as number) - 1;
+    this.#openOrders[row] = orders;
+    const account = this.accounts[row] as number;
+    this.#accountOrders[account] = (this.#accountOrders[account] as number) - 1;
+    if (orders === 0) {
+      // Sums of doubles come back to zero only nearly when they were beyond 2^53.
+      const at = row * ROW_DOUBLES;
+      this.figures[at + OPEN_LOTS] = 0;
+      this.figures[at + OPEN_LOTS + 1] = 0;
+      this.figures[at + OPEN_NOTIONAL] = 0;
+    }
+  }
+
+  lots(row: number): number {
+    return this.figures[row * ROW_DOUBLES] as number;
+  }
+
+  openLots(row: number, side: Side): number {
+    return this.figures[row * ROW_DOUBLES + OPEN_LOTS + side] as number;
+  }
+
+  openNotional(row: number): number {
+    return this.figures[row * ROW_DOUBLES + OPEN_NOTIONAL] as number;
+  }
+
+  /** Open orders of an account over all instruments. */
+  openOrders(account: number): number {
+    return account < this.#accountOrders.length ? (this.#accountOrders[account] as number) : 0;
+  }
+
+  killed(account: number): boolean {
+    return account < this.#killed.length && this.#killed[account] === 1;
+  }
+
+  /** Throws RangeError when memory is out. */
+  setKilled(account: number, on: boolean): void {
+    this.#coverAccount(account);
+    this.#killed[account] = on ? 1 : 0;
+  }
+
+  /** Accounts whose switch is on, rising. */
+  killedAccounts(): number[] {
+    const accounts: number[] = [];
+    this.#killed.forEach((on, account) => {
+      if (on === 1) accounts.push(account);
+    });
+    return accounts;
+  }
+
+  position(row: number): Position {
+    const at = row * ROW_DOUBLES;
+    return {
+      account: this.accounts[row] as number,
+      instrument: this.instruments[row] as number,
+      lots: this.figures[at + POSITION] as number,
+      averageTicks: this.figures[at + AVERAGE] as number,
+      openOrders: this.#openOrders[row] as number,
+      openBuyLots: this.figures[at + OPEN_LOTS] as number,
+      openSellLots: this.figures[at + OPEN_LOTS + 1] as number,
+    };
+  }
+
+  /** Sets a position that a snapshot tells. */
+  restore(account: number, instrument: number, lots: number, averageTicks: number): void {
+    const at = this.take(account, instrument) * ROW_DOUBLES;
+    this.figures[at + POSITION] = lots;
+    this.figures[at + AVERAGE] = averageTicks;
+  }
+
+  /** Rows of positions that are not flat, by instrument, then account. */
+  heldRows(): number[] {
+    return Array.from({ length: this.rows }, (_, row) => row)
+      .filter((row) => this.lots(row) !== 0)
+      .sort(
+        (a, b) =>
+          (this.instruments[a] as number) - (this.instruments[b] as number) || (this.accounts[a] as number) - (this.accounts[b] as number),
+      );
+  }
+
+  #enter(row: number): void {
+    const index = this.#index;
+    let at = Math.imul(((this.accounts[row] as number) << 6) ^ (this.instruments[row] as number), MULTIPLIER) >>> this.#shift;
+    while ((index[at] as number) !== 0) at = (at + 1) & this.#mask;
+    index[at] = row + 1;
+  }
+
+  #coverAccount(account: number): void {
+    if (account < this.#accountOrders.length) return;
+    const length = Math.min(MOST_ACCOUNTS, 2 ** Math.ceil(Math.log2(account + 1)));
+    const orders = new Int32Array(length);
+    orders.set(this.#accountOrders);
+    const killed = new Uint8Array(length);
+    killed.set(this.#killed);
+    this.#accountOrders = orders;
+    this.#killed = killed;
+  }
+
+  #grow(): boolean {
+    const capacity = this.#capacity * 2;
+    if (capacity > MOST_ROWS) return false;
+    try {
+      const accounts = new Int32Array(capacity);
+      const instruments = new Int32Array(capacity);
+      const figures = new Float64Array(capacity * ROW_DOUBLES);
+      const openOrders = new Int32Array(capacity);
+      const index = new Int32Array(capacity * 2);
+      accounts.set(this.accounts);
+      instruments.set(this.instruments);
+      figures.set(this.figures);
+      openOrders.set(this.#openOrders);
+      this.accounts = accounts;
+      this.instruments = instruments;
+      this.figures = figures;
+      this.#openOrders = openOrders;
+      this.#index = index;
+      this.#capacity = capacity;
+      this.#mask = capacity * 2 - 1;
+      this.#shift = Math.clz32(this.#mask);
+    } catch {
+      return false;
+    }
+    for (let row = 0; row < this.rows; row += 1) this.#enter(row);
+    return true;
+  }
+}
