@@ -1,13 +1,31 @@
 /** The engine's own configuration: what of an HFTEngine the engine process reads, as one JSON file (the ConfigMap). */
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
-import { instrumentSchema, journalSchema, limitsSchema, observabilitySchema, riskSchema, type HFTEngineSpec } from './hftengine.ts';
+import {
+  instrumentSchema,
+  journalSchema,
+  limitsSchema,
+  observabilitySchema,
+  riskSchema,
+  volatilitySchema,
+  type HFTEngineSpec,
+} from './hftengine.ts';
+
+const { retention, snapshotEvery } = journalSchema.shape;
+/** What an engine does whose configuration does not name them. */
+export const JOURNAL_DEFAULTS = { retention: retention.parse(undefined), snapshotEvery: snapshotEvery.parse(undefined) } as const;
 
 export const engineConfigSchema = z.strictObject({
   engine: z.string().min(1).max(40).describe('Name of the engine, in logs and metrics.'),
   instruments: z.array(z.strictObject(instrumentSchema.shape)).min(1).max(64),
-  journal: z.strictObject({ durability: journalSchema.shape.durability }),
-  risk: z.strictObject(riskSchema.shape),
+  // Without their defaults: the configuration of a resource that does not name them stays as it was before there were any, so that neither an
+  // older engine is given a key that it does not know nor a newer operator restarts it.
+  journal: z.strictObject({
+    durability: journalSchema.shape.durability,
+    retention: retention.unwrap().optional(),
+    snapshotEvery: snapshotEvery.unwrap().optional(),
+  }),
+  risk: z.strictObject({ ...riskSchema.shape, volatility: z.strictObject(volatilitySchema.shape).optional() }),
   limits: z.strictObject(limitsSchema.shape),
   observability: z.strictObject({ dashboard: observabilitySchema.shape.dashboard, logLevel: observabilitySchema.shape.logLevel }),
 });
@@ -15,10 +33,15 @@ export type EngineConfig = z.output<typeof engineConfigSchema>;
 
 /** The configuration that an engine named `name` runs with under `spec`. Pure. */
 export function engineConfigOf(name: string, spec: HFTEngineSpec): EngineConfig {
+  const { journal } = spec;
   return {
     engine: name,
     instruments: spec.instruments.map(({ symbol, tickSize, lotSize }) => ({ symbol, tickSize, lotSize })),
-    journal: { durability: spec.journal.durability },
+    journal: {
+      durability: journal.durability,
+      ...(journal.retention !== JOURNAL_DEFAULTS.retention && { retention: journal.retention }),
+      ...(journal.snapshotEvery !== JOURNAL_DEFAULTS.snapshotEvery && { snapshotEvery: journal.snapshotEvery }),
+    },
     risk: { ...spec.risk },
     limits: { ...spec.limits },
     observability: { dashboard: spec.observability.dashboard, logLevel: spec.observability.logLevel },

@@ -18,7 +18,7 @@ test('the shortest spec gets every default', () => {
     instruments: [BTC],
     resources: { cpu: 1, memory: '1Gi' },
     runtime: { heap: 'auto' },
-    journal: { durability: 'disk', storage: '1Gi' },
+    journal: { durability: 'disk', storage: '1Gi', retention: '168h', snapshotEvery: 1_000_000 },
     risk: { maxOrderQty: '1000000', maxNotional: '1000000000', killSwitch: false },
     limits: { ordersPerSecond: 10_000, burst: 20_000 },
     auth: { rotateEvery: '24h', overlap: '10m' },
@@ -55,8 +55,33 @@ describe('the configuration of the engine', () => {
   });
 
   test('refuses an unknown key', () => {
-    const config = engineConfigOf('demo', specSchema.parse({ instruments: [BTC] }));
+    const config = engineConfigOf('demo', specSchema.parse({ instruments: [BTC], risk: { volatility: { bandPercent: 5 } } }));
     expect(engineConfigSchema.safeParse({ ...config, colour: 'red' }).success).toBe(false);
+    const risk = { ...config.risk, volatility: { ...config.risk.volatility, colour: 'red' } };
+    expect(engineConfigSchema.safeParse({ ...config, risk }).success).toBe(false);
+  });
+
+  test('of a resource without the newer fields is what it was before there were any', () => {
+    const config = engineConfigOf('demo', specSchema.parse({ instruments: [BTC] }));
+    expect(config).toEqual({
+      engine: 'demo',
+      instruments: [BTC],
+      journal: { durability: 'disk' },
+      risk: { maxOrderQty: '1000000', maxNotional: '1000000000', killSwitch: false },
+      limits: { ordersPerSecond: 10_000, burst: 20_000 },
+      observability: { dashboard: true, logLevel: 'info' },
+    });
+    expect(configHash(config)).toBe('a483962c589e676e');
+  });
+
+  test('carries the newer fields once they are set', () => {
+    const risk = { maxPosition: '5', maxOpenOrders: 3, maxOpenNotional: '9', volatility: { bandPercent: 5 } };
+    const config = engineConfigOf(
+      'demo',
+      specSchema.parse({ instruments: [BTC], risk, journal: { retention: '2h', snapshotEvery: 5000 } }),
+    );
+    expect(config.risk).toMatchObject({ ...risk, volatility: { bandPercent: 5, window: '5m', halt: '1m' } });
+    expect(config.journal).toEqual({ durability: 'disk', retention: '2h', snapshotEvery: 5000 });
   });
 });
 

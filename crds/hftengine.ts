@@ -80,8 +80,34 @@ export const journalSchema = z
     })
       .optional()
       .describe('StorageClass of the volume; the default class of the cluster when absent.'),
+    retention: duration('retention', '1h', '8760h', '168h')
+      .default('168h')
+      .describe('Age from which commands that a snapshot covers may be removed from the journal, from 1h to 8760h.'),
+    snapshotEvery: z
+      .int()
+      .min(1000)
+      .max(1_000_000_000)
+      .default(1_000_000)
+      .describe('Commands after which a snapshot of the books is taken. A start replays about as many at most.'),
   })
   .describe('Where and how surely orders are recorded.');
+
+export const volatilitySchema = z
+  .object({
+    bandPercent: z
+      .int()
+      .min(1)
+      .max(100)
+      .describe('A trade further than this from the reference price does not happen: it halts the instrument instead.'),
+    window: duration('window', '1s', '24h', '5m')
+      .default('5m')
+      .describe('How long a reference price holds before the last trade takes its place, from 1s to 24h.'),
+    halt: duration('halt', '1s', '24h', '1m').default('1m').describe('How long the instrument is halted, from 1s to 24h.'),
+    auction: duration('auction', '1s', '24h', '30s')
+      .optional()
+      .describe('How long orders are gathered after the halt before an auction opens trading, from 1s to 24h. Absent: no auction.'),
+  })
+  .describe('When trading in an instrument is interrupted by itself. Absent: never.');
 
 export const riskSchema = z
   .object({
@@ -97,7 +123,23 @@ export const riskSchema = z
       .max(100)
       .optional()
       .describe('Limit prices further than this from the last trade are refused. Absent: no band.'),
-    killSwitch: z.boolean().default(false).describe('true refuses every new order; cancels are still accepted.'),
+    maxPosition: positiveDecimal('maxPosition', '1000', { hint: '; to stop trading use killSwitch' })
+      .optional()
+      .describe('Largest position of an account in an instrument, long or short, if all its open orders were filled. Absent: no limit.'),
+    maxOpenOrders: z
+      .int()
+      .min(1)
+      .max(10_000_000)
+      .optional()
+      .describe('Most orders that one account may have resting or waiting, over all instruments. Absent: no limit.'),
+    maxOpenNotional: positiveDecimal('maxOpenNotional', '5000000', { hint: '; to stop trading use killSwitch' })
+      .optional()
+      .describe('Largest sum of price times remaining quantity of the open orders of an account in an instrument. Absent: no limit.'),
+    volatility: volatilitySchema.optional(),
+    killSwitch: z
+      .boolean()
+      .default(false)
+      .describe('true cancels every order that rests or waits and refuses new ones, until it is false again.'),
   })
   .describe('Checks that an order must pass before it is matched.');
 
@@ -273,6 +315,16 @@ export const specSchema = rules(
     fieldPath: '.risk.maxOrderQty',
     holds: ({ instruments, risk: { maxOrderQty } }) =>
       instruments.every(({ lotSize }) => parseDecimalNanos(lotSize) <= parseDecimalNanos(maxOrderQty)),
+  },
+  {
+    rule: `!has(self.risk.maxPosition) || ${ifQuantities(
+      ['self.risk.maxPosition'],
+      `self.instruments.all(i, ${ifQuantities(['i.lotSize'], 'quantity(i.lotSize).compareTo(quantity(self.risk.maxPosition)) <= 0')})`,
+    )}`,
+    message: 'maxPosition is smaller than the lotSize of an instrument, no order could pass: raise maxPosition, or remove it',
+    fieldPath: '.risk.maxPosition',
+    holds: ({ instruments, risk: { maxPosition } }) =>
+      maxPosition === undefined || instruments.every(({ lotSize }) => parseDecimalNanos(lotSize) <= parseDecimalNanos(maxPosition)),
   },
 );
 
