@@ -16,7 +16,7 @@ export function indicate(book: OrderBook): Indication {
   const bestAsk = book.bestTicks(SELL);
   if (bestAsk === 0 || bestBid < bestAsk) return NOTHING;
   // Elsewhere one side is empty.
-  const bids = crossingLevels(book, BUY, bestAsk).reverse();
+  const bids = crossingLevels(book, BUY, bestAsk).toReversed();
   const asks = crossingLevels(book, SELL, bestBid);
   const prices = [...new Set([...bids, ...asks].map(({ priceTicks }) => priceTicks))].sort((a, b) => a - b);
   let buying = bids.reduce((sum, { lots }) => sum + lots, 0n);

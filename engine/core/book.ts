@@ -6,14 +6,14 @@
  */
 import { indicate } from './auction.ts';
 import { Band } from './band.ts';
-import { DISPLAY, EXPIRY, HIDDEN, LIMIT_PRICE, STOP_PRICE, type Extras, type Terms } from './extras.ts';
+import { DISPLAY, EXPIRY, HIDDEN, LIMIT_PRICE, type Extras, type Terms } from './extras.ts';
 import type { Holdings } from './holdings.ts';
 import type { IdIndex } from './id-index.ts';
 import { PriceLadder } from './ladder.ts';
 import type { LevelPool } from './level-pool.ts';
 import { FLAGS_SHIFT, HAS_EXTRAS, HOLDING, LEVEL, LEVEL_MASK, LOTS, NEXT, PREVIOUS, type OrderPool } from './order-pool.ts';
 import type { OrderStore } from './order-store.ts';
-import { BUY, SELL, STOP_LIMIT, TRADING, type BookView, type Indication, type Level, type Side, type TradingState } from './types.ts';
+import { BUY, SELL, TRADING, type BookView, type Indication, type Level, type Side, type TradingState } from './types.ts';
 
 /** The lists of a book: a side for what rests, STOPS + side for what waits. */
 export const STOPS = 2;
@@ -70,30 +70,36 @@ export class OrderBook implements BookView {
 
   /** Puts a new id behind all others of its price. `terms` is read only when `flags` say that there are some. */
   rest(id: number, side: Side, priceTicks: number, lots: number, holding: number, flags: number, terms: Terms): void {
+    const hidden = (flags & HAS_EXTRAS) !== 0 && terms.displayLots > 0 && terms.displayLots < lots ? lots - terms.displayLots : 0;
+    this.restShowing(id, side, priceTicks, lots - hidden, hidden, holding, flags, terms);
+  }
+
+  /** The same with the lots that are shown and hidden; hidden ones need extras. */
+  restShowing(
+    id: number,
+    side: Side,
+    priceTicks: number,
+    shownLots: number,
+    hiddenLots: number,
+    holding: number,
+    flags: number,
+    terms: Terms,
+  ): void {
     const order = this.#open(id, holding);
-    let shown = lots;
-    if ((flags & HAS_EXTRAS) !== 0) {
-      const row = this.#addExtras(order, id, terms);
-      if (terms.displayLots > 0 && terms.displayLots < lots) {
-        shown = terms.displayLots;
-        this.#extras.doubles[row + HIDDEN] = lots - shown;
-      }
-    }
+    if ((flags & HAS_EXTRAS) !== 0) this.#addExtras(order, id, hiddenLots, terms);
     const buying = side === BUY;
     const ladder = buying ? this.bids : this.asks;
-    this.#fill(order, id, shown, ladder.at(buying ? -priceTicks : priceTicks), flags);
-    this.#holdings.opened(holding, side, priceTicks, lots);
+    this.#place(order, id, shownLots, ladder.at(buying ? -priceTicks : priceTicks), flags);
+    this.#holdings.opened(holding, side, priceTicks, shownLots + hiddenLots);
   }
 
   /** Lets a new id wait behind all others of its stop price. */
   wait(id: number, side: Side, lots: number, holding: number, flags: number, terms: Terms): void {
     const order = this.#open(id, holding);
-    const row = this.#addExtras(order, id, terms);
-    this.#extras.doubles[row + STOP_PRICE] = terms.stopTicks;
-    this.#extras.doubles[row + LIMIT_PRICE] = terms.limitTicks;
+    this.#extras.doubles[this.#addExtras(order, id, 0, terms) + LIMIT_PRICE] = terms.limitTicks;
     const buying = side === BUY;
     const ladder = buying ? this.buyStops : this.sellStops;
-    this.#fill(order, id, lots, ladder.at(buying ? terms.stopTicks : -terms.stopTicks), flags | HAS_EXTRAS);
+    this.#place(order, id, lots, ladder.at(buying ? terms.stopTicks : -terms.stopTicks), flags | HAS_EXTRAS);
     this.#holdings.opened(holding, side, terms.valueTicks, lots);
   }
 
@@ -113,6 +119,17 @@ export class OrderBook implements BookView {
     if (fromHidden > 0) this.#extras.doubles[this.#extras.row(order) + HIDDEN] = hidden - fromHidden;
     this.take(order, lots - fromHidden);
     if (fromHidden > 0) this.#holdings.reduced(this.holdingOf(order), this.sideOf(order), this.valueTicks(order), fromHidden);
+  }
+
+  /** Changes an order that waits and keeps its place; the quantity must not rise. */
+  amendWaiting(order: number, limitTicks: number, lots: number): void {
+    const { doubles } = this.#orders;
+    const holding = this.holdingOf(order);
+    const side = this.sideOf(order);
+    this.#holdings.reduced(holding, side, this.valueTicks(order), this.shownLots(order));
+    doubles[(order >> 1) + LOTS] = lots;
+    this.#extras.doubles[this.#extras.row(order) + LIMIT_PRICE] = limitTicks;
+    this.#holdings.increased(holding, side, this.valueTicks(order), lots);
   }
 
   /** Takes `lots` of what an order shows. When it then shows nothing, {@link settle} must follow. */
@@ -186,11 +203,16 @@ export class OrderBook implements BookView {
     return Math.abs(this.#levels.keys[(this.#orders.words[order + LEVEL] as number) & LEVEL_MASK] as number);
   }
 
+  /** The limit of an order that waits; 0 for one that will be a market order. */
+  limitTicks(order: number): number {
+    return this.#extras.doubles[this.#extras.row(order) + LIMIT_PRICE] as number;
+  }
+
   /** What each of its lots counts in the open notional: the limit, or the stop price of a stop that will be a market order. */
   valueTicks(order: number): number {
     if ((this.#store.ladderAt(order) & STOPS) === 0) return this.keyTicks(order);
-    const row = this.#extras.row(order);
-    return this.#extras.doubles[row + (this.#extras.type(row) === STOP_LIMIT ? LIMIT_PRICE : STOP_PRICE)] as number;
+    const limitTicks = this.limitTicks(order);
+    return limitTicks === 0 ? this.keyTicks(order) : limitTicks;
   }
 
   /** The oldest stop whose price has been reached, buying ones first; 0 when there is none. */
@@ -204,10 +226,18 @@ export class OrderBook implements BookView {
     return sell !== 0 && (keys[sell] as number) <= -last ? (heads[sell] as number) : 0;
   }
 
-  /** The order that is next to trade on a side; 0 when it is empty. */
-  first(side: Side): number {
-    const { best } = side === BUY ? this.bids : this.asks;
+  /** The order of a list that is next to trade, or to be triggered; 0 when it is empty. */
+  first(list: number): number {
+    const { best } = this.ladder(list);
     return best === 0 ? 0 : (this.#levels.heads[best] as number);
+  }
+
+  /** The order that is next after another of its list; 0 for none. */
+  behind(order: number): number {
+    const next = this.next(order);
+    if (next !== 0) return next;
+    const level = this.ladder(this.listOf(order)).after((this.#orders.words[order + LEVEL] as number) & LEVEL_MASK);
+    return level === 0 ? 0 : (this.#levels.heads[level] as number);
   }
 
   bestTicks(side: Side): number {
@@ -278,7 +308,7 @@ export class OrderBook implements BookView {
     return this.#orders.take();
   }
 
-  #fill(order: number, id: number, shownLots: number, level: number, flags: number): void {
+  #place(order: number, id: number, shownLots: number, level: number, flags: number): void {
     const { words, doubles } = this.#orders;
     doubles[order >> 1] = id;
     doubles[(order >> 1) + LOTS] = shownLots;
@@ -310,9 +340,10 @@ export class OrderBook implements BookView {
     return next === 0 && previous === 0;
   }
 
-  #addExtras(order: number, id: number, terms: Terms): number {
+  #addExtras(order: number, id: number, hiddenLots: number, terms: Terms): number {
     const extras = this.#extras;
-    const row = extras.add(order, terms.session, terms.type);
+    const row = extras.add(order, terms.session);
+    extras.doubles[row + HIDDEN] = hiddenLots;
     extras.doubles[row + DISPLAY] = terms.displayLots;
     extras.doubles[row + EXPIRY] = terms.expiryMicros;
     if (terms.expiryMicros > 0) this.#store.expires(id, terms.expiryMicros);

@@ -155,9 +155,9 @@ export function decodeCommand(slots: CommandSlots, at: number): Command {
         timeInForce: (head >>> 24) as TimeInForce,
         priceTicks: doubles[half + 3] as number,
         quantityLots: doubles[half + 4] as number,
-        stopTicks: wide ? (doubles[half + 8] as number) : 0,
-        displayLots: wide ? (doubles[half + 9] as number) : 0,
-        expiryMicros: wide ? (doubles[half + 10] as number) : 0,
+        stopTicks: wide ? (doubles[half + 8]) : 0,
+        displayLots: wide ? (doubles[half + 9]) : 0,
+        expiryMicros: wide ? (doubles[half + 10]) : 0,
         postOnly: (flags & POST_ONLY) !== 0,
         selfTrade: ((flags >>> SELF_TRADE_SHIFT) & SELF_TRADE_MASK) as SelfTrade,
         session: (words[at + 14] as number) >>> 0,
@@ -173,7 +173,7 @@ export function decodeCommand(slots: CommandSlots, at: number): Command {
         orderId: doubles[half + 5] as number,
         priceTicks: doubles[half + 3] as number,
         quantityLots: doubles[half + 4] as number,
-        stopTicks: wide ? (doubles[half + 8] as number) : 0,
+        stopTicks: wide ? (doubles[half + 8]) : 0,
         expectedLots: doubles[half + 6] as number,
       };
     case MASS_CANCEL:

@@ -1,140 +1,294 @@
-/** The matching state: books by instrument, one total order of commands. */
-import { LadderBook } from './book.ts';
+/** The matching state: all books, and one total order of commands. */
+import { LADDERS, OrderBook } from './book.ts';
+import { DETAIL_SHIFT, type CommandSlots } from './command.ts';
+import { CoreState, type CoreOptions } from './core-state.ts';
 import { StateHash } from './hash.ts';
-import { OrderStore } from './order-store.ts';
-import { checkRisk, riskLimits, type RiskLimits } from './risk.ts';
+import { MassCancel } from './mass-cancel.ts';
+import { OrderFlow } from './order-flow.ts';
+import { HOLDING } from './order-pool.ts';
+import { OrderRules } from './order-rules.ts';
+import { eachStateWord, restoreState } from './state-words.ts';
+import { TradingStates } from './trading-states.ts';
 import {
-  CANCELLED,
-  FILLED,
-  GTC,
-  LIMIT,
+  ADVANCE_TIME,
+  ALL_INSTRUMENTS,
+  ANY_ACCOUNT,
+  CANCEL_ORDER,
+  CLOSED,
+  DISCONNECTED,
+  KILLED,
+  KILL_SWITCH,
+  MASS,
+  MASS_CANCEL,
+  MOST_ACCOUNTS,
   NEW_ORDER,
-  OPEN,
   REJECT,
-  type Command,
+  REPLACE_ORDER,
+  REQUESTED,
+  SET_STATE,
+  SET_VOLATILITY,
+  type AccountRules,
+  type BookView,
   type Core,
   type EventSink,
   type InstrumentRules,
-  type NewOrder,
+  type Position,
+  type Reason,
   type Reject,
+  type TradingState,
 } from './types.ts';
 
-interface Listing {
-  limits: RiskLimits;
-  readonly book: LadderBook;
-}
-
 export class MatchingCore implements Core {
-  readonly #store: OrderStore;
-  readonly #listings: Listing[] = [];
-  #sequence = 0;
-  #timestampMicros = 0;
+  readonly #state: CoreState;
+  readonly #rules: OrderRules;
+  readonly #flow: OrderFlow;
+  readonly #massCancel: MassCancel;
+  readonly #states: TradingStates;
 
-  /**
-   * At most `mostOrders` orders (16,777,215 unless told) may rest at once, over all instruments. Memory for `firstOrders` (1,024) is taken
-   * at once, more when it is needed.
-   */
-  constructor(options: { mostOrders?: number; firstOrders?: number } = {}) {
-    this.#store = new OrderStore(options.mostOrders, options.firstOrders);
+  constructor(options: CoreOptions = {}) {
+    this.#state = new CoreState(options);
+    this.#rules = new OrderRules(this.#state);
+    this.#flow = new OrderFlow(this.#state);
+    this.#massCancel = new MassCancel(this.#state, this.#flow);
+    this.#states = new TradingStates(this.#state, this.#flow, this.#massCancel);
   }
 
   get sequence(): number {
-    return this.#sequence;
+    return this.#state.store.sequence;
+  }
+
+  get timestampMicros(): number {
+    return this.#state.store.timestampMicros;
   }
 
   get openOrders(): number {
-    return this.#store.orders.live;
+    return this.#state.store.orders.live;
   }
 
-  /** Most orders that ever rested at once. */
+  get nextDueMicros(): number {
+    return this.#states.nextDue();
+  }
+
+  get duplicateOf(): number {
+    return this.#rules.duplicateOf;
+  }
+
+  /** Most orders that were ever open at once. */
   get mostOpenOrders(): number {
-    return this.#store.orders.most;
+    return this.#state.store.orders.most;
   }
 
-  /** Bytes of the typed arrays of all books, used or not. */
+  /** Bytes of all typed arrays, used or not. */
   get bytes(): number {
-    return this.#listings.reduce((sum, { book }) => sum + book.bytes, this.#store.bytes);
+    return this.#state.bytes;
   }
 
   setInstrument(instrument: number, rules: InstrumentRules): void {
-    const listing = this.#listings[instrument];
-    const limits = riskLimits(rules);
-    if (listing !== undefined) listing.limits = limits;
-    else if (instrument === this.#listings.length) this.#listings.push({ limits, book: new LadderBook(this.#store, instrument) });
-    else throw new RangeError(`instrument ${instrument} does not follow ${this.#listings.length - 1}`);
+    const { books, store } = this.#state;
+    if (instrument < 0 || instrument > books.length) throw new RangeError(`instrument ${instrument} does not follow ${books.length - 1}`);
+    if (instrument === books.length) books.push(new OrderBook(store, instrument));
+    this.#rules.setInstrument(instrument, rules);
   }
 
-  check(command: Command): Reject {
-    const listing = this.#listings[command.instrument];
-    if (listing === undefined) return REJECT.unknownInstrument;
-    const { book } = listing;
-    if (command.kind === NEW_ORDER) {
-      const reject = checkRisk(command, listing.limits, book);
+  setAccountRules(rules: AccountRules): void {
+    this.#rules.setAccountRules(rules);
+  }
+
+  submit(slots: CommandSlots, at: number, sink: EventSink): Reject {
+    const kind = (slots.words[at] as number) & 0xff;
+    if (kind === NEW_ORDER) {
+      const reject = this.#rules.newOrder(slots, at);
       if (reject !== REJECT.none) return reject;
-      return mayRest(command) && !book.hasRoom(command.side) ? REJECT.noRoom : REJECT.none;
+      this.#begin(slots, at);
+      this.#flow.newOrder(slots, at, this.#rules.holding, sink);
+      return REJECT.none;
     }
-    const owner = book.owner(command.orderId);
-    return owner < 0 || (command.account !== undefined && command.account !== owner) ? REJECT.unknownOrder : REJECT.none;
+    if (kind === CANCEL_ORDER) {
+      const order = this.#findOf(slots, at);
+      if (order === 0) return REJECT.unknownOrder;
+      this.#begin(slots, at);
+      this.#flow.cancel(order, REQUESTED, sink);
+      return REJECT.none;
+    }
+    return this.#submitOther(slots, at, kind, sink);
   }
 
-  apply(sequence: number, timestampMicros: number, command: Command, sink: EventSink): void {
-    if (sequence !== this.#sequence + 1) throw new RangeError(`sequence ${sequence} does not follow ${this.#sequence}`);
-    const { book } = this.#listing(command.instrument);
-    this.#sequence = sequence;
-    this.#timestampMicros = timestampMicros;
-    if (command.kind === NEW_ORDER) {
-      const limitTicks = command.type === LIMIT ? command.priceTicks : 0;
-      const remaining = book.match(sequence, command.side, limitTicks, command.quantityLots, sink);
-      const rests = remaining > 0 && mayRest(command);
-      if (rests) book.rest(sequence, command.account, command.side, command.priceTicks, remaining);
-      sink.order(sequence, remaining, remaining === 0 ? FILLED : rests ? OPEN : CANCELLED);
+  replay(slots: CommandSlots, at: number, sink: EventSink): void {
+    const { words } = slots;
+    const kind = (words[at] as number) & 0xff;
+    if (kind === NEW_ORDER) {
+      const instrument = words[at + 2] as number;
+      this.#state.book(instrument);
+      const account = (words[at + 3] as number) >>> 0;
+      if (account >= MOST_ACCOUNTS) throw new RangeError(`account ${account} is none`);
+      this.#begin(slots, at);
+      this.#flow.newOrder(slots, at, this.#state.store.holdings.find(account, instrument), sink);
+    } else if (kind === CANCEL_ORDER || kind === REPLACE_ORDER) {
+      const order = this.#findOf(slots, at);
+      if (order === 0) throw new RangeError(`order ${slots.doubles[(at >> 1) + 5]} is not open`);
+      this.#begin(slots, at);
+      if (kind === CANCEL_ORDER) this.#flow.cancel(order, REQUESTED, sink);
+      else this.#flow.replace(slots, at, order, sink);
     } else {
-      const remaining = book.remove(command.orderId);
-      if (remaining >= 0) sink.order(command.orderId, remaining, CANCELLED);
+      const reject = this.#submitOther(slots, at, kind, sink);
+      if (reject !== REJECT.none) throw new RangeError(`a command of kind ${kind} that could not have been accepted: reject ${reject}`);
     }
   }
 
   reserve(): void {
-    this.#store.reserve();
+    this.#state.reserve();
   }
 
   find(orderId: number): number {
-    return this.#store.ladderOf(orderId) >> 1;
+    const order = this.#state.store.ids.find(orderId);
+    return order === 0 ? -1 : (this.#state.store.ladderAt(order) / LADDERS) | 0;
   }
 
-  book(instrument: number): LadderBook {
-    return this.#listing(instrument).book;
+  ownerOf(orderId: number): number {
+    const { ids, holdings } = this.#state.store;
+    const order = ids.find(orderId);
+    return order === 0 ? -1 : holdings.accountOf(this.#state.bookOf(order).holdingOf(order));
+  }
+
+  remainingLots(orderId: number): number {
+    const order = this.#state.store.ids.find(orderId);
+    return order === 0 ? -1 : this.#state.bookOf(order).remainingLots(order);
+  }
+
+  book(instrument: number): BookView {
+    return this.#state.book(instrument);
+  }
+
+  position(account: number, instrument: number): Position | undefined {
+    const { holdings } = this.#state.store;
+    const row = holdings.find(account, instrument);
+    return row < 0 ? undefined : holdings.position(row);
+  }
+
+  eachPosition(visit: (position: Position) => void): void {
+    const { holdings } = this.#state.store;
+    for (const row of holdings.heldRows()) visit(holdings.position(row));
+  }
+
+  killed(account: number): boolean {
+    return account === ANY_ACCOUNT ? this.#state.killed : this.#state.store.holdings.isKilled(account);
+  }
+
+  eachStateWord(visit: (word: number) => void): void {
+    eachStateWord(this.#state, visit);
+  }
+
+  restore(words: Float64Array): void {
+    if (this.#state.store.sequence !== 0)
+      throw new RangeError(`a core that has applied ${this.#state.store.sequence} commands takes no state`);
+    restoreState(this.#state, words);
   }
 
   stateHash(): string {
     const hash = new StateHash();
-    hash.add(this.#sequence);
-    hash.add(this.#timestampMicros);
-    this.#listings.forEach(({ book }, instrument) => {
-      // An instrument that has never traded nor been quoted leaves no trace, so that listing one more changes no hash.
-      if (book.openOrders === 0 && book.lastTradeTicks === 0) return;
-      hash.add(instrument);
-      hash.add(book.lastTradeTicks);
-      hash.add(book.openOrders);
-      book.each((order) => {
-        hash.add(order.id);
-        hash.add(order.account);
-        hash.add(order.side);
-        hash.add(order.priceTicks);
-        hash.add(order.remainingLots);
-      });
-    });
+    eachStateWord(this.#state, (word) => hash.addDouble(word));
     return hash.hex();
   }
 
-  #listing(instrument: number): Listing {
-    const listing = this.#listings[instrument];
-    if (listing === undefined) throw new RangeError(`no instrument ${instrument}`);
-    return listing;
+  /** The command is accepted: it is the next. */
+  #begin(slots: CommandSlots, at: number): void {
+    const { store } = this.#state;
+    store.sequence += 1;
+    store.timestampMicros = slots.doubles[(at >> 1) + 2] as number;
+  }
+
+  /** The open order that a cancel or a replacement means; 0 when there is none, or of another account. */
+  #findOf(slots: CommandSlots, at: number): number {
+    const { ids, orders, holdings } = this.#state.store;
+    const order = ids.find(slots.doubles[(at >> 1) + 5] as number);
+    if (order === 0) return 0;
+    const account = (slots.words[at + 3] as number) >>> 0;
+    return account === ANY_ACCOUNT || holdings.accountOf(orders.words[order + HOLDING] as number) === account ? order : 0;
+  }
+
+  #submitOther(slots: CommandSlots, at: number, kind: number, sink: EventSink): Reject {
+    switch (kind) {
+      case REPLACE_ORDER:
+        return this.#replaceOrder(slots, at, sink);
+      case MASS_CANCEL:
+        return this.#massCancelOrders(slots, at, sink);
+      case SET_STATE:
+        return this.#setState(slots, at, sink);
+      case SET_VOLATILITY:
+        return this.#setVolatility(slots, at);
+      case KILL_SWITCH:
+        return this.#killSwitch(slots, at, sink);
+      case ADVANCE_TIME:
+        this.#begin(slots, at);
+        this.#states.advance(sink);
+        return REJECT.none;
+      default:
+        return REJECT.badTerms;
+    }
+  }
+
+  #replaceOrder(slots: CommandSlots, at: number, sink: EventSink): Reject {
+    const order = this.#findOf(slots, at);
+    if (order === 0) return REJECT.unknownOrder;
+    const reject = this.#rules.replacement(slots, at, order);
+    if (reject !== REJECT.none) return reject;
+    this.#begin(slots, at);
+    this.#flow.replace(slots, at, order, sink);
+    return REJECT.none;
+  }
+
+  #massCancelOrders(slots: CommandSlots, at: number, sink: EventSink): Reject {
+    const { words } = slots;
+    const instrument = words[at + 2] as number;
+    const reason = detailOf(slots, at) as Reason;
+    if (!this.#isOneOrAll(instrument)) return REJECT.unknownInstrument;
+    if (reason !== MASS && reason !== DISCONNECTED) return REJECT.badTerms;
+    this.#begin(slots, at);
+    this.#massCancel.run(instrument, (words[at + 3] as number) >>> 0, (words[at + 14] as number) >>> 0, false, reason, sink);
+    return REJECT.none;
+  }
+
+  #setState(slots: CommandSlots, at: number, sink: EventSink): Reject {
+    const instrument = slots.words[at + 2] as number;
+    const state = detailOf(slots, at);
+    if (!this.#isOneOrAll(instrument)) return REJECT.unknownInstrument;
+    if (state > CLOSED) return REJECT.badTerms;
+    this.#begin(slots, at);
+    const { books } = this.#state;
+    if (instrument !== ALL_INSTRUMENTS) this.#states.set(books[instrument] as OrderBook, state as TradingState, sink);
+    else for (const book of books) this.#states.set(book, state as TradingState, sink);
+    return REJECT.none;
+  }
+
+  #setVolatility(slots: CommandSlots, at: number): Reject {
+    const half = at >> 1;
+    const book = this.#state.books[slots.words[at + 2] as number];
+    if (book === undefined) return REJECT.unknownInstrument;
+    const terms = slots.doubles.subarray(half + 3, half + 7);
+    if (!terms.every((term) => Number.isSafeInteger(term) && term >= 0)) return REJECT.badTerms;
+    this.#begin(slots, at);
+    // Adding 0 makes 0 of -0, which must not be in the state.
+    const [percent = 0, windowMicros = 0, haltMicros = 0, auctionMicros = 0] = terms.map((term) => term + 0);
+    book.band.configure(percent, windowMicros, haltMicros, auctionMicros);
+    return REJECT.none;
+  }
+
+  #killSwitch(slots: CommandSlots, at: number, sink: EventSink): Reject {
+    const account = (slots.words[at + 3] as number) >>> 0;
+    const on = detailOf(slots, at) !== 0;
+    if (account !== ANY_ACCOUNT && account >= MOST_ACCOUNTS) return REJECT.badAccount;
+    this.#begin(slots, at);
+    if (account === ANY_ACCOUNT) this.#state.killed = on;
+    else this.#state.store.holdings.setKilled(account, on);
+    if (on) this.#massCancel.run(ALL_INSTRUMENTS, account, 0, false, KILLED, sink);
+    return REJECT.none;
+  }
+
+  #isOneOrAll(instrument: number): boolean {
+    return instrument >= ALL_INSTRUMENTS && instrument < this.#state.books.length;
   }
 }
 
-/** Whether what an order leaves goes into the book. */
-function mayRest(order: NewOrder): boolean {
-  return order.type === LIMIT && order.timeInForce === GTC;
+function detailOf(slots: CommandSlots, at: number): number {
+  return ((slots.words[at + 1] as number) >>> DETAIL_SHIFT) & 0xff;
 }

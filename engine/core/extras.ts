@@ -2,35 +2,43 @@
  * What only few orders have: hidden lots, an expiry, a session, the terms of a stop. Rows in typed arrays, found by the order's reference through
  * open addressing with deletion by shifting back (Knuth, TAOCP 3, 6.4, algorithm R), so that an order without them pays nothing.
  */
-import { LIMIT, STOP_LIMIT, type OrderType } from './types.ts';
-
 /** Offsets in a row of `doubles`. */
 export const HIDDEN = 0;
 export const DISPLAY = 1;
 export const EXPIRY = 2;
-/** Stop price of an order that waits; 0 for one that rests. */
-export const STOP_PRICE = 3;
-/** Limit price of an order that waits. */
-export const LIMIT_PRICE = 4;
-const ROW_DOUBLES = 5;
+/** Limit of an order that waits; 0 for one that will be a market order. Its stop price is its level's. */
+export const LIMIT_PRICE = 3;
+const ROW_DOUBLES = 4;
 
 const MULTIPLIER = 0x9e3779b1 | 0;
 const FIRST_ROWS = 64;
 
 /** The terms of an order on its way into the book, as far as a record does not hold them: one object, filled in again for each order. */
 export class Terms {
-  type: OrderType = LIMIT;
   displayLots = 0;
   expiryMicros = 0;
   session = 0;
   /** Of an order that is going to wait. */
   stopTicks = 0;
-  /** 0 for a STOP. */
+  /** Of an order that is going to wait; 0 for a STOP. */
   limitTicks = 0;
+
+  clear(): void {
+    this.displayLots = 0;
+    this.expiryMicros = 0;
+    this.session = 0;
+    this.stopTicks = 0;
+    this.limitTicks = 0;
+  }
+
+  /** Whether an order that rests has some of these. */
+  get areLasting(): boolean {
+    return this.displayLots > 0 || this.expiryMicros > 0 || this.session > 0;
+  }
 
   /** What each lot of an order that waits counts in the open notional. */
   get valueTicks(): number {
-    return this.type === STOP_LIMIT ? this.limitTicks : this.stopTicks;
+    return this.limitTicks === 0 ? this.stopTicks : this.limitTicks;
   }
 }
 
@@ -39,7 +47,6 @@ export class Extras {
   doubles = new Float64Array(FIRST_ROWS * ROW_DOUBLES);
   /** By row number. */
   #sessions = new Int32Array(FIRST_ROWS);
-  #types = new Uint8Array(FIRST_ROWS);
   #references = new Int32Array(FIRST_ROWS);
   /** Row number + 1 by place; 0 is empty. */
   #index = new Int32Array(FIRST_ROWS * 2);
@@ -52,7 +59,7 @@ export class Extras {
   live = 0;
 
   get bytes(): number {
-    return this.doubles.byteLength + this.#sessions.byteLength + this.#types.byteLength + this.#references.byteLength + this.#index.byteLength;
+    return this.doubles.byteLength + this.#sessions.byteLength + this.#references.byteLength + this.#index.byteLength;
   }
 
   /** Start of the order's row in `doubles`. The order must have one. */
@@ -65,12 +72,8 @@ export class Extras {
     return (this.#sessions[row / ROW_DOUBLES] as number) >>> 0;
   }
 
-  type(row: number): OrderType {
-    return this.#types[row / ROW_DOUBLES] as OrderType;
-  }
-
   /** Gives an order an empty row; what it is for is written by the caller. Throws RangeError when memory is out: see {@link hasRoom}. */
-  add(reference: number, session: number, type: OrderType): number {
+  add(reference: number, session: number): number {
     if (!this.hasRoom()) throw new RangeError('no memory for the extra terms of an order');
     let number = this.#free - 1;
     if (number >= 0) this.#free = this.#references[number] as number;
@@ -81,22 +84,19 @@ export class Extras {
     this.#index[this.#place(reference)] = number + 1;
     this.#references[number] = reference;
     this.#sessions[number] = session;
-    this.#types[number] = type;
     this.live += 1;
     const row = number * ROW_DOUBLES;
     this.doubles.fill(0, row, row + ROW_DOUBLES);
     return row;
   }
 
-  /** Copies the terms of an order that has a row. */
+  /** Copies the terms of an order that has a row, its stop price excepted. */
   read(reference: number, terms: Terms): void {
     const { doubles } = this;
     const row = this.row(reference);
-    terms.type = this.type(row);
     terms.displayLots = doubles[row + DISPLAY] as number;
     terms.expiryMicros = doubles[row + EXPIRY] as number;
     terms.session = this.session(row);
-    terms.stopTicks = doubles[row + STOP_PRICE] as number;
     terms.limitTicks = doubles[row + LIMIT_PRICE] as number;
   }
 
@@ -139,7 +139,8 @@ export class Extras {
     const references = this.#references;
     const mask = this.#mask;
     let at = this.#home(reference);
-    for (let entry = index[at] as number; entry !== 0 && references[entry - 1] !== reference; entry = index[at] as number) at = (at + 1) & mask;
+    for (let entry = index[at] as number; entry !== 0 && references[entry - 1] !== reference; entry = index[at] as number)
+      at = (at + 1) & mask;
     return at;
   }
 
@@ -148,17 +149,14 @@ export class Extras {
     try {
       const doubles = new Float64Array(capacity * ROW_DOUBLES);
       const sessions = new Int32Array(capacity);
-      const types = new Uint8Array(capacity);
       const references = new Int32Array(capacity);
       const index = new Int32Array(capacity * 2);
       doubles.set(this.doubles);
       sessions.set(this.#sessions);
-      types.set(this.#types);
       references.set(this.#references);
       const old = this.#index;
       this.doubles = doubles;
       this.#sessions = sessions;
-      this.#types = types;
       this.#references = references;
       this.#index = index;
       this.#capacity = capacity;

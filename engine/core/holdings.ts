@@ -93,18 +93,23 @@ export class Holdings {
     figures[at] = after;
   }
 
-  /** An order of `lots` at `ticks` (its limit, or its stop) rests or waits from now on. */
+  /** An order of `lots`, each valued at `ticks`, rests or waits from now on. */
   opened(row: number, side: Side, ticks: number, lots: number): void {
-    const { figures } = this;
-    const at = row * ROW_DOUBLES;
-    figures[at + OPEN_LOTS + side] = (figures[at + OPEN_LOTS + side] as number) + lots;
-    figures[at + OPEN_NOTIONAL] = (figures[at + OPEN_NOTIONAL] as number) + ticks * lots;
+    this.increased(row, side, ticks, lots);
     this.#openOrders[row] = (this.#openOrders[row] as number) + 1;
     const account = this.accounts[row] as number;
     this.#accountOrders[account] = (this.#accountOrders[account] as number) + 1;
   }
 
-  /** An open order has `lots` less. */
+  /** An open order has `lots` more, each valued at `ticks`. */
+  increased(row: number, side: Side, ticks: number, lots: number): void {
+    const { figures } = this;
+    const at = row * ROW_DOUBLES;
+    figures[at + OPEN_LOTS + side] = (figures[at + OPEN_LOTS + side] as number) + lots;
+    figures[at + OPEN_NOTIONAL] = (figures[at + OPEN_NOTIONAL] as number) + ticks * lots;
+  }
+
+  /** An open order has `lots` less, each valued at `ticks`. */
   reduced(row: number, side: Side, ticks: number, lots: number): void {
     const { figures } = this;
     const at = row * ROW_DOUBLES;
@@ -131,8 +136,19 @@ export class Holdings {
     return this.figures[row * ROW_DOUBLES] as number;
   }
 
-  openLots(row: number, side: Side): number {
-    return this.figures[row * ROW_DOUBLES + OPEN_LOTS + side] as number;
+  instrumentOf(row: number): number {
+    return this.instruments[row] as number;
+  }
+
+  accountOf(row: number): number {
+    return this.accounts[row] as number;
+  }
+
+  /** How long (for buys) or short (for sells) the account would be if all its open orders of a side were filled. */
+  exposure(row: number, side: Side): number {
+    const at = row * ROW_DOUBLES;
+    const held = this.figures[at + POSITION] as number;
+    return (side === BUY ? held : -held) + (this.figures[at + OPEN_LOTS + side] as number);
   }
 
   openNotional(row: number): number {
@@ -144,7 +160,7 @@ export class Holdings {
     return account < this.#accountOrders.length ? (this.#accountOrders[account] as number) : 0;
   }
 
-  killed(account: number): boolean {
+  isKilled(account: number): boolean {
     return account < this.#killed.length && this.#killed[account] === 1;
   }
 

@@ -1,17 +1,18 @@
 /**
- * The checks that an order must pass before it is matched. Exact: what a double cannot hold is compared as a BigInt, which only values
- * near a limit or beyond 2^53 need, so that nothing is allocated for others.
+ * Limits, and the exact comparisons with them: what a double cannot hold is compared as a BigInt, which only values near a limit or beyond 2^53
+ * need, so that nothing is allocated for others.
  */
-import { LIMIT, REJECT, type Book, type InstrumentRules, type NewOrder, type Reject } from './types.ts';
+import type { OrderBook } from './book.ts';
+import { BUY, SELL, type InstrumentRules, type Side } from './types.ts';
 
-/** Relative distance within which two products of doubles may compare wrongly. Each carries at most three roundings of 2^-53. */
-const DOUBT = 2 ** -50;
+/** Relative distance within which two sums of products of doubles may compare wrongly: far more than their roundings of 2^-53 add up to. */
+const DOUBT = 2 ** -26;
 
 /** Rules with what is computed from them once. */
 export interface RiskLimits extends InstrumentRules {
-  /** A double product below this is surely within `maxNotional`. */
+  /** A value computed in doubles below this is surely within `maxNotional`. */
   readonly surelyWithin: number;
-  /** A double product above this surely exceeds `maxNotional`. */
+  /** A value computed in doubles above this surely exceeds `maxNotional`. */
   readonly surelyOver: number;
 }
 
@@ -21,11 +22,55 @@ export function riskLimits(rules: InstrumentRules): RiskLimits {
 }
 
 /** Whether price × quantity, safe non-negative integers, is more than `maxNotional`. */
-function overNotional(priceTicks: number, quantityLots: number, limits: RiskLimits): boolean {
+export function overNotional(priceTicks: number, quantityLots: number, limits: RiskLimits): boolean {
   const product = priceTicks * quantityLots;
   if (product < limits.surelyWithin) return false;
   if (product > limits.surelyOver) return true;
   return BigInt(priceTicks) * BigInt(quantityLots) > limits.maxNotional;
+}
+
+/**
+ * Whether what an order of `side` would trade for now at `limitTicks` or better (0: at any price), and what would be left of it at its limit, is
+ * more than `maxNotional`. Walks the levels that it would trade with, unless the best price shows that it cannot be.
+ */
+export function sweepOverNotional(book: OrderBook, side: Side, limitTicks: number, quantityLots: number, limits: RiskLimits): boolean {
+  if (side === SELL) {
+    const best = book.bestTicks(BUY);
+    if (best <= limitTicks) return overNotional(limitTicks, quantityLots, limits);
+    if (best * quantityLots < limits.surelyWithin) return false;
+  }
+  return walkOverNotional(book, side, limitTicks, quantityLots, limits);
+}
+
+function walkOverNotional(book: OrderBook, side: Side, limitTicks: number, quantityLots: number, limits: RiskLimits): boolean {
+  const buying = side === BUY;
+  let remaining = quantityLots;
+  let value = 0;
+  for (let order = book.first(buying ? SELL : BUY); order !== 0 && remaining > 0; order = book.behind(order)) {
+    const priceTicks = book.keyTicks(order);
+    if (limitTicks > 0 && (buying ? priceTicks > limitTicks : priceTicks < limitTicks)) break;
+    const lots = Math.min(remaining, book.remainingLots(order));
+    remaining -= lots;
+    value += priceTicks * lots;
+    if (value > limits.surelyOver) return true;
+  }
+  value += limitTicks * remaining;
+  if (value < limits.surelyWithin) return false;
+  return value > limits.surelyOver || exactSweep(book, side, limitTicks, quantityLots) > limits.maxNotional;
+}
+
+function exactSweep(book: OrderBook, side: Side, limitTicks: number, quantityLots: number): bigint {
+  const buying = side === BUY;
+  let remaining = quantityLots;
+  let value = 0n;
+  for (let order = book.first(buying ? SELL : BUY); order !== 0 && remaining > 0; order = book.behind(order)) {
+    const priceTicks = book.keyTicks(order);
+    if (limitTicks > 0 && (buying ? priceTicks > limitTicks : priceTicks < limitTicks)) break;
+    const lots = Math.min(remaining, book.remainingLots(order));
+    remaining -= lots;
+    value += BigInt(priceTicks) * BigInt(lots);
+  }
+  return value + BigInt(limitTicks) * BigInt(remaining);
 }
 
 /** Whether `priceTicks` is further than `percent` of `referenceTicks` from it. */
@@ -35,22 +80,4 @@ export function outsideBand(priceTicks: number, referenceTicks: number, percent:
   if (distance * 100 <= Number.MAX_SAFE_INTEGER && referenceTicks * percent <= Number.MAX_SAFE_INTEGER)
     return distance * 100 > referenceTicks * percent;
   return BigInt(distance) * 100n > BigInt(referenceTicks) * BigInt(percent);
-}
-
-/** The first rule that `order` breaks, or `REJECT.none`. */
-export function checkRisk(order: NewOrder, limits: RiskLimits, book: Book): Reject {
-  if (!limits.tradable) return REJECT.notTradable;
-  if (limits.killSwitch) return REJECT.killSwitch;
-  if (!Number.isSafeInteger(order.quantityLots) || order.quantityLots <= 0) return REJECT.badQuantity;
-  if (order.quantityLots > limits.maxOrderLots) return REJECT.maxOrderQty;
-  if (order.type === LIMIT) {
-    if (!Number.isSafeInteger(order.priceTicks) || order.priceTicks <= 0) return REJECT.badPrice;
-    if (overNotional(order.priceTicks, order.quantityLots, limits)) return REJECT.maxNotional;
-    const reference = book.lastTradeTicks;
-    if (limits.priceBandPercent > 0 && reference > 0 && outsideBand(order.priceTicks, reference, limits.priceBandPercent))
-      return REJECT.priceBand;
-  } else if (book.sweepNotional(order.side, order.quantityLots) > limits.maxNotional) {
-    return REJECT.maxNotional;
-  }
-  return REJECT.none;
 }
