@@ -1,25 +1,22 @@
-/**
- * A workload on the core as the engine runs it: each command is checked, and when it passes is given the next sequence and applied, with
- * its events to a sink.
- */
+/** A workload on the core as the engine runs it: each command is written into a slot, checked and applied, with its events to a sink. */
+import { CommandSlots, SLOT_BYTES, SLOT_WORDS } from '../core/command.ts';
 import { MatchingCore } from '../core/core.ts';
-import { NO_LIMITS } from '../core/random-commands.ts';
-import {
-  BUY,
-  CANCEL_ORDER,
-  GTC,
-  IOC,
-  LIMIT,
-  NEW_ORDER,
-  REJECT,
-  SELL,
-  type CancelOrder,
-  type EventSink,
-  type NewOrder,
-} from '../core/types.ts';
+import { CANCEL_ORDER, GTC, IOC, LIMIT, NEW_ORDER, type AccountRules, type EventSink, type InstrumentRules } from '../core/types.ts';
 import { CANCEL_RECORD, GTC_RECORD, type Workload } from './workload.ts';
 
-type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+/** Limits that are all looked at and refuse nothing in a workload. */
+const RULES: InstrumentRules = {
+  tradable: true,
+  maxOrderLots: 2 ** 40,
+  maxNotional: 2n ** 80n,
+  priceBandPercent: 1_000_000,
+  maxPositionLots: 2 ** 50,
+  maxOpenNotional: 2 ** 80,
+};
+const ACCOUNT_RULES: AccountRules = { maxOpenOrders: 2 ** 30 };
+
+/** Slots that the commands of a run go through, as they do in a journal's ring. */
+const RING_SLOTS = 4096;
 
 /**
  * What the core calls the orders of a file. Orders are known by the sequence that the core gave them; clients learn it from the answer and
@@ -54,7 +51,7 @@ export class FillTotals implements EventSink {
     return (this.#hash >>> 0).toString(16);
   }
 
-  fill(makerOrderId: number, takerOrderId: number, priceTicks: number, quantityLots: number): void {
+  fill(_instrument: number, makerOrderId: number, takerOrderId: number, priceTicks: number, quantityLots: number): void {
     this.fills += 1;
     this.volumeLots += quantityLots;
     this.notional += BigInt(priceTicks) * BigInt(quantityLots);
@@ -64,34 +61,60 @@ export class FillTotals implements EventSink {
   }
 
   order(): void {}
+  replaced(): void {}
+  triggered(): void {}
+  state(): void {}
 }
 
-/** Takes events as a gateway's ring would: five numbers each, into memory that is used again and again. */
+/** Takes events as a gateway's ring would: the arguments of each, into memory that is used again and again. */
 export class EventRing implements EventSink {
   events = 0;
   fills = 0;
   volumeLots = 0;
   readonly #slots = new Float64Array(4096 * 8);
 
-  fill(makerOrderId: number, takerOrderId: number, priceTicks: number, quantityLots: number, makerRemainingLots: number): void {
+  fill(
+    instrument: number,
+    makerOrderId: number,
+    takerOrderId: number,
+    priceTicks: number,
+    quantityLots: number,
+    makerRemainingLots: number,
+    takerRemainingLots: number,
+  ): void {
     const slots = this.#slots;
     const at = (this.events & 4095) << 3;
-    slots[at] = makerOrderId;
-    slots[at + 1] = takerOrderId;
-    slots[at + 2] = priceTicks;
-    slots[at + 3] = quantityLots;
-    slots[at + 4] = makerRemainingLots;
+    slots[at] = instrument;
+    slots[at + 1] = makerOrderId;
+    slots[at + 2] = takerOrderId;
+    slots[at + 3] = priceTicks;
+    slots[at + 4] = quantityLots;
+    slots[at + 5] = makerRemainingLots;
+    slots[at + 6] = takerRemainingLots;
     this.events += 1;
     this.fills += 1;
     this.volumeLots += quantityLots;
   }
 
-  order(orderId: number, remainingLots: number, status: number): void {
+  order(orderId: number, remainingLots: number, status: number, reason: number): void {
     const slots = this.#slots;
     const at = (this.events & 4095) << 3;
     slots[at] = orderId;
     slots[at + 1] = remainingLots;
     slots[at + 2] = status;
+    slots[at + 3] = reason;
+    this.events += 1;
+  }
+
+  replaced(): void {
+    this.events += 1;
+  }
+
+  triggered(): void {
+    this.events += 1;
+  }
+
+  state(): void {
     this.events += 1;
   }
 }
@@ -102,23 +125,14 @@ export class CoreRun<Sink extends EventSink> {
   readonly sink: Sink;
   readonly #workload: Workload;
   readonly #ids: OrderIds;
-  readonly #order: Mutable<NewOrder> = {
-    kind: NEW_ORDER,
-    instrument: 0,
-    account: 0,
-    side: BUY,
-    type: LIMIT,
-    timeInForce: GTC,
-    priceTicks: 0,
-    quantityLots: 0,
-  };
-  readonly #cancel: Mutable<CancelOrder> = { kind: CANCEL_ORDER, instrument: 0, orderId: 0, account: 0 };
+  readonly #slots = new CommandSlots(new ArrayBuffer(RING_SLOTS * SLOT_BYTES));
 
   constructor(workload: Workload, ids: OrderIds, sink: Sink) {
     this.#workload = workload;
     this.#ids = ids;
     this.sink = sink;
-    this.core.setInstrument(0, NO_LIMITS);
+    this.core.setInstrument(0, RULES);
+    this.core.setAccountRules(ACCOUNT_RULES);
   }
 
   /** Runs the commands from index `from` up to `to`. */
@@ -126,26 +140,30 @@ export class CoreRun<Sink extends EventSink> {
     for (let index = from; index < to; index += 1) this.step(index);
   }
 
-  /** Runs one command. The timestamp is the sequence: a caller that has the time boxes it, which is not the core's to measure. */
+  /** Writes one command into its slot and submits it. The timestamp is the index: a caller that has the time boxes it, which is not the core's to measure. */
   step(index: number): void {
-    const { core } = this;
     const workload = this.#workload;
+    const { words, doubles } = this.#slots;
+    const at = (index & (RING_SLOTS - 1)) * SLOT_WORDS;
+    const half = at >> 1;
     const type = workload.type(index);
-    const sequence = core.sequence + 1;
+    words[at + 1] = 0;
+    words[at + 3] = workload.account(index);
+    doubles[half + 2] = index;
     if (type === CANCEL_RECORD) {
-      const cancel = this.#cancel;
-      cancel.orderId = this.#ids.cancelled[index] as number;
-      cancel.account = workload.account(index);
-      if (core.check(cancel) === REJECT.none) core.apply(sequence, sequence, cancel, this.sink);
-      return;
+      words[at] = CANCEL_ORDER;
+      doubles[half + 5] = this.#ids.cancelled[index] as number;
+    } else {
+      const timeInForce = type === GTC_RECORD ? GTC : IOC;
+      words[at] = NEW_ORDER | (workload.side(index) << 8) | (LIMIT << 16) | (timeInForce << 24);
+      words[at + 2] = 0;
+      doubles[half + 3] = workload.priceTicks(index);
+      doubles[half + 4] = workload.quantityLots(index);
+      words[at + 12] = 0;
+      words[at + 13] = 0;
+      words[at + 14] = 0;
     }
-    const order = this.#order;
-    order.account = workload.account(index);
-    order.side = workload.side(index) === 0 ? BUY : SELL;
-    order.timeInForce = type === GTC_RECORD ? GTC : IOC;
-    order.priceTicks = workload.priceTicks(index);
-    order.quantityLots = workload.quantityLots(index);
-    if (core.check(order) === REJECT.none) core.apply(sequence, sequence, order, this.sink);
+    this.core.submit(this.#slots, at, this.sink);
   }
 }
 
