@@ -1,0 +1,68 @@
+/**
+ * A batch of commands as bytes, little-endian: u32 format, u32 commands, u32 words of slots, u32 bytes of texts; the slots of `command.ts`, one after
+ * the other, without fillers; the texts, each u32 position of its command, u8 kind, u8 bytes, the bytes. The command at position n has the batch's
+ * first sequence + n, whether it takes one slot or two.
+ */
+import { CommandSlots, commandWords } from '../core/command.ts';
+import { PACKED_TEXT_HEAD_BYTES, type TakenCommands } from './command-ring.ts';
+import { ACCOUNT_NAME, CLIENT_ORDER_ID, JournalError, type JournalBatch } from './types.ts';
+
+const FORMAT = 1;
+const HEAD_BYTES = 16;
+
+/** The bytes of what was taken from the ring. A buffer of their own: one allocation a batch. */
+export function encodeBatch(taken: TakenCommands): Buffer {
+  const slotBytes = taken.wordCount * 4;
+  const blob = Buffer.allocUnsafe(HEAD_BYTES + slotBytes + taken.textBytes);
+  blob.writeUInt32LE(FORMAT, 0);
+  blob.writeUInt32LE(taken.commands, 4);
+  blob.writeUInt32LE(taken.wordCount, 8);
+  blob.writeUInt32LE(taken.textBytes, 12);
+  blob.set(new Uint8Array(taken.words.buffer, 0, slotBytes), HEAD_BYTES);
+  blob.set(taken.texts.subarray(0, taken.textBytes), HEAD_BYTES + slotBytes);
+  return blob;
+}
+
+/** Reads a batch back. Throws JournalError HFT_JOURNAL_CORRUPT when the bytes are none that {@link encodeBatch} gives for these sequences. */
+export function decodeBatch(blob: Buffer, firstSequence: number, lastSequence: number): JournalBatch {
+  const corrupt = (found: string): JournalError =>
+    new JournalError('HFT_JOURNAL_CORRUPT', `batch ${firstSequence} to ${lastSequence} ${found}`);
+  if (blob.length < HEAD_BYTES || blob.readUInt32LE(0) !== FORMAT) throw corrupt(`is not of format ${FORMAT}`);
+  const commands = blob.readUInt32LE(4);
+  const words = blob.readUInt32LE(8);
+  const textsAt = HEAD_BYTES + words * 4;
+  if (blob.length !== textsAt + blob.readUInt32LE(12)) throw corrupt(`has another length than its ${blob.length} bytes say`);
+  if (words % 16 !== 0 || commands !== lastSequence - firstSequence + 1) throw corrupt(`holds ${commands} commands`);
+  // A copy: doubles need an alignment that the blob does not have.
+  const bytes = new Uint8Array(words * 4);
+  bytes.set(blob.subarray(HEAD_BYTES, textsAt));
+  const slots = new CommandSlots(bytes.buffer);
+  let found = 0;
+  let at = 0;
+  for (; at < words; at += commandWords(slots, at)) found += 1;
+  if (at !== words || found !== commands) throw corrupt(`holds ${found} commands, not ${commands}`);
+  return { firstSequence, lastSequence, slots, words, texts: decodeTexts(blob, textsAt, firstSequence, commands, corrupt) };
+}
+
+function decodeTexts(
+  blob: Buffer,
+  from: number,
+  firstSequence: number,
+  commands: number,
+  corrupt: (found: string) => JournalError,
+): JournalBatch['texts'] {
+  const texts: JournalBatch['texts'][number][] = [];
+  let at = from;
+  while (at < blob.length) {
+    const bytesAt = at + PACKED_TEXT_HEAD_BYTES;
+    if (bytesAt > blob.length) throw corrupt('ends within a text');
+    const position = blob.readUInt32LE(at);
+    const kind = blob.readUInt8(at + 4);
+    const end = bytesAt + blob.readUInt8(at + 5);
+    if (position >= commands || end > blob.length || (kind !== CLIENT_ORDER_ID && kind !== ACCOUNT_NAME))
+      throw corrupt(`has a text of kind ${kind} for command ${position} that cannot be`);
+    texts.push({ sequence: firstSequence + position, kind, text: blob.toString('utf8', bytesAt, end) });
+    at = end;
+  }
+  return texts;
+}
