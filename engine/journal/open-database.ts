@@ -1,0 +1,72 @@
+/** Opening the file of the journal: what is refused before SQLite sees it, and how SQLite opens it. */
+import { closeSync, existsSync, mkdirSync, openSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import Database from 'better-sqlite3';
+import { messageOf } from './sqlite-errors.ts';
+import { findWalDamage } from './wal-check.ts';
+import { JournalError } from './types.ts';
+
+export const JOURNAL_FILE = 'journal.db';
+
+/** Makes the directory and the file when they were never there. Throws JournalError when they cannot be, or were and have vanished. */
+export function prepareDirectory(directory: string): void {
+  try {
+    mkdirSync(directory, { recursive: true });
+    refuseVanished(directory);
+    // Before the lock's file: that then always shows that there has been a journal.
+    closeSync(openSync(join(directory, JOURNAL_FILE), 'a'));
+  } catch (cause) {
+    if (cause instanceof JournalError) throw cause;
+    throw new JournalError('HFT_JOURNAL_UNUSABLE', `the data directory ${directory} cannot be made or written: ${messageOf(cause)}`, cause);
+  }
+}
+
+/** An engine must not begin anew where there was a journal. */
+function refuseVanished(directory: string): void {
+  const path = join(directory, JOURNAL_FILE);
+  const traces = [join(directory, 'lock.db'), `${path}-wal`].filter((file) => existsSync(file));
+  if (existsSync(path) || traces.length === 0) return;
+  throw new JournalError(
+    'HFT_JOURNAL_CORRUPT',
+    `${path} is missing, and ${traces.join(' and ')} show${traces.length === 1 ? 's' : ''} that it was there: restore the directory from a backup, or remove what is left of it to begin with an empty journal`,
+  );
+}
+
+/** Refuses what SQLite would pass over: a write-ahead log of which it would drop committed transactions. */
+export function refuseLoss(path: string): void {
+  const log = `${path}-wal`;
+  if (statSync(path).size === 0 && (statSync(log, { throwIfNoEntry: false })?.size ?? 0) > 0) {
+    throw new JournalError('HFT_JOURNAL_CORRUPT', `${path} is empty but ${log} is not: restore the directory from a backup`);
+  }
+  const damage = findWalDamage(log);
+  if (damage === undefined) return;
+  const accept =
+    damage.validBytes === undefined
+      ? `accept the loss of all that ${log} holds: move it away`
+      : `accept the loss of what comes after it: keep a copy of the file and cut it with "truncate --size=${damage.validBytes} ${log}"`;
+  throw new JournalError(
+    'HFT_JOURNAL_CORRUPT',
+    `${log}: ${damage.found}. Restore the directory from a backup, or ${accept}. Nothing has been changed`,
+  );
+}
+
+/** Opens the database in WAL mode. The index of the WAL is a file that others can share, and memory of this process where the disk is too full for it. */
+export function openWal(path: string): Database.Database {
+  const database = new Database(path, { timeout: 1000 });
+  try {
+    database.pragma('journal_mode = WAL');
+    return database;
+  } catch (cause) {
+    database.close();
+    if (!(cause instanceof Database.SqliteError) || !/^SQLITE_(IOERR_SHM|FULL)/.test(cause.code)) throw cause;
+  }
+  const alone = new Database(path, { timeout: 1000 });
+  try {
+    alone.pragma('locking_mode = EXCLUSIVE');
+    alone.pragma('journal_mode = WAL');
+    return alone;
+  } catch (cause) {
+    alone.close();
+    throw cause;
+  }
+}
