@@ -1,12 +1,13 @@
-import { rmSync, writeFileSync } from 'node:fs';
+import { rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setImmediate as nextTick } from 'node:timers/promises';
 import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { BUY, CANCEL_ORDER, GTC, LIMIT, NEW_ORDER, OPEN } from '../core/types.ts';
+import { commandWords, decodeCommand, encodeCommand } from '../core/command.ts';
+import { BUY, CANCEL_ORDER, GTC, NEW_ORDER, STOP, type Command } from '../core/types.ts';
 import { temporaryDirectory } from '../testing/temporary-directory.ts';
-import { decodeEntries, encodeEntries } from './records.ts';
 import { SqliteJournal } from './sqlite-journal.ts';
-import type { JournalBatch, JournalEntry, OrderRecord } from './types.ts';
+import { ACCOUNT_NAME, CLIENT_ORDER_ID, type Durability, type JournalBatch, type JournalListener } from './types.ts';
 
 let directory: string;
 let open: SqliteJournal[];
@@ -15,12 +16,13 @@ beforeEach(() => {
   open = [];
 });
 afterEach(() => {
+  vi.restoreAllMocks();
   for (const journal of open) journal.close();
   rmSync(directory, { recursive: true, force: true });
 });
 
-function openJournal(): SqliteJournal {
-  const journal = SqliteJournal.open(directory, 'commit');
+function openJournal(durability: Durability = 'commit'): SqliteJournal {
+  const journal = SqliteJournal.open(directory, durability);
   open.push(journal);
   return journal;
 }
@@ -30,34 +32,62 @@ function closeJournal(journal: SqliteJournal): void {
   journal.close();
 }
 
-function entry(sequence: number): JournalEntry {
-  return {
-    sequence,
-    timestampMicros: 1_700_000_000_000_000 + sequence,
-    command: { kind: NEW_ORDER, instrument: 0, account: 0, side: BUY, type: LIMIT, timeInForce: GTC, priceTicks: 100, quantityLots: 5 },
-  };
+/** Every third takes two slots. */
+function command(sequence: number): Command {
+  if (sequence % 3 !== 0) return { kind: CANCEL_ORDER, account: 0, orderId: sequence };
+  const terms = { instrument: 0, account: 0, side: BUY, type: STOP, timeInForce: GTC, priceTicks: 0, quantityLots: 5 } as const;
+  return { kind: NEW_ORDER, ...terms, stopTicks: sequence };
 }
 
-function order(id: number, clientOrderId: string | null = null): OrderRecord {
-  return {
-    id,
-    instrument: 0,
-    account: 0,
-    side: BUY,
-    type: LIMIT,
-    timeInForce: GTC,
-    priceTicks: 100,
-    quantityLots: 5,
-    remainingLots: 5,
-    status: OPEN,
-    clientOrderId,
-    createdAtMicros: 1,
-  };
+function push(journal: SqliteJournal, first: number, last: number): void {
+  for (let sequence = first; sequence <= last; sequence += 1) {
+    encodeCommand(journal.ring.slots, journal.ring.at(), sequence, command(sequence));
+    journal.ring.push();
+    journal.flush();
+  }
 }
 
-function batch(first: number, count: number, more: Partial<JournalBatch> = {}): JournalBatch {
-  const sequences = Array.from({ length: count }, (_, index) => first + index);
-  return { entries: sequences.map(entry), orders: sequences.map((id) => order(id)), changes: new Map(), fills: [], accounts: [], ...more };
+async function append(journal: SqliteJournal, first: number, last: number): Promise<void> {
+  push(journal, first, last);
+  await nextTick();
+}
+
+/** The numbers of what `push` made, as read back. */
+function sequences(batches: readonly JournalBatch[]): number[] {
+  return batches.flatMap(({ slots, words }) => {
+    const found: number[] = [];
+    for (let at = 0; at < words; at += commandWords(slots, at)) {
+      const read = decodeCommand(slots, at);
+      found.push(read.kind === CANCEL_ORDER ? read.orderId : read.kind === NEW_ORDER ? (read.stopTicks ?? 0) : 0);
+    }
+    return found;
+  });
+}
+
+const upTo = (last: number): number[] => Array.from({ length: last }, (_, index) => index + 1);
+
+/** A listener that keeps what it hears. */
+function listenTo(journal: SqliteJournal): { heard: unknown[] } {
+  const heard: unknown[] = [];
+  const listener: JournalListener = {
+    durable: (sequence, commands, nanos) => {
+      expect(nanos).toBeGreaterThan(0);
+      heard.push([sequence, commands]);
+    },
+    failed: ({ code }) => heard.push(code),
+  };
+  journal.listen(listener);
+  return { heard };
+}
+
+/** Makes the next insert of a batch fail as SQLite would. */
+function failNextInsert(code: string): void {
+  const probe = new Database(':memory:');
+  const prototype = Object.getPrototypeOf(probe.prepare('SELECT 1')) as Database.Statement;
+  probe.close();
+  vi.spyOn(prototype, 'run').mockImplementationOnce(() => {
+    throw new Database.SqliteError('as told', code);
+  });
 }
 
 /** Changes the database behind the journal's back. */
@@ -67,71 +97,94 @@ function tamper(sql: string): void {
   database.close();
 }
 
-describe('records', () => {
-  it('hold every field of every command, up to the largest safe integer', () => {
-    const big = Number.MAX_SAFE_INTEGER;
-    const entries: JournalEntry[] = [
-      {
-        sequence: 1,
-        timestampMicros: big,
-        command: {
-          kind: NEW_ORDER,
-          instrument: 4_294_967_295,
-          account: 4_294_967_295,
-          side: 1,
-          type: 1,
-          timeInForce: 1,
-          priceTicks: big,
-          quantityLots: big - 1,
-        },
-      },
-      { sequence: big, timestampMicros: 0, command: { kind: CANCEL_ORDER, instrument: 3, orderId: big } },
-    ];
-    expect(decodeEntries(encodeEntries(entries))).toEqual(entries);
-  });
-
-  it('that are none are refused', () => {
-    expect(() => decodeEntries(Buffer.alloc(47))).toThrow('no whole number of records');
-    expect(() => decodeEntries(Buffer.alloc(48))).toThrow('kind 0');
-  });
-});
-
 describe('SqliteJournal', () => {
-  it('gives back what was appended, across batches and restarts', async () => {
+  it('gives back what was pushed, across batches and restarts', async () => {
     let journal = openJournal();
-    await journal.append(1, batch(1, 3));
-    await journal.append(4, batch(4, 200));
+    await append(journal, 1, 3);
+    await append(journal, 4, 9000);
+    await append(journal, 9001, 20_000);
     closeJournal(journal);
     journal = openJournal();
-    expect(journal.lastSequence).toBe(203);
-    expect(journal.read(1, 10_000)).toEqual(Array.from({ length: 203 }, (_, index) => entry(index + 1)));
-    expect(journal.read(3, 1).map(({ sequence }) => sequence)).toEqual([3]);
-    expect(journal.read(203, 10).map(({ sequence }) => sequence)).toEqual([203]);
-    expect(journal.read(204, 10)).toEqual([]);
+    expect(journal.durableSequence).toBe(20_000);
+    const all = journal.read(1, 100_000);
+    expect(sequences(all)).toEqual(upTo(20_000));
+    expect(all.map(({ lastSequence }) => lastSequence)).toEqual([3, 8195, 9000, 17_192, 20_000]);
+    expect(journal.read(2, 1).map(({ firstSequence, lastSequence }) => [firstSequence, lastSequence])).toEqual([[1, 3]]);
+    expect(journal.read(4, 8193).map(({ firstSequence }) => firstSequence)).toEqual([4, 8196]);
+    expect(journal.read(20_001, 10)).toEqual([]);
+    await append(journal, 20_001, 20_001);
+    expect(sequences(journal.read(20_001, 10))).toEqual([20_001]);
   });
 
-  it('takes a batch only at the sequence that follows', async () => {
+  it('keeps the texts of a command with it', async () => {
     const journal = openJournal();
-    await journal.append(1, batch(1, 2));
-    for (const wrong of [1, 2, 4])
-      await expect(journal.append(wrong, batch(wrong, 1))).rejects.toMatchObject({ code: 'HFT_JOURNAL_FENCED' });
-    await expect(journal.append(3, batch(4, 1))).rejects.toMatchObject({ code: 'HFT_JOURNAL_FENCED' });
-    await journal.append(3, batch(3, 1));
-    expect(journal.lastSequence).toBe(3);
+    push(journal, 1, 1);
+    journal.ring.text(CLIENT_ORDER_ID, 'mine');
+    journal.ring.text(ACCOUNT_NAME, 'zoë');
+    push(journal, 2, 2);
+    await nextTick();
+    expect(journal.read(1, 10).map(({ texts }) => texts)).toEqual([
+      [
+        { sequence: 2, kind: CLIENT_ORDER_ID, text: 'mine' },
+        { sequence: 2, kind: ACCOUNT_NAME, text: 'zoë' },
+      ],
+    ]);
   });
 
-  it('leaves nothing of a batch that fails', async () => {
+  it.each(['commit', 'disk'] as const)('commits once a tick and tells it after, with %s', async (durability) => {
+    const journal = openJournal(durability);
+    const { heard } = listenTo(journal);
+    push(journal, 1, 10);
+    expect([journal.durableSequence, journal.ring.waiting, heard]).toEqual([0, 10, []]);
+    await nextTick();
+    expect([journal.durableSequence, journal.ring.waiting, heard]).toEqual([10, 0, [[10, 10]]]);
+    expect(journal.read(1, 100)).toHaveLength(1);
+  });
+
+  it('counts what is pushed as durable with memory, and tells it after the tick', async () => {
+    const journal = openJournal('memory');
+    const { heard } = listenTo(journal);
+    push(journal, 1, 10);
+    expect([journal.durableSequence, heard]).toEqual([10, []]);
+    await nextTick();
+    expect([journal.durableSequence, heard]).toEqual([10, [[10, 10]]]);
+  });
+
+  it.each([
+    ['SQLITE_FULL', 'HFT_JOURNAL_FULL'],
+    ['SQLITE_IOERR_WRITE', 'HFT_JOURNAL_FAILED'],
+  ])('tells %s once as %s, writes nothing after it, and has all before it', async (sqlite, code) => {
     const journal = openJournal();
-    await journal.append(1, batch(1, 1, { orders: [order(1, 'same')] }));
-    await expect(journal.append(2, batch(2, 2, { orders: [order(2), order(3, 'same')] }))).rejects.toMatchObject({
-      code: 'HFT_JOURNAL_FAILED',
-    });
-    await expect(journal.append(2, batch(2, 1, { changes: new Map([[77, { remainingLots: 0, status: 1 }]]) }))).rejects.toMatchObject({
-      code: 'HFT_JOURNAL_DIVERGED',
-    });
-    expect(journal.lastSequence).toBe(1);
-    expect(journal.queries.orders(undefined, 0, 10)).toHaveLength(1);
-    expect(journal.read(1, 10)).toHaveLength(1);
+    const { heard } = listenTo(journal);
+    await append(journal, 1, 5);
+    failNextInsert(sqlite);
+    await append(journal, 6, 8);
+    await append(journal, 9, 9);
+    expect(heard).toEqual([[5, 5], code]);
+    expect([journal.durableSequence, journal.ring.waiting]).toEqual([5, 4]);
+    closeJournal(journal);
+    expect(sequences(openJournal().read(1, 100))).toEqual(upTo(5));
+  });
+
+  it('writes what waits when it is closed', () => {
+    const journal = openJournal();
+    push(journal, 1, 4);
+    closeJournal(journal);
+    expect(sequences(openJournal().read(1, 100))).toEqual(upTo(4));
+  });
+
+  it('keeps instruments and state hashes', () => {
+    let journal = openJournal();
+    const instrument = { id: 0, symbol: 'BTC-USD', tickSize: '0.01', lotSize: '0.1' };
+    journal.addInstruments([instrument]);
+    journal.recordStateHash(7, 'aa', 1);
+    journal.recordStateHash(7, 'bb', 2);
+    closeJournal(journal);
+    journal = openJournal();
+    expect(journal.queries.instruments()).toEqual([instrument]);
+    expect([...journal.queries.stateHashes()]).toEqual([[7, 'bb']]);
+    expect(journal.probe()).toBe(true);
+    expect(journal.sizeBytes()).toBeGreaterThan(4096);
   });
 
   it('refuses a second holder of the directory by name, and frees it on close', () => {
@@ -140,7 +193,7 @@ describe('SqliteJournal', () => {
       expect.objectContaining({ code: 'HFT_JOURNAL_LOCKED', message: expect.stringContaining(`pid ${process.pid}`) }),
     );
     closeJournal(journal);
-    expect(openJournal().lastSequence).toBe(0);
+    expect(openJournal().durableSequence).toBe(0);
   });
 
   it.each([
@@ -149,11 +202,14 @@ describe('SqliteJournal', () => {
       "UPDATE batches SET records = CAST(substr(records, 1, 40) || x'ff' || substr(records, 42) AS BLOB) WHERE lastSequence = 2",
       'does not match its checksum',
     ],
-    ['a missing batch', 'DELETE FROM batches WHERE lastSequence = 2', 'sequence 1 is missing'],
+    ['a missing first batch', 'DELETE FROM batches WHERE lastSequence = 2', 'sequence 1 is missing, 3 follows'],
+    ['a missing batch', 'DELETE FROM batches WHERE lastSequence = 3', 'sequence 3 is missing, 4 follows'],
+    ['a batch under other sequences', 'UPDATE batches SET firstSequence = 4, lastSequence = 5 WHERE lastSequence = 4', 'holds 1 commands'],
   ])('tells %s', async (_name, sql, message) => {
     const journal = openJournal();
-    await journal.append(1, batch(1, 2));
-    await journal.append(3, batch(3, 1));
+    await append(journal, 1, 2);
+    await append(journal, 3, 3);
+    await append(journal, 4, 4);
     closeJournal(journal);
     tamper(sql);
     const damaged = openJournal();
@@ -162,29 +218,37 @@ describe('SqliteJournal', () => {
     );
   });
 
-  it('refuses a file that is no database, and one of a newer engine, without touching them', () => {
+  it('refuses a file that is no database, and those of other engines', () => {
     closeJournal(openJournal());
     tamper('PRAGMA user_version = 99');
     expect(() => openJournal()).toThrow(
       expect.objectContaining({ code: 'HFT_JOURNAL_TOO_NEW', message: expect.stringContaining('schema version 99') }),
     );
+    for (const version of [1, 2]) {
+      tamper(`PRAGMA user_version = ${version}`);
+      expect(() => openJournal()).toThrow(
+        expect.objectContaining({ code: 'HFT_JOURNAL_TOO_OLD', message: expect.stringContaining(`schema version ${version}`) }),
+      );
+    }
     writeFileSync(join(directory, 'journal.db'), 'this is no database, this is no database, this is no database'.repeat(200));
     expect(() => openJournal()).toThrow(expect.objectContaining({ code: 'HFT_JOURNAL_CORRUPT' }));
   });
 
-  it('tries a checkpoint that failed again', async () => {
-    const journal = openJournal();
-    for (let sequence = 1; sequence <= 850; sequence += 1) await journal.append(sequence, batch(sequence, 1));
+  it('is due for a checkpoint before the log is much larger than planned, and tries one that failed again', async () => {
+    const journal = openJournal('memory');
+    const log = join(directory, 'journal.db-wal');
+    let next = 1;
+    while (statSync(log).size < 40 * 1024 * 1024) {
+      await append(journal, next, next + 8191);
+      next += 8192;
+    }
     const pragma = vi.spyOn(Database.prototype, 'pragma').mockImplementationOnce(() => {
       throw new Error('no room to copy back');
     });
-    try {
-      expect(() => journal.checkpointIfDue()).toThrow('no room to copy back');
-      expect(journal.checkpointIfDue()).toBe(true);
-      expect(journal.checkpointIfDue()).toBe(false);
-    } finally {
-      pragma.mockRestore();
-    }
+    expect(() => journal.checkpointIfDue()).toThrow('no room to copy back');
+    pragma.mockRestore();
+    expect(journal.checkpointIfDue()).toBe(true);
+    expect(journal.checkpointIfDue()).toBe(false);
   });
 
   it('does not begin anew where there was a journal', () => {
@@ -202,6 +266,6 @@ describe('SqliteJournal', () => {
     writeFileSync(join(directory, 'journal.db'), '');
     expect(() => openJournal()).toThrow(expect.objectContaining({ message: expect.stringContaining('journal.db is empty but') }));
     rmSync(join(directory, 'journal.db-wal'));
-    expect(openJournal().lastSequence).toBe(0);
+    expect(openJournal().durableSequence).toBe(0);
   });
 });

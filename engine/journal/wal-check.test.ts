@@ -1,11 +1,12 @@
 import { copyFileSync, mkdirSync, readFileSync, rmSync, truncateSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setImmediate as nextTick } from 'node:timers/promises';
 import * as fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { BUY, GTC, LIMIT, NEW_ORDER, OPEN } from '../core/types.ts';
+import { encodeCommand } from '../core/command.ts';
+import { CANCEL_ORDER } from '../core/types.ts';
 import { temporaryDirectory } from '../testing/temporary-directory.ts';
 import { SqliteJournal } from './sqlite-journal.ts';
-import type { JournalBatch } from './types.ts';
 import { findWalDamage } from './wal-check.ts';
 
 const FRAME = 24 + 4096;
@@ -15,19 +16,16 @@ let wal: Buffer;
 /** Length of the log after each batch; the first is that of the batch before any. */
 const lengths: number[] = [];
 
-/** One order a batch; each third has forty, so that transactions differ in length. */
-function batch(first: number, count: number): JournalBatch {
-  const ids = Array.from({ length: count }, (_, index) => first + index);
-  const terms = { instrument: 0, account: 0, side: BUY, type: LIMIT, timeInForce: GTC, priceTicks: 100, quantityLots: 5 } as const;
-  return {
-    entries: ids.map((sequence) => ({ sequence, timestampMicros: sequence, command: { kind: NEW_ORDER, ...terms } })),
-    orders: ids.map((id) => ({ id, ...terms, remainingLots: 5, status: OPEN, clientOrderId: `c${id}`, createdAtMicros: 1 })),
-    changes: new Map(),
-    fills: [],
-    accounts: [],
-  };
+/** One command a batch; each third has two hundred, so that transactions differ in length. */
+async function append(journal: SqliteJournal, count: number): Promise<void> {
+  for (let index = 0; index < count; index += 1) {
+    encodeCommand(journal.ring.slots, journal.ring.at(), index, { kind: CANCEL_ORDER, account: 0, orderId: index });
+    journal.ring.push();
+  }
+  journal.flush();
+  await nextTick();
 }
-const countOf = (index: number): number => (index % 3 === 2 ? 40 : 1);
+const countOf = (index: number): number => (index % 3 === 2 ? 200 : 1);
 const sequenceAfter = (batches: number): number => Array.from({ length: batches }, (_, index) => countOf(index)).reduce((a, b) => a + b, 0);
 
 beforeAll(async () => {
@@ -37,7 +35,7 @@ beforeAll(async () => {
   const log = join(source, 'journal.db-wal');
   lengths.push(readFileSync(log).length);
   for (let index = 0; index < BATCHES; index += 1) {
-    await journal.append(journal.lastSequence + 1, batch(journal.lastSequence + 1, countOf(index)));
+    await append(journal, countOf(index));
     lengths.push(readFileSync(log).length);
   }
   copyFileSync(join(source, 'journal.db'), join(directory, 'journal.db'));
@@ -55,9 +53,9 @@ function outcome(bytes: Buffer): number | string {
   writeFileSync(join(place, 'journal.db-wal'), bytes);
   try {
     const journal = SqliteJournal.open(place, 'memory');
-    const { lastSequence } = journal;
+    const { durableSequence } = journal;
     journal.close();
-    return lastSequence;
+    return durableSequence;
   } catch (cause) {
     return cause instanceof Error && 'code' in cause ? String(cause.code) : String(cause);
   } finally {
