@@ -27,7 +27,7 @@ function push(ring: SharedCommandRing, command: Command): boolean {
 
 /** The number that `narrow` or `wide` was given, of each command taken. */
 function numbers(taken: TakenCommands): number[] {
-  const slots = new CommandSlots(taken.words.buffer as ArrayBuffer);
+  const slots = new CommandSlots(taken.words.slice().buffer);
   const found: number[] = [];
   for (let at = 0; at < taken.wordCount; at += commandWords(slots, at)) {
     const command = decodeCommand(slots, at);
@@ -36,21 +36,37 @@ function numbers(taken: TakenCommands): number[] {
   return found;
 }
 
+/** The texts taken, which must be one for each command. */
+function textsOf(taken: TakenCommands): string[] {
+  const bytes = Buffer.from(taken.texts.subarray(0, taken.textBytes));
+  const found: string[] = [];
+  for (let at = 0; at < bytes.length; at += 6 + bytes.readUInt8(at + 5)) {
+    expect(bytes.readUInt32LE(at)).toBe(found.length);
+    found.push(bytes.toString('utf8', at + 6, at + 6 + bytes.readUInt8(at + 5)));
+  }
+  return found;
+}
+
 describe('the command ring', () => {
-  it('gives every command back once, in order, over many rounds of mixed widths and batch sizes', () => {
-    const ring = new SharedCommandRing(ringMemory(16, 256));
+  it.each([0, 2 ** 31 - 512, -512])('gives every command back once, in order, while its counters go on from %d', (start) => {
+    const memory = ringMemory(16, 256);
+    new Int32Array(memory.counters).fill(start);
+    const ring = new SharedCommandRing(memory);
     let pushed = 0;
     let expected = 1;
     for (let round = 1; round < 400; round += 1) {
       for (let count = round % 11; count > 0; count -= 1) {
         expect(ring.at() % SLOT_WORDS === 0 || ring.at() === -1).toBe(true);
         expect(ring.at()).toBeLessThanOrEqual(14 * SLOT_WORDS);
-        if (push(ring, (pushed * 7 + round) % 3 === 0 ? wide(pushed + 1) : narrow(pushed + 1))) pushed += 1;
+        if (ring.at() < 0 || !ring.text(CLIENT_ORDER_ID, String(pushed + 1))) break;
+        push(ring, (pushed * 7 + round) % 3 === 0 ? wide(pushed + 1) : narrow(pushed + 1));
+        pushed += 1;
       }
       const taken = new TakenCommands(1 + (round % 5));
       const count = ring.take(taken);
       const found = numbers(taken);
       expect(found).toEqual(Array.from({ length: count }, (_, index) => expected + index));
+      expect(textsOf(taken)).toEqual(found.map(String));
       expected += count;
       ring.release();
       expect(ring.waiting).toBe(pushed - expected + 1);

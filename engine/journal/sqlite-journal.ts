@@ -22,14 +22,12 @@ const SYNCHRONOUS: Readonly<Record<Durability, string>> = { memory: 'OFF', commi
 const MOST_BATCH_COMMANDS = 8192;
 /** The WAL is copied back into the database between ticks once it has grown by this much. */
 const CHECKPOINT_BYTES = 32 * 1024 * 1024;
-/** What a commit adds to the WAL beyond its batch: the pages it touches, partly filled. */
+/** What a commit adds to the WAL beyond its batch, at most: 4 to 11 KB were measured, for batches of 1 to 1000 commands. */
 const BYTES_PER_COMMIT = 12_288;
 /** Up to this size the whole database is checked page by page at start; beyond it the checksums of the batches have to do. */
 const QUICK_CHECK_BYTES = 64 * 1024 * 1024;
 /** What a probe writes to see whether there is room again. */
 const PROBE_BYTES = 256 * 1024;
-/** Batches read from the database at once. */
-const READ_ROWS = 64;
 
 type BatchRow = { firstSequence: number; lastSequence: number; crc32: number; records: Buffer };
 
@@ -41,7 +39,7 @@ export class SqliteJournal implements Journal {
   readonly #lock: DirectoryLock;
   readonly #path: string;
   readonly #insert: Database.Statement<[number, number, number, Buffer]>;
-  readonly #read: Database.Statement<[number, number], BatchRow>;
+  readonly #read: Database.Statement<[number], BatchRow>;
   readonly #taken = new TakenCommands(MOST_BATCH_COMMANDS);
   #listener: JournalListener | undefined;
   #scheduled: NodeJS.Immediate | undefined;
@@ -88,7 +86,7 @@ export class SqliteJournal implements Journal {
       this.queries = new JournalQueries(database);
       this.#insert = database.prepare('INSERT INTO batches (lastSequence, firstSequence, crc32, records) VALUES (?, ?, ?, ?)');
       this.#read = database.prepare(
-        'SELECT firstSequence, lastSequence, crc32, records FROM batches WHERE lastSequence >= ? ORDER BY lastSequence LIMIT ?',
+        'SELECT firstSequence, lastSequence, crc32, records FROM batches WHERE lastSequence >= ? ORDER BY lastSequence',
       );
       this.#committed = this.queries.lastSequence();
     } catch (cause) {
@@ -141,17 +139,13 @@ export class SqliteJournal implements Journal {
   read(fromSequence: number, limit: number): JournalBatch[] {
     const batches: JournalBatch[] = [];
     let next = fromSequence;
-    while (next - fromSequence < limit) {
-      const rows = this.#read.all(next, READ_ROWS);
-      for (const row of rows) {
-        // The first may begin before what was asked for; the others must follow one another.
-        if (batches.length === 0 ? row.firstSequence > next : row.firstSequence !== next)
-          throw this.#corrupt(`sequence ${next} is missing, ${row.firstSequence} follows`);
-        batches.push(this.#decode(row));
-        next = row.lastSequence + 1;
-        if (next - fromSequence >= limit) return batches;
-      }
-      if (rows.length < READ_ROWS) break;
+    for (const row of this.#read.iterate(fromSequence)) {
+      // The first may begin before what was asked for; the others must follow one another.
+      if (batches.length === 0 ? row.firstSequence > next : row.firstSequence !== next)
+        throw this.#corrupt(`sequence ${next} is missing, ${row.firstSequence} follows`);
+      batches.push(this.#decode(row));
+      next = row.lastSequence + 1;
+      if (next - fromSequence >= limit) break;
     }
     return batches;
   }
