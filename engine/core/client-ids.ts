@@ -3,7 +3,7 @@
  * addressing with deletion by shifting back (Knuth, TAOCP 3, 6.4, algorithm R). When the ring is full, the oldest goes. Growing copies all
  * of it: about 10 ms for the last step to 2^20.
  */
-const FIRST_ENTRIES = 1024;
+const FIRST_ENTRIES = 64;
 /** As many as a repetition may be late; docs/matching.md. */
 export const MOST_CLIENT_IDS = 2 ** 20;
 

@@ -77,8 +77,7 @@ export function encodeCommand(slots: CommandSlots, at: number, timestampMicros: 
       words[at] = command.kind | (command.side << 8) | (command.type << 16) | (command.timeInForce << 24);
       const { stopTicks = 0, displayLots = 0, expiryMicros = 0 } = command;
       const wide = stopTicks !== 0 || displayLots !== 0 || expiryMicros !== 0;
-      words[at + 1] =
-        (command.postOnly === true ? POST_ONLY : 0) | ((command.selfTrade ?? 0) << SELF_TRADE_SHIFT) | (wide ? WIDE : 0);
+      words[at + 1] = (command.postOnly === true ? POST_ONLY : 0) | ((command.selfTrade ?? 0) << SELF_TRADE_SHIFT) | (wide ? WIDE : 0);
       words[at + 2] = command.instrument;
       words[at + 3] = command.account;
       doubles[half + 3] = command.priceTicks;
@@ -155,9 +154,9 @@ export function decodeCommand(slots: CommandSlots, at: number): Command {
         timeInForce: (head >>> 24) as TimeInForce,
         priceTicks: doubles[half + 3] as number,
         quantityLots: doubles[half + 4] as number,
-        stopTicks: wide ? (doubles[half + 8]) : 0,
-        displayLots: wide ? (doubles[half + 9]) : 0,
-        expiryMicros: wide ? (doubles[half + 10]) : 0,
+        stopTicks: wide ? doubles[half + 8] : 0,
+        displayLots: wide ? doubles[half + 9] : 0,
+        expiryMicros: wide ? doubles[half + 10] : 0,
         postOnly: (flags & POST_ONLY) !== 0,
         selfTrade: ((flags >>> SELF_TRADE_SHIFT) & SELF_TRADE_MASK) as SelfTrade,
         session: (words[at + 14] as number) >>> 0,
@@ -173,7 +172,7 @@ export function decodeCommand(slots: CommandSlots, at: number): Command {
         orderId: doubles[half + 5] as number,
         priceTicks: doubles[half + 3] as number,
         quantityLots: doubles[half + 4] as number,
-        stopTicks: wide ? (doubles[half + 8]) : 0,
+        stopTicks: wide ? doubles[half + 8] : 0,
         expectedLots: doubles[half + 6] as number,
       };
     case MASS_CANCEL:

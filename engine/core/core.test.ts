@@ -1,281 +1,422 @@
 import { describe, expect, it } from 'vitest';
-import { MatchingCore } from './core.ts';
+import { atMarket, buy, cancel, replace, Scenario, sell, stopAt } from './scenario.ts';
 import {
+  ALLOW,
   BUY,
-  CANCEL_ORDER,
-  CANCELLED,
-  FILLED,
-  GTC,
+  CANCEL_BOTH,
+  CANCEL_NEWEST,
+  CANCEL_OLDEST,
+  DAY,
+  DECREMENT,
+  FOK,
+  GTD,
   IOC,
-  LIMIT,
   MARKET,
-  NEW_ORDER,
-  OPEN,
-  REJECT,
   SELL,
   type Command,
-  type EventSink,
-  type InstrumentRules,
-  type NewOrder,
 } from './types.ts';
 
-const RULES: InstrumentRules = { tradable: true, maxOrderLots: 1000, maxNotional: 100_000n, priceBandPercent: 0, killSwitch: false };
+/** Name, what was there before, what comes, and what comes of the last. Ids count from 1 over both. */
+type Case = [name: string, before: Command[], comes: Command, lines: string[], then?: { bids?: string; asks?: string }];
 
-class Recorder implements EventSink {
-  readonly events: number[][] = [];
-  fill(...event: [number, number, number, number, number]): void {
-    this.events.push(event);
-  }
-  order(...event: [number, number, number]): void {
-    this.events.push(event);
-  }
+function check([, before, comes, lines, then]: Case): void {
+  const scenario = new Scenario();
+  scenario.run(...before);
+  expect(scenario.run(comes)).toEqual(lines);
+  if (then?.bids !== undefined) expect(scenario.depth(BUY)).toBe(then.bids);
+  if (then?.asks !== undefined) expect(scenario.depth(SELL)).toBe(then.asks);
 }
 
-function limit(side: 0 | 1, priceTicks: number, quantityLots: number, more: Partial<NewOrder> = {}): NewOrder {
-  return { kind: NEW_ORDER, instrument: 0, account: 1, side, type: LIMIT, timeInForce: GTC, priceTicks, quantityLots, ...more };
-}
-
-function market(side: 0 | 1, quantityLots: number): NewOrder {
-  return limit(side, 0, quantityLots, { type: MARKET, timeInForce: IOC });
-}
-
-/** Applies commands from sequence 1 on; gives the events of each. */
-function run(core: MatchingCore, ...commands: Command[]): number[][][] {
-  return commands.map((command) => {
-    const sink = new Recorder();
-    core.apply(core.sequence + 1, core.sequence * 10, command, sink);
-    return sink.events;
-  });
-}
-
-function newCore(rules: Partial<InstrumentRules> = {}): MatchingCore {
-  const core = new MatchingCore();
-  core.setInstrument(0, { ...RULES, ...rules });
-  core.setInstrument(1, { ...RULES, ...rules });
-  return core;
-}
+const other = { account: 2 };
 
 describe('matching', () => {
-  it('fills at the best price first, then the oldest, at the resting price', () => {
-    const core = newCore();
-    const events = run(core, limit(SELL, 101, 5), limit(SELL, 100, 5), limit(SELL, 100, 5), limit(BUY, 101, 12));
-    expect(events[3]).toEqual([
-      [2, 4, 100, 5, 0],
-      [3, 4, 100, 5, 0],
-      [1, 4, 101, 2, 3],
-      [4, 0, FILLED],
+  it.each<Case>([
+    [
+      'best price first, then the oldest, at the resting price',
+      [sell(5, 101), sell(5, 100), sell(5, 100)],
+      buy(12, 101, other),
+      [
+        '4 trades 5 @ 100 with 2, left 7 and 0',
+        '4 trades 5 @ 100 with 3, left 2 and 0',
+        '4 trades 2 @ 101 with 1, left 0 and 3',
+        '4 FILLED 0',
+      ],
+      { asks: '3@101' },
+    ],
+    [
+      'what a GTC limit leaves rests',
+      [sell(3, 100)],
+      buy(5, 100, other),
+      ['2 trades 3 @ 100 with 1, left 2 and 0', '2 OPEN 2'],
+      { bids: '2@100' },
+    ],
+    ['not through its limit', [sell(1, 101)], buy(1, 100), ['2 OPEN 1'], { bids: '1@100', asks: '1@101' }],
+    [
+      'what IOC leaves is cancelled',
+      [sell(3, 100)],
+      buy(5, 100, { timeInForce: IOC, ...other }),
+      ['2 trades 3 @ 100 with 1, left 2 and 0', '2 CANCELLED 2 IMMEDIATE'],
+      { bids: '' },
+    ],
+    ['IOC with nothing to trade', [], buy(5, 100, { timeInForce: IOC }), ['1 CANCELLED 5 IMMEDIATE']],
+    [
+      'market at any price',
+      [sell(3, 100), sell(3, 10 ** 12)],
+      atMarket(buy(9, 0, other)),
+      ['3 trades 3 @ 100 with 1, left 6 and 0', `3 trades 3 @ ${10 ** 12} with 2, left 3 and 0`, '3 CANCELLED 3 IMMEDIATE'],
+    ],
+    [
+      'prices and quantities of 2^52',
+      [sell(2 ** 52, 2 ** 52)],
+      buy(2 ** 52 + 1, 2 ** 52, other),
+      [`2 trades ${2 ** 52} @ ${2 ** 52} with 1, left 1 and 0`, '2 OPEN 1'],
+    ],
+    ['instruments apart', [sell(1, 100)], buy(1, 100, { instrument: 1 }), ['2 OPEN 1']],
+    [
+      'other instruments say so',
+      [sell(1, 100, { instrument: 1 })],
+      buy(1, 100, { instrument: 1, ...other }),
+      ['[1] 2 trades 1 @ 100 with 1, left 0 and 0', '2 FILLED 0'],
+    ],
+  ])('%s', (...given) => check(given));
+
+  it.each([1, 2, 3])('cancelling order %i of a price keeps the order of the others', (gone) => {
+    const scenario = new Scenario();
+    scenario.run(buy(1, 100), buy(1, 100), buy(1, 100), cancel(gone));
+    const left = [1, 2, 3].filter((id) => id !== gone);
+    expect(scenario.run(atMarket(sell(2, 0, other)))).toEqual([
+      `5 trades 1 @ 100 with ${left[0]}, left 1 and 0`,
+      `5 trades 1 @ 100 with ${left[1]}, left 0 and 0`,
+      '5 FILLED 0',
     ]);
-    expect(core.book(0).lastTradeTicks).toBe(101);
+    expect(scenario.core.openOrders).toBe(0);
+  });
+});
+
+describe('fill or kill', () => {
+  const fok = { timeInForce: FOK, ...other } as const;
+  it.each<Case>([
+    [
+      'wholly',
+      [sell(3, 100), sell(3, 101)],
+      buy(6, 101, fok),
+      ['3 trades 3 @ 100 with 1, left 3 and 0', '3 trades 3 @ 101 with 2, left 0 and 0', '3 FILLED 0'],
+    ],
+    ['or not at all', [sell(3, 100), sell(3, 101)], buy(7, 101, fok), ['3 CANCELLED 7 NOT_FILLABLE'], { asks: '3@100 3@101' }],
+    ['what is beyond its price does not count', [sell(3, 100), sell(3, 101)], buy(4, 100, fok), ['3 CANCELLED 4 NOT_FILLABLE']],
+    [
+      'hidden lots count',
+      [sell(9, 100, { displayLots: 5 })],
+      buy(9, 100, fok),
+      ['2 trades 5 @ 100 with 1, left 4 and 4', '2 trades 4 @ 100 with 1, left 0 and 0', '2 FILLED 0'],
+    ],
+    ['as a market order', [sell(3, 100)], { ...buy(4, 0, fok), type: MARKET }, ['2 CANCELLED 4 NOT_FILLABLE']],
+    [
+      'own orders that would be cancelled do not count',
+      [sell(3, 100, other), sell(3, 100)],
+      buy(4, 100, { ...fok, selfTrade: CANCEL_OLDEST }),
+      ['3 CANCELLED 4 NOT_FILLABLE'],
+      { asks: '6@100' },
+    ],
+    [
+      'but those behind them do',
+      [sell(3, 100, other), sell(4, 100)],
+      buy(4, 100, { ...fok, selfTrade: CANCEL_OLDEST }),
+      ['1 CANCELLED 3 SELF_TRADE', '3 trades 4 @ 100 with 2, left 0 and 0', '3 FILLED 0'],
+    ],
+    ...[CANCEL_NEWEST, CANCEL_BOTH, DECREMENT].map((selfTrade): Case => [
+      `mode ${selfTrade}: nothing behind an own order counts`,
+      [sell(3, 100), sell(3, 100, other), sell(9, 100)],
+      buy(4, 100, { ...fok, selfTrade }),
+      ['4 CANCELLED 4 NOT_FILLABLE'],
+      { asks: '15@100' },
+    ]),
+    [
+      'own orders count when they may be traded with',
+      [sell(3, 100, other)],
+      buy(3, 100, { ...fok, selfTrade: ALLOW }),
+      ['2 trades 3 @ 100 with 1, left 0 and 0', '2 FILLED 0'],
+    ],
+  ])('%s', (...given) => check(given));
+});
+
+describe('icebergs', () => {
+  it.each<Case>([
+    ['show a part', [], buy(10, 100, { displayLots: 4 }), ['1 OPEN 10'], { bids: '4@100' }],
+    ['show all when there is not more', [], buy(10, 100, { displayLots: 10 }), ['1 OPEN 10'], { bids: '10@100' }],
+    [
+      'hide what remains of them, not what they were',
+      [sell(7, 100)],
+      buy(10, 100, { displayLots: 4, ...other }),
+      ['2 trades 7 @ 100 with 1, left 3 and 0', '2 OPEN 3'],
+      { bids: '3@100' },
+    ],
+    [
+      'go behind the others of their price when they show more',
+      [sell(10, 100, { displayLots: 4 }), sell(5, 100)],
+      buy(20, 100, other),
+      [
+        '3 trades 4 @ 100 with 1, left 16 and 6',
+        '3 trades 5 @ 100 with 2, left 11 and 0',
+        '3 trades 4 @ 100 with 1, left 7 and 2',
+        '3 trades 2 @ 100 with 1, left 5 and 0',
+        '3 OPEN 5',
+      ],
+    ],
+    [
+      'keep their place while they show something',
+      [sell(10, 100, { displayLots: 4 }), sell(5, 100)],
+      buy(3, 100, other),
+      ['3 trades 3 @ 100 with 1, left 0 and 7', '3 FILLED 0'],
+      { asks: '6@100' },
+    ],
+    ['are cancelled with what is hidden', [sell(10, 100, { displayLots: 4 })], cancel(1), ['1 CANCELLED 10 REQUESTED'], { asks: '' }],
+  ])('%s', (...given) => check(given));
+});
+
+describe('self-trade prevention', () => {
+  const own = [sell(3, 100), sell(5, 100, other)];
+  it.each<Case>([
+    [
+      'ALLOW trades',
+      own,
+      buy(4, 100, { selfTrade: ALLOW }),
+      ['3 trades 3 @ 100 with 1, left 1 and 0', '3 trades 1 @ 100 with 2, left 0 and 4', '3 FILLED 0'],
+    ],
+    ['CANCEL_NEWEST ends the taker', own, buy(4, 100, { selfTrade: CANCEL_NEWEST }), ['3 CANCELLED 4 SELF_TRADE'], { asks: '8@100' }],
+    [
+      'CANCEL_OLDEST cancels the maker',
+      own,
+      buy(4, 100, { selfTrade: CANCEL_OLDEST }),
+      ['1 CANCELLED 3 SELF_TRADE', '3 trades 4 @ 100 with 2, left 0 and 1', '3 FILLED 0'],
+    ],
+    [
+      'CANCEL_BOTH ends both',
+      own,
+      buy(4, 100, { selfTrade: CANCEL_BOTH }),
+      ['1 CANCELLED 3 SELF_TRADE', '3 CANCELLED 4 SELF_TRADE'],
+      { asks: '5@100' },
+    ],
+    [
+      'DECREMENT takes from both and goes on',
+      own,
+      buy(4, 100, { selfTrade: DECREMENT }),
+      ['1 CANCELLED 0 SELF_TRADE', '3 trades 1 @ 100 with 2, left 0 and 4', '3 FILLED 0'],
+    ],
+    [
+      'DECREMENT ends a taker that has nothing left',
+      own,
+      buy(2, 100, { selfTrade: DECREMENT }),
+      ['1 OPEN 1 SELF_TRADE', '3 CANCELLED 0 SELF_TRADE'],
+      { asks: '6@100' },
+    ],
+    [
+      'DECREMENT of equals ends both',
+      own,
+      buy(3, 100, { selfTrade: DECREMENT }),
+      ['1 CANCELLED 0 SELF_TRADE', '3 CANCELLED 0 SELF_TRADE'],
+      { asks: '5@100' },
+    ],
+    [
+      'DECREMENT renews an iceberg',
+      [sell(9, 100, { displayLots: 3 }), sell(5, 100, other)],
+      buy(3, 100, { selfTrade: DECREMENT }),
+      ['1 OPEN 6 SELF_TRADE', '3 CANCELLED 0 SELF_TRADE'],
+      { asks: '8@100' },
+    ],
+    [
+      'cancels icebergs whole',
+      [sell(9, 100, { displayLots: 3 })],
+      buy(3, 100, { selfTrade: CANCEL_OLDEST }),
+      ['1 CANCELLED 9 SELF_TRADE', '2 OPEN 3'],
+    ],
+    [
+      'trades with others before',
+      [sell(5, 99, other), sell(3, 100)],
+      buy(7, 100, { selfTrade: CANCEL_NEWEST }),
+      ['3 trades 5 @ 99 with 1, left 2 and 0', '3 CANCELLED 2 SELF_TRADE'],
+    ],
+  ])('%s', (...given) => check(given));
+});
+
+describe('stops', () => {
+  /** A trade at 100. */
+  const traded = [sell(1, 100), buy(1, 100, other)];
+  it.each<Case>([
+    ['wait', traded, stopAt(105, buy(5, 0)), ['3 PENDING 5'], { bids: '' }],
+    ['wait without a last trade', [], stopAt(1, sell(5, 0)), ['1 PENDING 5']],
+    [
+      'are triggered at once when the last trade has reached them (buy)',
+      [...traded, sell(9, 103)],
+      stopAt(100, buy(5, 0, other)),
+      ['4 triggered', '4 trades 5 @ 103 with 3, left 0 and 4', '4 FILLED 0'],
+    ],
+    [
+      'are triggered at once when the last trade has reached them (sell)',
+      traded,
+      stopAt(100, sell(5, 0)),
+      ['3 triggered', '3 CANCELLED 5 IMMEDIATE'],
+    ],
+    ['with a limit, rest what they do not trade', traded, stopAt(100, buy(5, 99)), ['3 triggered', '3 OPEN 5'], { bids: '5@99' }],
+    [
+      'are triggered by a trade, and by what they trade themselves',
+      [...traded, stopAt(101, buy(2, 0)), stopAt(102, buy(2, 110)), sell(1, 101), sell(9, 102)],
+      buy(1, 101, other),
+      [
+        '7 trades 1 @ 101 with 5, left 0 and 0',
+        '7 FILLED 0',
+        '3 triggered',
+        '3 trades 2 @ 102 with 6, left 0 and 7',
+        '3 FILLED 0',
+        '4 triggered',
+        '4 trades 2 @ 102 with 6, left 0 and 5',
+        '4 FILLED 0',
+      ],
+    ],
+    ['icebergs hide when they rest', traded, stopAt(100, buy(9, 99, { displayLots: 2 })), ['3 triggered', '3 OPEN 9'], { bids: '2@99' }],
+    ['can be cancelled', [...traded, stopAt(105, buy(5, 0))], cancel(3), ['3 CANCELLED 5 REQUESTED']],
+  ])('%s', (...given) => check(given));
+
+  it('come in this order: buying ones by rising, then selling ones by falling stop price, then by age', () => {
+    const scenario = new Scenario();
+    scenario.run(sell(1, 100), buy(1, 100, other));
+    scenario.run(stopAt(103, buy(1, 0)), stopAt(102, buy(1, 0)), stopAt(102, buy(1, 0)), stopAt(98, sell(1, 0)), stopAt(99, sell(1, 0)));
+    scenario.run(buy(1, 50, other), sell(1, 110, other));
+    const lines = scenario.run(sell(1, 105, other), atMarket(buy(1, 0, { account: 3 })));
+    expect(lines.filter((line) => line.endsWith('triggered'))).toEqual(['4 triggered', '5 triggered', '3 triggered']);
+    // The first stop took the last sell order, so the others found nothing; the buy order at 50 reaches the selling ones.
+    const falling = scenario.run(atMarket(sell(1, 0, { account: 3 })));
+    expect(falling.filter((line) => line.endsWith('triggered'))).toEqual(['7 triggered', '6 triggered']);
+  });
+});
+
+describe('replace', () => {
+  it.each<Case>([
+    [
+      'keeps its place when only the quantity falls',
+      [buy(5, 100), buy(5, 100)],
+      replace(1, { quantityLots: 3 }),
+      ['1 is now 3 @ 100'],
+      { bids: '8@100' },
+    ],
+    ['rests anew at another price', [buy(5, 100)], replace(1, { priceTicks: 101 }), ['1 is now 5 @ 101', '1 OPEN 5'], { bids: '5@101' }],
+    [
+      'rests anew when the quantity rises',
+      [buy(5, 100)],
+      replace(1, { quantityLots: 6 }),
+      ['1 is now 6 @ 100', '1 OPEN 6'],
+      { bids: '6@100' },
+    ],
+    [
+      'trades at its new price',
+      [buy(5, 100), sell(3, 102, other)],
+      replace(1, { priceTicks: 102 }),
+      ['1 is now 5 @ 102', '1 trades 3 @ 102 with 2, left 2 and 0', '1 OPEN 2'],
+    ],
+    [
+      'trades wholly',
+      [buy(5, 100), sell(5, 102, other)],
+      replace(1, { priceTicks: 102 }),
+      ['1 is now 5 @ 102', '1 trades 5 @ 102 with 2, left 0 and 0', '1 FILLED 0'],
+      { bids: '' },
+    ],
+    [
+      'keeps its self-trade mode',
+      [buy(5, 100, { selfTrade: CANCEL_NEWEST }), sell(3, 102)],
+      replace(1, { priceTicks: 102 }),
+      ['1 is now 5 @ 102', '1 CANCELLED 5 SELF_TRADE'],
+    ],
+    [
+      'takes hidden lots first',
+      [buy(10, 100, { displayLots: 4 })],
+      replace(1, { quantityLots: 5 }),
+      ['1 is now 5 @ 100'],
+      { bids: '4@100' },
+    ],
+    ['and shown ones then', [buy(10, 100, { displayLots: 4 })], replace(1, { quantityLots: 3 }), ['1 is now 3 @ 100'], { bids: '3@100' }],
+    [
+      'an iceberg keeps its display',
+      [buy(10, 100, { displayLots: 4 })],
+      replace(1, { quantityLots: 20, priceTicks: 99 }),
+      ['1 is now 20 @ 99', '1 OPEN 20'],
+      { bids: '4@99' },
+    ],
+    [
+      'a stop gets new terms',
+      [stopAt(105, buy(5, 106))],
+      replace(1, { stopTicks: 107, priceTicks: 108, quantityLots: 6 }),
+      ['1 is now 6 @ 108, stop 107'],
+    ],
+    [
+      'a stop that is reached already is triggered',
+      [sell(1, 100), buy(1, 100, other), stopAt(105, buy(5, 99))],
+      replace(3, { stopTicks: 100 }),
+      ['3 is now 5 @ 99, stop 100', '3 triggered', '3 OPEN 5'],
+      { bids: '5@99' },
+    ],
+    [
+      'sets off stops',
+      [sell(1, 100), buy(1, 100, other), stopAt(101, buy(5, 0)), sell(1, 101), buy(1, 99, other)],
+      replace(5, { priceTicks: 101 }),
+      ['5 is now 1 @ 101', '5 trades 1 @ 101 with 4, left 0 and 0', '5 FILLED 0', '3 triggered', '3 CANCELLED 5 IMMEDIATE'],
+    ],
+    ['nothing to change', [buy(5, 100)], replace(1, { priceTicks: 100, quantityLots: 5 }), ['reject badTerms']],
+    ['a stop price for what does not wait', [buy(5, 100)], replace(1, { stopTicks: 100 }), ['reject badTerms']],
+    ['a limit for a stop that has none', [stopAt(105, buy(5, 0))], replace(1, { priceTicks: 100 }), ['reject badTerms']],
+    ['half a tick', [buy(5, 100)], replace(1, { priceTicks: 0.5 }), ['reject badPrice']],
+    ['a negative stop', [stopAt(5, buy(5, 100))], replace(1, { stopTicks: -1 }), ['reject badPrice']],
+    ['a negative quantity', [buy(5, 100)], replace(1, { quantityLots: -1 }), ['reject badQuantity']],
+    ['an order that is not there', [buy(5, 100)], replace(2, { quantityLots: 1 }), ['reject unknownOrder']],
+    ['an order of another account', [buy(5, 100)], replace(1, { quantityLots: 1, account: 2 }), ['reject unknownOrder']],
+    ['another remainder than expected', [buy(5, 100)], replace(1, { quantityLots: 1, expectedLots: 4 }), ['reject stale']],
+    ['the remainder that was expected', [buy(5, 100)], replace(1, { quantityLots: 1, expectedLots: 5 }), ['1 is now 1 @ 100']],
+    ['post-only stays so', [sell(1, 101, other), buy(5, 100, { postOnly: true })], replace(2, { priceTicks: 101 }), ['reject wouldTrade']],
+  ])('%s', (...given) => check(given));
+
+  it('decides who trades first', () => {
+    const scenario = new Scenario();
+    scenario.run(buy(5, 100), buy(5, 100), replace(1, { quantityLots: 4 }), buy(5, 100), replace(2, { quantityLots: 6 }));
+    const lines = scenario.run(atMarket(sell(15, 0, other)));
+    expect(lines.map((line) => line.match(/with (\d+)/)?.[1])).toEqual(['1', '4', '2', undefined]);
   });
 
-  it('rests what a GTC limit leaves and cancels what IOC and market leave', () => {
-    const core = newCore();
-    const events = run(
-      core,
-      limit(SELL, 100, 3),
-      limit(BUY, 100, 5),
-      limit(BUY, 99, 5, { timeInForce: IOC }),
-      market(SELL, 9),
-      market(SELL, 1),
+  it('of a stop keeps its place unless the stop changes or the quantity rises', () => {
+    const scenario = new Scenario();
+    scenario.run(sell(1, 100), buy(1, 100, other), stopAt(105, buy(5, 50)), stopAt(105, buy(5, 50)), stopAt(105, buy(5, 50)));
+    scenario.run(replace(3, { quantityLots: 4, priceTicks: 51 }), replace(4, { quantityLots: 6 }));
+    scenario.run(sell(1, 105, other));
+    const lines = scenario.run(atMarket(buy(1, 0)));
+    expect(lines.filter((line) => line.endsWith('triggered'))).toEqual(['3 triggered', '5 triggered', '4 triggered']);
+    expect(scenario.depth(BUY)).toBe('4@51 11@50');
+  });
+
+  it('keeps expiry, day, post-only and session', () => {
+    const scenario = new Scenario();
+    scenario.run(buy(5, 100, { timeInForce: GTD, expiryMicros: 1000, session: 7, postOnly: true }), buy(5, 100, { timeInForce: DAY }));
+    const before = [...scenario.words()].slice(-40);
+    scenario.run(
+      replace(1, { priceTicks: 101 }),
+      replace(2, { priceTicks: 99 }),
+      replace(1, { priceTicks: 100 }),
+      replace(2, { priceTicks: 100 }),
     );
-    expect(events[1]).toEqual([
-      [1, 2, 100, 3, 0],
-      [2, 2, OPEN],
+    expect([...scenario.words()].slice(-40)).toEqual(before);
+    expect(scenario.core.nextDueMicros).toBe(1000);
+  });
+});
+
+describe('what readers ask', () => {
+  it('where an order is, whose, and how much is left', () => {
+    const scenario = new Scenario();
+    scenario.run(buy(5, 100, { displayLots: 2 }), stopAt(9, buy(3, 0, { instrument: 1, account: 4 })));
+    const { core } = scenario;
+    expect([1, 2, 3].map((id) => [core.find(id), core.ownerOf(id), core.remainingLots(id)])).toEqual([
+      [0, 1, 5],
+      [1, 4, 3],
+      [-1, -1, -1],
     ]);
-    expect(events[2]).toEqual([[3, 5, CANCELLED]]);
-    expect(events[3]).toEqual([
-      [2, 4, 100, 2, 0],
-      [4, 7, CANCELLED],
-    ]);
-    expect(events[4]).toEqual([[5, 1, CANCELLED]]);
-    expect(core.openOrders).toBe(0);
-  });
-
-  it('does not trade through a limit', () => {
-    const core = newCore();
-    expect(run(core, limit(SELL, 101, 1), limit(BUY, 100, 1))[1]).toEqual([[2, 1, OPEN]]);
-    expect(core.book(0).bestTicks(BUY)).toBe(100);
-    expect(core.book(0).bestTicks(SELL)).toBe(101);
-  });
-
-  it('cancels first, middle and last of a price and keeps the order of the others', () => {
-    for (const gone of [1, 2, 3]) {
-      const core = newCore();
-      run(core, limit(BUY, 100, 1), limit(BUY, 100, 1), limit(BUY, 100, 1), { kind: CANCEL_ORDER, instrument: 0, orderId: gone });
-      const [events] = run(core, market(SELL, 2));
-      expect(events?.slice(0, 2).map(([maker]) => maker)).toEqual([1, 2, 3].filter((id) => id !== gone));
-      expect(core.openOrders).toBe(0);
-    }
-  });
-
-  it('keeps instruments apart', () => {
-    const core = newCore();
-    expect(run(core, limit(SELL, 100, 1), limit(BUY, 100, 1, { instrument: 1 }))[1]).toEqual([[2, 1, OPEN]]);
-    expect(core.find(1)).toBe(0);
-    expect(core.find(2)).toBe(1);
-    expect(core.find(3)).toBe(-1);
-  });
-
-  it('refuses a sequence that does not follow', () => {
-    const core = newCore();
-    expect(() => core.apply(2, 0, limit(BUY, 1, 1), new Recorder())).toThrow('sequence 2 does not follow 0');
-    expect(core.openOrders).toBe(0);
-  });
-});
-
-describe('risk', () => {
-  const cases: [string, NewOrder, Partial<InstrumentRules>, number][] = [
-    ['at the quantity limit', limit(BUY, 1, 1000), {}, REJECT.none],
-    ['over the quantity limit', limit(BUY, 1, 1001), {}, REJECT.maxOrderQty],
-    ['at the notional limit', limit(BUY, 1000, 100), {}, REJECT.none],
-    ['over the notional limit', limit(BUY, 1001, 100), {}, REJECT.maxNotional],
-    ['no price', limit(BUY, 0, 1), {}, REJECT.badPrice],
-    ['a price that is not safe', limit(BUY, 2 ** 53, 1), {}, REJECT.badPrice],
-    ['no quantity', limit(BUY, 1, 0), {}, REJECT.badQuantity],
-    ['half a lot', limit(BUY, 1, 0.5), {}, REJECT.badQuantity],
-    ['kill switch', limit(BUY, 1, 1), { killSwitch: true }, REJECT.killSwitch],
-    ['not listed', limit(BUY, 1, 1), { tradable: false }, REJECT.notTradable],
-    ['unknown instrument', limit(BUY, 1, 1, { instrument: 9 }), {}, REJECT.unknownInstrument],
-  ];
-  it.each(cases)('%s', (_name, order, rules, reject) => {
-    expect(newCore(rules).check(order)).toBe(reject);
-  });
-
-  it('compares notionals beyond 2^53 exactly', () => {
-    const big = Number.MAX_SAFE_INTEGER;
-    const exact = BigInt(big) * BigInt(big - 1);
-    const order = limit(BUY, big, big - 1);
-    expect(newCore({ maxOrderLots: big, maxNotional: exact }).check(order)).toBe(REJECT.none);
-    expect(newCore({ maxOrderLots: big, maxNotional: exact - 1n }).check(order)).toBe(REJECT.maxNotional);
-  });
-
-  it('values a market order at the prices that it would trade at', () => {
-    const core = newCore({ maxNotional: 1000n });
-    run(core, limit(SELL, 100, 5), limit(SELL, 101, 100));
-    expect(core.check(market(BUY, 9))).toBe(REJECT.none);
-    expect(core.check(market(BUY, 10))).toBe(REJECT.maxNotional);
-    expect(core.check(market(SELL, 1000))).toBe(REJECT.none);
-  });
-
-  it('holds limit prices within the band around the last trade, both edges included', () => {
-    const core = newCore({ priceBandPercent: 10 });
-    expect(core.check(limit(BUY, 500, 1))).toBe(REJECT.none);
-    run(core, limit(SELL, 100, 1), limit(BUY, 100, 1));
-    expect([89, 90, 110, 111].map((price) => core.check(limit(BUY, price, 1)))).toEqual([
-      REJECT.priceBand,
-      REJECT.none,
-      REJECT.none,
-      REJECT.priceBand,
-    ]);
-  });
-
-  it('lets cancels through whatever the rules are', () => {
-    const core = newCore();
-    run(core, limit(BUY, 100, 1));
-    core.setInstrument(0, { ...RULES, killSwitch: true, tradable: false });
-    expect(core.check({ kind: CANCEL_ORDER, instrument: 0, orderId: 1 })).toBe(REJECT.none);
-    expect(core.check({ kind: CANCEL_ORDER, instrument: 0, orderId: 2 })).toBe(REJECT.unknownOrder);
-  });
-});
-
-describe('state hash', () => {
-  it('differs for every part of the state and not for an instrument without any', () => {
-    const base = [limit(BUY, 100, 5), limit(BUY, 100, 5)];
-    const variants: Command[][] = [
-      base,
-      [limit(BUY, 100, 5), limit(BUY, 100, 6)],
-      [limit(BUY, 100, 5), limit(BUY, 101, 5)],
-      [limit(BUY, 100, 5), limit(SELL, 101, 5)],
-      [limit(BUY, 100, 5), limit(BUY, 100, 5, { account: 2 })],
-      [limit(BUY, 100, 5), limit(BUY, 100, 5, { instrument: 1 })],
-      [limit(BUY, 100, 5), limit(SELL, 100, 1)],
-      [limit(BUY, 2 ** 40, 5), limit(BUY, 100, 5)],
-    ];
-    const hashes = variants.map((commands) => {
-      const core = newCore();
-      run(core, ...commands);
-      return core.stateHash();
-    });
-    expect(new Set(hashes).size).toBe(variants.length);
-    expect(hashes[0]).toMatch(/^[0-9a-f]{16}$/);
-    const more = newCore();
-    more.setInstrument(2, RULES);
-    run(more, ...base);
-    expect(more.stateHash()).toBe(hashes[0]);
-  });
-});
-
-describe('memory', () => {
-  it('refuses an order that has no room to rest, and only that', () => {
-    const core = new MatchingCore({ mostOrders: 3, firstOrders: 1 });
-    core.setInstrument(0, RULES);
-    run(core, limit(BUY, 100, 1), limit(BUY, 100, 1));
-    expect(core.check(limit(BUY, 100, 1))).toBe(REJECT.none);
-    run(core, limit(BUY, 100, 1));
-    expect(core.check(limit(BUY, 100, 1))).toBe(REJECT.noRoom);
-    expect(core.check(limit(SELL, 100, 1))).toBe(REJECT.noRoom);
-    expect(core.check(limit(SELL, 100, 1, { timeInForce: IOC }))).toBe(REJECT.none);
-    expect(core.check(market(SELL, 1))).toBe(REJECT.none);
-    expect(() => run(core, limit(BUY, 100, 1))).toThrow('no room for order 4: 3 orders rest');
-  });
-
-  it('has room again after a cancel', () => {
-    const core = new MatchingCore({ mostOrders: 1 });
-    core.setInstrument(0, RULES);
-    run(core, limit(BUY, 100, 1));
-    expect(core.check(limit(BUY, 100, 1))).toBe(REJECT.noRoom);
-    run(core, { kind: CANCEL_ORDER, instrument: 0, orderId: 1 });
-    expect(core.check(limit(BUY, 100, 1))).toBe(REJECT.none);
-    expect(core.mostOpenOrders).toBe(1);
-  });
-
-  it('grows ahead of need, once', () => {
-    const core = new MatchingCore({ firstOrders: 8 });
-    core.setInstrument(0, RULES);
-    const before = core.bytes;
-    core.reserve();
-    expect(core.bytes).toBe(before);
-    run(core, ...Array.from({ length: 8 }, (_, index) => limit(BUY, 100 + index, 1)));
-    core.reserve();
-    const grown = core.bytes;
-    expect(grown).toBeGreaterThan(before + 1000 * 32);
-    core.reserve();
-    run(core, ...Array.from({ length: 900 }, () => limit(BUY, 100, 1)));
-    expect(core.bytes).toBe(grown);
-    expect(core.openOrders).toBe(908);
-  });
-
-  it('refuses an id that rests already', () => {
-    const { book } = { book: newCore().book(0) };
-    book.rest(7, 1, BUY, 100, 1);
-    expect(() => book.rest(7, 1, BUY, 100, 1)).toThrow('order 7 rests already');
-    expect([book.remove(7), book.remove(7), book.has(7), book.owner(7)]).toEqual([1, -1, false, -1]);
-  });
-});
-
-describe('cancels', () => {
-  it('may be tied to the account of the order', () => {
-    const core = newCore();
-    run(core, limit(BUY, 100, 1, { account: 2 ** 32 - 1 }));
-    const cancel = (account: number, instrument = 0) => core.check({ kind: CANCEL_ORDER, instrument, orderId: 1, account });
-    expect([cancel(2 ** 32 - 1), cancel(1), cancel(-1), cancel(2 ** 32 - 1, 1)]).toEqual([
-      REJECT.none,
-      REJECT.unknownOrder,
-      REJECT.unknownOrder,
-      REJECT.unknownOrder,
-    ]);
-    expect(core.book(1).remove(1)).toBe(-1);
-    expect(core.book(1).owner(1)).toBe(-1);
-    expect(core.openOrders).toBe(1);
-  });
-});
-
-describe('the price band', () => {
-  it('is exact beyond 2^53', () => {
-    const reference = 2 ** 52;
-    const core = newCore({ priceBandPercent: 10, maxNotional: 2n ** 106n });
-    run(core, limit(SELL, reference, 1), limit(BUY, reference, 1));
-    const edge = reference + Number((BigInt(reference) * 10n) / 100n);
-    expect([core.check(limit(BUY, edge, 1)), core.check(limit(BUY, edge + 1, 1))]).toEqual([REJECT.none, REJECT.priceBand]);
+    expect([core.openOrders, core.book(0).openOrders, core.book(1).openOrders]).toEqual([2, 1, 1]);
+    expect([core.book(0).bestTicks(BUY), core.book(0).bestTicks(SELL), core.book(0).lastTradeTicks]).toEqual([100, 0, 0]);
+    expect(() => core.book(2)).toThrow('no instrument 2');
   });
 });

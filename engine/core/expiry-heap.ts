@@ -2,7 +2,7 @@
  * Orders by expiry: a binary heap (Knuth, TAOCP 3, 5.2.3) of (expiry, id) in typed arrays. An order that ends before its time stays in the heap
  * until it comes up; when more than half of the heap are such, they may be swept out.
  */
-const FIRST_ENTRIES = 256;
+const FIRST_ENTRIES = 16;
 
 export class ExpiryHeap {
   #expiries = new Float64Array(FIRST_ENTRIES);

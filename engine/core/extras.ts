@@ -11,7 +11,7 @@ export const LIMIT_PRICE = 3;
 const ROW_DOUBLES = 4;
 
 const MULTIPLIER = 0x9e3779b1 | 0;
-const FIRST_ROWS = 64;
+const FIRST_ROWS = 16;
 
 /** The terms of an order on its way into the book, as far as a record does not hold them: one object, filled in again for each order. */
 export class Terms {

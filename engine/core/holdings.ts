@@ -4,51 +4,51 @@
  */
 import { BUY, MOST_ACCOUNTS, type Position, type Side } from './types.ts';
 
-/** Offsets in a row of `figures`. */
+/** A row is 64 bytes, a cache line, seen through two typed arrays. Offsets from its first double: */
 const POSITION = 0;
 const AVERAGE = 1;
 /** Open buying lots; the selling ones follow. */
 const OPEN_LOTS = 2;
 const OPEN_NOTIONAL = 4;
 const ROW_DOUBLES = 8;
+/** Offsets from its first 32-bit word. */
+const ACCOUNT = 10;
+const INSTRUMENT = 11;
+const OPEN_ORDERS = 12;
+const ROW_WORDS = 16;
 
+/** Most rows: pairs of account and instrument. */
 const MOST_ROWS = 2 ** 22;
-const FIRST_ROWS = 256;
+const FIRST_ROWS = 16;
 const FIRST_ACCOUNTS = 256;
 const MULTIPLIER = 0x9e3779b1 | 0;
 
 export class Holdings {
-  accounts = new Int32Array(FIRST_ROWS);
-  instruments = new Int32Array(FIRST_ROWS);
-  /** Row r begins at r × ROW_DOUBLES. */
-  figures = new Float64Array(FIRST_ROWS * ROW_DOUBLES);
-  #openOrders = new Int32Array(FIRST_ROWS);
+  #doubles = new Float64Array(FIRST_ROWS * ROW_DOUBLES);
+  #words = new Int32Array(this.#doubles.buffer);
   /** Row + 1 by place; 0 is empty. */
   #index = new Int32Array(FIRST_ROWS * 2);
   #mask = FIRST_ROWS * 2 - 1;
   #shift = Math.clz32(FIRST_ROWS * 2 - 1);
   #capacity = FIRST_ROWS;
-  rows = 0;
+  #rows = 0;
   /** By account: open orders over all instruments, and whether its kill switch is on. */
   #accountOrders = new Int32Array(FIRST_ACCOUNTS);
   #killed = new Uint8Array(FIRST_ACCOUNTS);
 
   get bytes(): number {
-    const { accounts, instruments, figures } = this;
-    return [accounts, instruments, figures, this.#openOrders, this.#index, this.#accountOrders, this.#killed].reduce(
-      (sum, { byteLength }) => sum + byteLength,
-      0,
-    );
+    return this.#doubles.byteLength + this.#index.byteLength + this.#accountOrders.byteLength + this.#killed.byteLength;
   }
 
   /** Row of an account in an instrument; -1 when it has none. */
   find(account: number, instrument: number): number {
-    const { accounts, instruments } = this;
+    const words = this.#words;
     const index = this.#index;
     const mask = this.#mask;
     let at = Math.imul((account << 6) ^ instrument, MULTIPLIER) >>> this.#shift;
     for (let entry = index[at] as number; entry !== 0; entry = index[at] as number) {
-      if (accounts[entry - 1] === account && instruments[entry - 1] === instrument) return entry - 1;
+      const row = entry - 1;
+      if (words[row * ROW_WORDS + ACCOUNT] === account && words[row * ROW_WORDS + INSTRUMENT] === instrument) return row;
       at = (at + 1) & mask;
     }
     return -1;
@@ -60,27 +60,27 @@ export class Holdings {
     if (found >= 0) return found;
     if (!this.hasRoom()) throw new RangeError(`no room for account ${account} in instrument ${instrument}`);
     this.#coverAccount(account);
-    const row = this.rows;
-    this.rows += 1;
-    this.accounts[row] = account;
-    this.instruments[row] = instrument;
+    const row = this.#rows;
+    this.#rows += 1;
+    this.#words[row * ROW_WORDS + ACCOUNT] = account;
+    this.#words[row * ROW_WORDS + INSTRUMENT] = instrument;
     this.#enter(row);
     return row;
   }
 
   /** Whether one more row can be taken, after growing if need be. */
   hasRoom(): boolean {
-    return this.rows < this.#capacity || this.#grow();
+    return this.#rows < this.#capacity || this.#grow();
   }
 
   /** Grows when little is left. */
   reserve(): void {
-    if (this.#capacity - this.rows < this.#capacity >> 3) this.#grow();
+    if (this.#capacity - this.#rows < this.#capacity >> 3) this.#grow();
   }
 
   /** Changes a position by a fill, as docs/matching.md says. */
   trade(row: number, side: Side, priceTicks: number, lots: number): void {
-    const { figures } = this;
+    const figures = this.#doubles;
     const at = row * ROW_DOUBLES;
     const before = figures[at] as number;
     const held = before < 0 ? -before : before;
@@ -96,14 +96,16 @@ export class Holdings {
   /** An order of `lots`, each valued at `ticks`, rests or waits from now on. */
   opened(row: number, side: Side, ticks: number, lots: number): void {
     this.increased(row, side, ticks, lots);
-    this.#openOrders[row] = (this.#openOrders[row] as number) + 1;
-    const account = this.accounts[row] as number;
+    const at = row * ROW_WORDS;
+    const words = this.#words;
+    words[at + OPEN_ORDERS] = (words[at + OPEN_ORDERS] as number) + 1;
+    const account = words[at + ACCOUNT] as number;
     this.#accountOrders[account] = (this.#accountOrders[account] as number) + 1;
   }
 
   /** An open order has `lots` more, each valued at `ticks`. */
   increased(row: number, side: Side, ticks: number, lots: number): void {
-    const { figures } = this;
+    const figures = this.#doubles;
     const at = row * ROW_DOUBLES;
     figures[at + OPEN_LOTS + side] = (figures[at + OPEN_LOTS + side] as number) + lots;
     figures[at + OPEN_NOTIONAL] = (figures[at + OPEN_NOTIONAL] as number) + ticks * lots;
@@ -111,7 +113,7 @@ export class Holdings {
 
   /** An open order has `lots` less, each valued at `ticks`. */
   reduced(row: number, side: Side, ticks: number, lots: number): void {
-    const { figures } = this;
+    const figures = this.#doubles;
     const at = row * ROW_DOUBLES;
     figures[at + OPEN_LOTS + side] = (figures[at + OPEN_LOTS + side] as number) - lots;
     figures[at + OPEN_NOTIONAL] = (figures[at + OPEN_NOTIONAL] as number) - ticks * lots;
@@ -119,40 +121,36 @@ export class Holdings {
 
   /** An order that has been reduced to nothing is open no longer. */
   closed(row: number): void {
-    const orders = (this.#openOrders[row] as number) - 1;
-    this.#openOrders[row] = orders;
-    const account = this.accounts[row] as number;
+    const words = this.#words;
+    const at = row * ROW_WORDS;
+    const orders = (words[at + OPEN_ORDERS] as number) - 1;
+    words[at + OPEN_ORDERS] = orders;
+    const account = words[at + ACCOUNT] as number;
     this.#accountOrders[account] = (this.#accountOrders[account] as number) - 1;
-    if (orders === 0) {
-      // Sums of doubles come back to zero only nearly when they were beyond 2^53.
-      const at = row * ROW_DOUBLES;
-      this.figures[at + OPEN_LOTS] = 0;
-      this.figures[at + OPEN_LOTS + 1] = 0;
-      this.figures[at + OPEN_NOTIONAL] = 0;
-    }
+    if (orders === 0) this.#clearOpen(row);
   }
 
   lots(row: number): number {
-    return this.figures[row * ROW_DOUBLES] as number;
+    return this.#doubles[row * ROW_DOUBLES] as number;
   }
 
   instrumentOf(row: number): number {
-    return this.instruments[row] as number;
+    return this.#words[row * ROW_WORDS + INSTRUMENT] as number;
   }
 
   accountOf(row: number): number {
-    return this.accounts[row] as number;
+    return this.#words[row * ROW_WORDS + ACCOUNT] as number;
   }
 
   /** How long (for buys) or short (for sells) the account would be if all its open orders of a side were filled. */
   exposure(row: number, side: Side): number {
     const at = row * ROW_DOUBLES;
-    const held = this.figures[at + POSITION] as number;
-    return (side === BUY ? held : -held) + (this.figures[at + OPEN_LOTS + side] as number);
+    const held = this.#doubles[at + POSITION] as number;
+    return (side === BUY ? held : -held) + (this.#doubles[at + OPEN_LOTS + side] as number);
   }
 
   openNotional(row: number): number {
-    return this.figures[row * ROW_DOUBLES + OPEN_NOTIONAL] as number;
+    return this.#doubles[row * ROW_DOUBLES + OPEN_NOTIONAL] as number;
   }
 
   /** Open orders of an account over all instruments. */
@@ -182,36 +180,41 @@ export class Holdings {
   position(row: number): Position {
     const at = row * ROW_DOUBLES;
     return {
-      account: this.accounts[row] as number,
-      instrument: this.instruments[row] as number,
-      lots: this.figures[at + POSITION] as number,
-      averageTicks: this.figures[at + AVERAGE] as number,
-      openOrders: this.#openOrders[row] as number,
-      openBuyLots: this.figures[at + OPEN_LOTS] as number,
-      openSellLots: this.figures[at + OPEN_LOTS + 1] as number,
+      account: this.accountOf(row),
+      instrument: this.instrumentOf(row),
+      lots: this.#doubles[at + POSITION] as number,
+      averageTicks: this.#doubles[at + AVERAGE] as number,
+      openOrders: this.#words[row * ROW_WORDS + OPEN_ORDERS] as number,
+      openBuyLots: this.#doubles[at + OPEN_LOTS] as number,
+      openSellLots: this.#doubles[at + OPEN_LOTS + 1] as number,
     };
   }
 
   /** Sets a position that a snapshot tells. */
   restore(account: number, instrument: number, lots: number, averageTicks: number): void {
     const at = this.take(account, instrument) * ROW_DOUBLES;
-    this.figures[at + POSITION] = lots;
-    this.figures[at + AVERAGE] = averageTicks;
+    this.#doubles[at + POSITION] = lots;
+    this.#doubles[at + AVERAGE] = averageTicks;
   }
 
   /** Rows of positions that are not flat, by instrument, then account. */
   heldRows(): number[] {
-    return Array.from({ length: this.rows }, (_, row) => row)
+    return Array.from({ length: this.#rows }, (_, row) => row)
       .filter((row) => this.lots(row) !== 0)
-      .sort(
-        (a, b) =>
-          (this.instruments[a] as number) - (this.instruments[b] as number) || (this.accounts[a] as number) - (this.accounts[b] as number),
-      );
+      .sort((a, b) => this.instrumentOf(a) - this.instrumentOf(b) || this.accountOf(a) - this.accountOf(b));
+  }
+
+  /** Sums of doubles come back to zero only nearly when they were beyond 2^53. */
+  #clearOpen(row: number): void {
+    const at = row * ROW_DOUBLES;
+    this.#doubles[at + OPEN_LOTS] = 0;
+    this.#doubles[at + OPEN_LOTS + 1] = 0;
+    this.#doubles[at + OPEN_NOTIONAL] = 0;
   }
 
   #enter(row: number): void {
     const index = this.#index;
-    let at = Math.imul(((this.accounts[row] as number) << 6) ^ (this.instruments[row] as number), MULTIPLIER) >>> this.#shift;
+    let at = Math.imul((this.accountOf(row) << 6) ^ this.instrumentOf(row), MULTIPLIER) >>> this.#shift;
     while ((index[at] as number) !== 0) at = (at + 1) & this.#mask;
     index[at] = row + 1;
   }
@@ -231,19 +234,11 @@ export class Holdings {
     const capacity = this.#capacity * 2;
     if (capacity > MOST_ROWS) return false;
     try {
-      const accounts = new Int32Array(capacity);
-      const instruments = new Int32Array(capacity);
-      const figures = new Float64Array(capacity * ROW_DOUBLES);
-      const openOrders = new Int32Array(capacity);
+      const doubles = new Float64Array(capacity * ROW_DOUBLES);
       const index = new Int32Array(capacity * 2);
-      accounts.set(this.accounts);
-      instruments.set(this.instruments);
-      figures.set(this.figures);
-      openOrders.set(this.#openOrders);
-      this.accounts = accounts;
-      this.instruments = instruments;
-      this.figures = figures;
-      this.#openOrders = openOrders;
+      doubles.set(this.#doubles);
+      this.#doubles = doubles;
+      this.#words = new Int32Array(doubles.buffer);
       this.#index = index;
       this.#capacity = capacity;
       this.#mask = capacity * 2 - 1;
@@ -251,7 +246,7 @@ export class Holdings {
     } catch {
       return false;
     }
-    for (let row = 0; row < this.rows; row += 1) this.#enter(row);
+    for (let row = 0; row < this.#rows; row += 1) this.#enter(row);
     return true;
   }
 }

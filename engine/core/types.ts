@@ -150,15 +150,7 @@ export interface AdvanceTime {
 }
 
 /** A command as an object, for where it is not hot; `encodeCommand` and `decodeCommand` take it to its slot and back. */
-export type Command =
-  | NewOrder
-  | CancelOrder
-  | ReplaceOrder
-  | MassCancel
-  | SetState
-  | SetVolatility
-  | KillSwitch
-  | AdvanceTime;
+export type Command = NewOrder | CancelOrder | ReplaceOrder | MassCancel | SetState | SetVolatility | KillSwitch | AdvanceTime;
 
 export const OPEN = 0;
 export const FILLED = 1;

@@ -1,7 +1,8 @@
 /** The instruments of an engine: those of the configuration over those that the journal has counted orders in. */
 import type { EngineConfig } from '../../crds/engine-config.ts';
+import { parseDurationMs } from '../../crds/quantity.ts';
 import { DecimalStep } from '../core/decimal.ts';
-import type { InstrumentRules } from '../core/types.ts';
+import { SET_VOLATILITY, type AccountRules, type InstrumentRules, type SetVolatility } from '../core/types.ts';
 import type { InstrumentRecord } from '../journal/types.ts';
 
 export interface Instrument {
@@ -70,12 +71,34 @@ export function instrumentOf(record: InstrumentRecord, config: Pick<EngineConfig
 
 /** The configured risk limits in the units of `instrument`. */
 export function rulesOf(instrument: Instrument, risk: EngineConfig['risk']): InstrumentRules {
-  const maxOrderLots = instrument.lot.floor(risk.maxOrderQty);
+  const { lot, tick } = instrument;
   return {
     tradable: instrument.listed,
-    maxOrderLots: maxOrderLots > BigInt(Number.MAX_SAFE_INTEGER) ? Number.MAX_SAFE_INTEGER : Number(maxOrderLots),
-    maxNotional: instrument.tick.floorProduct(instrument.lot, risk.maxNotional),
+    maxOrderLots: countable(lot.floor(risk.maxOrderQty)),
+    maxNotional: tick.floorProduct(lot, risk.maxNotional),
     priceBandPercent: risk.priceBandPercent ?? 0,
-    killSwitch: risk.killSwitch,
+    maxPositionLots: risk.maxPosition === undefined ? Infinity : countable(lot.floor(risk.maxPosition)),
+    maxOpenNotional: risk.maxOpenNotional === undefined ? Infinity : Number(tick.floorProduct(lot, risk.maxOpenNotional)),
   };
+}
+
+export function accountRulesOf(risk: EngineConfig['risk']): AccountRules {
+  return { maxOpenOrders: risk.maxOpenOrders ?? Infinity };
+}
+
+/** When trading in `instrument` interrupts itself, as the command that says so. */
+export function volatilityOf(instrument: number, { volatility }: EngineConfig['risk']): SetVolatility {
+  const micros = (duration: string | undefined): number => (duration === undefined ? 0 : parseDurationMs(duration) * 1000);
+  return {
+    kind: SET_VOLATILITY,
+    instrument,
+    bandPercent: volatility?.bandPercent ?? 0,
+    windowMicros: micros(volatility?.window),
+    haltMicros: micros(volatility?.halt),
+    auctionMicros: micros(volatility?.auction),
+  };
+}
+
+function countable(lots: bigint): number {
+  return lots > BigInt(Number.MAX_SAFE_INTEGER) ? Number.MAX_SAFE_INTEGER : Number(lots);
 }

@@ -1,9 +1,12 @@
 /** Every refusal of the engine: one table of stable codes, used by the order path, the HTTP gateways and the documentation's check. */
 import { REJECT, type Reject } from '../core/types.ts';
+import { JournalError } from '../journal/types.ts';
 
 interface ProblemKind {
   readonly status: number;
   readonly title: string;
+  /** The number that stands for it on binary protocols ({@link REJECT}): of the refusals of commands. Codes that say the same more exactly share one. */
+  readonly number?: Reject;
 }
 
 /** Stable: a code never changes its meaning. docs/protocol.md lists the same codes, a test compares. */
@@ -17,32 +20,46 @@ export const PROBLEMS = {
   HFT_NOT_POSITIVE: { status: 400, title: 'A price or quantity must be greater than zero' },
   HFT_UNAUTHORIZED: { status: 401, title: 'The admin token is missing or wrong' },
   HFT_NOT_FOUND: { status: 404, title: 'There is nothing at this path' },
-  HFT_ORDER_NOT_FOUND: { status: 404, title: 'There is no such order' },
+  HFT_ORDER_NOT_FOUND: { status: 404, title: 'There is no such order', number: REJECT.unknownOrder },
   HFT_INSTRUMENT_NOT_FOUND: { status: 404, title: 'There is no such instrument' },
   HFT_METHOD_NOT_ALLOWED: { status: 405, title: 'The path does not take this method' },
-  HFT_ORDER_NOT_OPEN: { status: 409, title: 'The order is no longer open' },
+  HFT_ORDER_NOT_OPEN: { status: 409, title: 'The order is no longer open', number: REJECT.unknownOrder },
+  HFT_NOT_IN_STATE: { status: 409, title: 'The trading state of the instrument does not take this', number: REJECT.notInState },
+  HFT_ORDER_CHANGED: { status: 409, title: 'The order kept changing meanwhile', number: REJECT.stale },
   HFT_BODY_TOO_LARGE: { status: 413, title: 'The body is too large' },
   HFT_UNSUPPORTED_MEDIA_TYPE: { status: 415, title: 'The body must be application/json' },
-  HFT_UNKNOWN_SYMBOL: { status: 422, title: 'The instrument is not traded here' },
-  HFT_PRICE_OFF_TICK: { status: 422, title: 'The price is no whole number of ticks' },
-  HFT_QUANTITY_OFF_LOT: { status: 422, title: 'The quantity is no whole number of lots' },
-  HFT_PRICE_TOO_LARGE: { status: 422, title: 'The price is larger than can be counted' },
-  HFT_QUANTITY_TOO_LARGE: { status: 422, title: 'The quantity is larger than can be counted' },
-  HFT_MAX_ORDER_QTY: { status: 422, title: 'The quantity is over the risk limit' },
-  HFT_MAX_NOTIONAL: { status: 422, title: 'Price times quantity is over the risk limit' },
-  HFT_PRICE_BAND: { status: 422, title: 'The price is too far from the last trade' },
-  HFT_KILL_SWITCH: { status: 422, title: 'The kill switch is on: new orders are refused' },
-  HFT_TOO_MANY_ACCOUNTS: { status: 422, title: 'No further account can be added' },
-  HFT_CLIENT_ORDER_ID_REUSED: { status: 422, title: 'The client order id belongs to another order' },
-  HFT_RATE_LIMIT: { status: 429, title: 'The account sends faster than its limit' },
+  HFT_UNKNOWN_SYMBOL: { status: 422, title: 'The instrument is not traded here', number: REJECT.unknownInstrument },
+  HFT_PRICE_OFF_TICK: { status: 422, title: 'The price is no whole number of ticks', number: REJECT.badPrice },
+  HFT_QUANTITY_OFF_LOT: { status: 422, title: 'The quantity is no whole number of lots', number: REJECT.badQuantity },
+  HFT_PRICE_TOO_LARGE: { status: 422, title: 'The price is larger than can be counted', number: REJECT.badPrice },
+  HFT_QUANTITY_TOO_LARGE: { status: 422, title: 'The quantity is larger than can be counted', number: REJECT.badQuantity },
+  HFT_MAX_ORDER_QTY: { status: 422, title: 'The quantity is over the risk limit', number: REJECT.maxOrderQty },
+  HFT_MAX_NOTIONAL: { status: 422, title: 'Price times quantity is over the risk limit', number: REJECT.maxNotional },
+  HFT_PRICE_BAND: { status: 422, title: 'The price is too far from the last trade', number: REJECT.priceBand },
+  HFT_MAX_POSITION: { status: 422, title: 'The position could go over the risk limit', number: REJECT.maxPosition },
+  HFT_MAX_OPEN_ORDERS: { status: 422, title: 'The account has as many open orders as it may', number: REJECT.maxOpenOrders },
+  HFT_MAX_OPEN_NOTIONAL: { status: 422, title: 'The open orders of the account are over the risk limit', number: REJECT.maxOpenNotional },
+  HFT_QUANTITY_FILLED: { status: 422, title: 'As much is filled already', number: REJECT.badQuantity },
+  HFT_BAD_TERMS: { status: 422, title: 'The terms of the order do not go together', number: REJECT.badTerms },
+  HFT_WOULD_TRADE: { status: 422, title: 'A post-only order would trade at once', number: REJECT.wouldTrade },
+  HFT_EXPIRED: { status: 422, title: 'The time of the order has come already', number: REJECT.expired },
+  HFT_NOT_TRADABLE: { status: 422, title: 'The instrument is no longer traded', number: REJECT.notTradable },
+  HFT_KILL_SWITCH: { status: 422, title: 'The kill switch is on: new orders are refused', number: REJECT.killSwitch },
+  HFT_TOO_MANY_ACCOUNTS: { status: 422, title: 'No further account can be added', number: REJECT.badAccount },
+  HFT_CLIENT_ORDER_ID_REUSED: { status: 422, title: 'The client order id belongs to another order', number: REJECT.duplicate },
+  HFT_RATE_LIMIT: { status: 429, title: 'The account sends faster than its limit', number: REJECT.rate },
   HFT_HEADERS_TOO_LARGE: { status: 431, title: 'The headers are too large' },
   HFT_REQUEST_TIMEOUT: { status: 408, title: 'The request did not arrive in time' },
   HFT_INTERNAL: { status: 500, title: 'The engine failed' },
   HFT_RECOVERING: { status: 503, title: 'The engine is recovering' },
   HFT_WARMING: { status: 503, title: 'The engine is warming up' },
   HFT_DRAINING: { status: 503, title: 'The engine is stopping' },
-  HFT_BOOK_FULL: { status: 503, title: 'No further order can rest' },
+  HFT_BOOK_FULL: { status: 503, title: 'No further order can rest', number: REJECT.noRoom },
+  HFT_JOURNAL_BUSY: { status: 503, title: 'More is on its way to the journal than it has room for' },
+  HFT_VIEWS_BEHIND: { status: 503, title: 'Queries are behind the journal' },
+  HFT_VIEWS_UNAVAILABLE: { status: 503, title: 'Queries are not there for the moment' },
   HFT_JOURNAL_FULL: { status: 503, title: 'No room is left for the journal' },
+  HFT_DONE_NOT_SHOWN: { status: 504, title: 'The command is done and durable; only its answer is missing' },
   HFT_JOURNAL_FAILED: { status: 503, title: 'The journal cannot be written' },
 } as const satisfies Record<string, ProblemKind>;
 export type ProblemCode = keyof typeof PROBLEMS;
@@ -65,35 +82,29 @@ export class Problem extends Error {
   get status(): number {
     return PROBLEMS[this.code].status;
   }
+
+  /** {@link ProblemKind.number} of its code. */
+  get number(): Reject | undefined {
+    const kind: ProblemKind = PROBLEMS[this.code];
+    return kind.number;
+  }
 }
 
-/** The problem that a reject of the core is. `REJECT.none` is no reject. */
-export function problemOfReject(reject: Reject): Problem {
-  switch (reject) {
-    case REJECT.unknownInstrument:
-    case REJECT.notTradable:
-      return new Problem('HFT_UNKNOWN_SYMBOL', 'the instrument is not traded here: GET /v1/instruments lists those that are', {
-        field: 'symbol',
-      });
-    case REJECT.killSwitch:
-      return new Problem('HFT_KILL_SWITCH', 'risk.killSwitch is on: new orders are refused, cancels are accepted');
-    case REJECT.badPrice:
-      return new Problem('HFT_PRICE_TOO_LARGE', 'the price is larger than can be counted in ticks', { field: 'price' });
-    case REJECT.badQuantity:
-      return new Problem('HFT_QUANTITY_TOO_LARGE', 'the quantity is larger than can be counted in lots', { field: 'quantity' });
-    case REJECT.maxOrderQty:
-      return new Problem('HFT_MAX_ORDER_QTY', 'the quantity is over risk.maxOrderQty', { field: 'quantity' });
-    case REJECT.maxNotional:
-      return new Problem('HFT_MAX_NOTIONAL', 'price times quantity is over risk.maxNotional', { field: 'quantity' });
-    case REJECT.priceBand:
-      return new Problem('HFT_PRICE_BAND', 'the price is further from the last trade than risk.priceBandPercent allows', {
-        field: 'price',
-      });
-    case REJECT.noRoom:
-      return new Problem('HFT_BOOK_FULL', 'as many orders rest as memory holds: cancel some, or send orders that do not rest', {
-        retryAfterMs: 1000,
-      });
-    default:
-      return new Problem('HFT_ORDER_NOT_FOUND', 'the order does not rest on any book', { field: 'id' });
-  }
+/** What a client is told when the ring of the journal is full. */
+export function busyProblem(): Problem {
+  return new Problem('HFT_JOURNAL_BUSY', 'more commands are on their way to the journal than it has room for: try again', {
+    retryAfterMs: 1000,
+  });
+}
+
+/** What a client is told when the journal cannot be written. */
+export function journalProblem(cause: Error): Problem {
+  const full = cause instanceof JournalError && cause.code === 'HFT_JOURNAL_FULL';
+  return new Problem(
+    full ? 'HFT_JOURNAL_FULL' : 'HFT_JOURNAL_FAILED',
+    full
+      ? 'no room is left for the journal: orders are refused until there is'
+      : 'a commit failed and its outcome is not known: the engine stops, and recovers what is there',
+    { retryAfterMs: 1000 },
+  );
 }

@@ -1,257 +1,320 @@
 /**
- * The single writer. Commands are checked, sequenced and matched as they arrive; those of one event-loop tick share one group commit, and each
- * is answered only when that is durable. While a commit is under way the next batch gathers, so batches grow with the load by themselves.
+ * The single writer. A command is written into the journal's ring, checked and matched there, and pushed to be made durable with all others
+ * of the same event-loop tick; whoever sent it is told when that has happened. Nothing on this path allocates, waits or catches.
  *
- * Matching runs ahead of the journal by one batch at most. When a commit finds no room, nothing of it was written: every command of that
- * batch and of the one that gathers is refused, and the books are wrong until they are rebuilt from the journal: `onFull` must do that, and
- * this sequencer refuses until then. After any other failure nobody knows whether the batch will be there after a restart (an fsync that
- * fails leaves its commit record in the write-ahead log): it is neither acknowledged nor refused, and `onFatal` must end the process.
+ * Matching runs ahead of the journal by what the ring holds. When a commit finds no room, nothing of it was written: every command that is
+ * not durable is refused, and the books are wrong until they are rebuilt from the journal: `onFull` must do that, and this sequencer refuses until
+ * then. After any other failure nobody knows whether the commands will be there after a restart: they are neither acknowledged nor refused, and
+ * `onFatal` must end the process.
  */
-import {
-  CANCEL_ORDER,
-  CANCELLED,
-  FILLED,
-  GTC,
-  LIMIT,
-  NEW_ORDER,
-  OPEN,
-  REJECT,
-  type Command,
-  type Core,
-  type NewOrder,
-} from '../core/types.ts';
-import { JournalError, type FillRecord, type Journal, type OrderRecord } from '../journal/types.ts';
-import type { JournalQueries } from '../journal/queries.ts';
+import { encodeCommand, SLOT_WORDS, type CommandSlots } from '../core/command.ts';
+import { ADVANCE_TIME, BUY, GTC, LIMIT, NEW_ORDER, REJECT, type Command, type Core, type Reject } from '../core/types.ts';
+import { ACCOUNT_NAME, CLIENT_ORDER_ID, type Journal, type JournalError } from '../journal/types.ts';
 import type { Accounts } from './accounts.ts';
-import { BatchSink, emptyBatch, type Batch, type MutableOrder } from './batch.ts';
-import { Problem, problemOfReject } from './problem.ts';
-
-/** On whose behalf an order is sent, and what makes it idempotent. */
-export interface OrderIdentity {
-  readonly accountName: string;
-  readonly clientOrderId: string | null;
-}
-
-export type OrderTerms = Omit<NewOrder, 'kind' | 'account'>;
-
-/** An order as its first answer shows it: after its own fills, before anything that came later. */
-export interface Placed {
-  readonly order: OrderRecord;
-  readonly fills: readonly FillRecord[];
-  /** true when the same client order id had been accepted before: this is its first answer again. */
-  readonly repeated: boolean;
-}
+import { hashClientOrderId } from './client-order-id.ts';
+import { EventBuffer } from './event-buffer.ts';
+import { busyProblem, journalProblem, type Problem } from './problem.ts';
 
 /** What the sequencer tells about its work. */
 export interface SequencerObserver {
+  /** One command was matched. Every command that is sent as an object, and one of {@link TIMED_EVERY} of the others. */
   matched(durationNanos: number): void;
   committed(commands: number, fills: number, durationNanos: number): void;
 }
 
+/** For gateways that keep their own answers in order of sequence, and need no promise for each. */
+export interface DurableListener {
+  /** Everything up to `sequence` is durable: answers may leave. */
+  durable(sequence: number): void;
+  /** Everything after the last durable sequence is refused. */
+  refused(problem: Problem): void;
+}
+
+/** The texts that go with a command. */
+export interface CommandTexts {
+  /** Name of the account that sends it: recorded with the first command that is accepted of it. */
+  readonly account?: string | undefined;
+  readonly clientOrderId?: string | null | undefined;
+}
+
+export interface SequencerParts {
+  readonly core: Core;
+  readonly journal: Pick<Journal, 'ring' | 'durableSequence' | 'listen' | 'flush'>;
+  readonly accounts: Accounts;
+  readonly observer: SequencerObserver;
+  readonly nowMicros: () => number;
+  readonly onFull: (cause: JournalError) => void;
+  readonly onFatal: (cause: Error) => void;
+}
+
+/** Commands between two that are timed, where reading the clock twice would cost more than matching. */
+export const TIMED_EVERY = 64;
+/** Longest sleep until what is due is looked for again: clocks are set back and forth. */
+const LONGEST_SLEEP_MS = 1000;
+/** Waiters that have been told are dropped from the list this many at a time. */
+const DROPPED_AT_ONCE = 1024;
+
+interface Waiter {
+  readonly sequence: number;
+  readonly resolve: () => void;
+  readonly reject: (problem: Problem) => void;
+}
+
 export class Sequencer {
+  /** What the last command did; valid until the next one is begun. */
+  readonly events = new EventBuffer();
+  /** The slots that {@link begin} gives places in. */
+  readonly slots: CommandSlots;
   readonly #core: Core;
-  readonly #journal: Journal;
-  readonly #queries: JournalQueries;
+  readonly #journal: SequencerParts['journal'];
   readonly #accounts: Accounts;
   readonly #observer: SequencerObserver;
   readonly #nowMicros: () => number;
   readonly #onFull: (cause: JournalError) => void;
   readonly #onFatal: (cause: Error) => void;
-  #batch = emptyBatch();
-  #committing: Batch | undefined;
-  #scheduled = false;
-  #failure: Error | undefined;
-  #lastMicros = 0;
-  /** Orders with a client order id that are matched but not yet durable, by account and id. */
-  readonly #pendingIds = new Map<string, { placed: Placed; batch: Batch }>();
+  readonly #listeners: DurableListener[] = [];
+  /** Fills of the commands that are not durable yet, by sequence modulo the length: a power of two, and more than the ring holds. */
+  readonly #fillsOf: Uint32Array;
+  #at = -1;
+  #texts = false;
+  #untilTimed = TIMED_EVERY;
+  #lastMicros: number;
+  #durable: number;
+  #failure: Problem | undefined;
+  #waiters: Waiter[] = [];
+  #told = 0;
+  #alarm: NodeJS.Timeout | undefined;
+  #alarmMicros = Infinity;
+  readonly #bits = { low: 0, high: 0 };
 
-  constructor(parts: {
-    core: Core;
-    journal: Journal;
-    queries: JournalQueries;
-    accounts: Accounts;
-    observer: SequencerObserver;
-    /** Timestamp of the last recovered command: time never runs backwards over a restart. */
-    lastTimestampMicros: number;
-    nowMicros: () => number;
-    onFull: (cause: JournalError) => void;
-    onFatal: (cause: Error) => void;
-  }) {
+  /** `core` and `accounts` are as recovery left them. */
+  constructor(parts: SequencerParts) {
     this.#core = parts.core;
     this.#journal = parts.journal;
-    this.#queries = parts.queries;
     this.#accounts = parts.accounts;
     this.#observer = parts.observer;
-    this.#lastMicros = parts.lastTimestampMicros;
     this.#nowMicros = parts.nowMicros;
     this.#onFull = parts.onFull;
     this.#onFatal = parts.onFatal;
+    this.slots = parts.journal.ring.slots;
+    this.#lastMicros = parts.core.timestampMicros;
+    this.#durable = parts.journal.durableSequence;
+    this.#fillsOf = new Uint32Array(2 ** Math.ceil(Math.log2(this.slots.words.length / SLOT_WORDS + 1)));
+    parts.journal.listen({
+      durable: (sequence, commands, nanos) => this.#acknowledge(sequence, commands, nanos),
+      failed: (cause) => this.#fail(cause),
+    });
+    this.#setAlarm();
   }
 
-  /**
-   * Checks, matches and records an order; resolves when it is durable. Throws Problem when it is refused. `terms` is asked, at once, only when
-   * the identity is new, so that nothing that has changed since can refuse a repetition; what it throws refuses the order.
-   */
-  async place(identity: OrderIdentity, terms: () => OrderTerms): Promise<Placed> {
-    this.#refuseWhenFailed();
-    const { accountName, clientOrderId } = identity;
-    const known = clientOrderId === null ? undefined : this.#accounts.find(accountName);
-    const key = clientOrderId === null ? undefined : `${accountName} ${clientOrderId}`;
-    if (known !== undefined && clientOrderId !== null && key !== undefined) {
-      const pending = this.#pendingIds.get(key);
-      if (pending !== undefined) {
-        await pending.batch.done.promise;
-        return { ...pending.placed, repeated: true };
-      }
-      const recorded = this.#queries.orderByClientOrderId(known, clientOrderId);
-      if (recorded !== undefined) return placed(recorded, this.#queries.fillsAt(recorded.id), true);
-    }
-    const { instrument, side, type, timeInForce, priceTicks, quantityLots } = terms();
-    const command = { kind: NEW_ORDER, instrument, account: known ?? 0, side, type, timeInForce, priceTicks, quantityLots } as const;
-    const reject = this.#core.check(command);
-    if (reject !== REJECT.none) throw problemOfReject(reject);
-    const account = this.#accounts.intern(accountName);
-    const batch = this.#open();
-    const orderId = this.#core.sequence + 1;
-    const timestampMicros = this.#tick();
-    const order: MutableOrder = {
-      id: orderId,
-      instrument,
-      account,
-      side,
-      type,
-      timeInForce,
-      priceTicks,
-      quantityLots,
-      remainingLots: quantityLots,
-      status: OPEN,
-      clientOrderId,
-      createdAtMicros: timestampMicros,
-    };
-    batch.orders.push(order);
-    const fills = this.#apply(batch, orderId, timestampMicros, { ...command, account });
-    const answer = placed(order, fills, false);
-    if (key !== undefined) this.#pendingIds.set(key, { placed: answer, batch });
-    await batch.done.promise;
-    return answer;
+  /** Sequence of the last command. */
+  get sequence(): number {
+    return this.#core.sequence;
   }
 
-  /** Cancels a resting order; resolves when that is durable. Throws Problem when it rests on no book. */
-  async cancel(orderId: number): Promise<void> {
-    this.#refuseWhenFailed();
-    const instrument = this.#core.find(orderId);
-    if (instrument < 0) throw problemOfReject(REJECT.unknownOrder);
-    const command = { kind: CANCEL_ORDER, instrument, orderId } as const;
-    const reject = this.#core.check(command);
-    if (reject !== REJECT.none) throw problemOfReject(reject);
-    const batch = this.#open();
-    this.#apply(batch, this.#core.sequence + 1, this.#tick(), command);
-    await batch.done.promise;
+  get durableSequence(): number {
+    return this.#durable;
   }
 
-  /** Resolves when everything that was matched before the call is durable; rejects when it could not be made so. */
-  async settled(): Promise<void> {
-    this.#refuseWhenFailed();
-    if (this.#batch.entries.length > 0) await this.#batch.done.promise;
-    else if (this.#committing !== undefined) await this.#committing.done.promise;
-  }
-
-  #refuseWhenFailed(): void {
-    if (this.#failure !== undefined) throw journalProblem(this.#failure);
-  }
-
-  #tick(): number {
-    this.#lastMicros = Math.max(this.#lastMicros, this.#nowMicros());
+  /** Time of the last command; that of the next one between {@link begin} and {@link submit}. */
+  get timestampMicros(): number {
     return this.#lastMicros;
   }
 
-  #open(): Batch {
-    if (!this.#scheduled && this.#committing === undefined) {
-      this.#scheduled = true;
-      // After the poll phase: every request that this tick has read is in the batch by then.
-      setImmediate(() => void this.#commitAll());
-    }
-    return this.#batch;
+  listen(listener: DurableListener): void {
+    this.#listeners.push(listener);
   }
 
-  #apply(batch: Batch, sequence: number, timestampMicros: number, command: Command): FillRecord[] {
-    const sink = new BatchSink(batch, sequence, command.instrument);
-    const start = process.hrtime.bigint();
+  /**
+   * The place for the next command: index of the first word of its slot in {@link slots}, or -1 when none is taken now ({@link refusal} says
+   * why). Does what is due before, so that the command meets the books of its own time.
+   */
+  begin(): number {
+    if (this.#failure !== undefined) return -1;
+    const nowMicros = this.#nowMicros();
+    if (nowMicros > this.#lastMicros) this.#lastMicros = nowMicros;
+    if (this.#lastMicros >= this.#core.nextDueMicros && !this.#advance()) return -1;
+    this.#at = this.#journal.ring.at();
+    return this.#at;
+  }
+
+  /** Adds a text to the command that has been begun. false when there is no room for it: the command must not be submitted then, and the next one be begun anew. */
+  text(kind: typeof CLIENT_ORDER_ID | typeof ACCOUNT_NAME, text: string): boolean {
+    this.#texts = true;
+    if (this.#journal.ring.text(kind, text)) return true;
+    this.#dropTexts();
+    return false;
+  }
+
+  /**
+   * Takes the command whose slot the caller has written at the place that {@link begin} gave, all but its time: checked, matched, and on its way
+   * to be durable, as `sequence`. A reject changes nothing.
+   */
+  submit(): Reject {
+    this.#untilTimed -= 1;
+    if (this.#untilTimed > 0) return this.#submit();
+    this.#untilTimed = TIMED_EVERY;
+    return this.#submitTimed();
+  }
+
+  /**
+   * As {@link begin} and {@link submit}, for a command as an object and with its texts. Throws Problem when nothing is taken now. For gateways to
+   * which an allocation is nothing.
+   */
+  send(command: Command, texts: CommandTexts = {}): Reject {
+    const at = this.begin();
+    if (at < 0) throw this.refusal();
+    const { account, clientOrderId = null } = texts;
+    const unknown = account !== undefined && this.#accounts.find(account) === undefined;
+    if (unknown && !this.text(ACCOUNT_NAME, account)) throw this.refusal();
+    if (clientOrderId !== null && !this.text(CLIENT_ORDER_ID, clientOrderId)) throw this.refusal();
+    encodeCommand(this.slots, at, this.#lastMicros, command);
+    const reject = this.#guarded();
+    if (unknown && reject === REJECT.none) this.#accounts.add(account);
+    return reject;
+  }
+
+  /** The order that `account` has sent under this client order id, as long as the core remembers it; 0 when it has sent none. Throws Problem. */
+  firstOrderOf(account: number, clientOrderId: string): number {
+    hashClientOrderId(clientOrderId, this.#bits);
+    // An order that can never be accepted: the only thing that is looked at before its quantity, and is there at all, is the id.
+    const probe = {
+      kind: NEW_ORDER,
+      instrument: 0,
+      account,
+      side: BUY,
+      type: LIMIT,
+      timeInForce: GTC,
+      priceTicks: 0,
+      quantityLots: 0,
+      clientIdLow: this.#bits.low,
+      clientIdHigh: this.#bits.high,
+    } as const;
+    return this.send(probe) === REJECT.duplicate ? this.#core.duplicateOf : 0;
+  }
+
+  /** Why {@link begin} gave -1, or {@link text} false. */
+  refusal(): Problem {
+    return this.#failure ?? busyProblem();
+  }
+
+  /** Resolves when the command at `sequence` is durable; rejects with a Problem when it could not be made so. */
+  async durable(sequence: number): Promise<void> {
+    if (sequence <= this.#durable) return;
+    if (this.#failure !== undefined) throw this.#failure;
+    await new Promise<void>((resolve, reject) => {
+      // The list stays in order of sequence: who waits for less than the last one waits for that one too.
+      const last = this.#waiters.at(-1)?.sequence ?? 0;
+      this.#waiters.push({ sequence: Math.max(last, sequence), resolve, reject });
+    });
+  }
+
+  /** Resolves when everything that was matched before the call is durable. */
+  async settled(): Promise<void> {
+    if (this.#failure !== undefined) throw this.#failure;
+    await this.durable(this.#core.sequence);
+  }
+
+  /** Sends nothing by itself any more. */
+  close(): void {
+    clearTimeout(this.#alarm);
+    this.#alarmMicros = 0;
+  }
+
+  #submit(): Reject {
+    const { ring } = this.#journal;
+    const core = this.#core;
+    this.slots.doubles[(this.#at >> 1) + 2] = this.#lastMicros;
+    this.events.clear();
+    const reject = core.submit(this.slots, this.#at, this.events);
+    if (reject !== REJECT.none) {
+      if (this.#texts) this.#dropTexts();
+      return reject;
+    }
+    this.#texts = false;
+    this.#fillsOf[core.sequence & (this.#fillsOf.length - 1)] = this.events.fills;
+    ring.push();
+    this.#journal.flush();
+    if (core.nextDueMicros < this.#alarmMicros) this.#setAlarm();
+    return REJECT.none;
+  }
+
+  #submitTimed(): Reject {
+    const startMs = performance.now();
+    const reject = this.#submit();
+    if (reject === REJECT.none) this.#observer.matched((performance.now() - startMs) * 1e6);
+    return reject;
+  }
+
+  /** A fault in the core: nothing that it says can be trusted any more, so the process must end before it says more. */
+  #guarded(): Reject {
     try {
-      this.#core.apply(sequence, timestampMicros, command, sink);
+      return this.#submitTimed();
     } catch (cause) {
-      // A fault in the core: nothing that it says can be trusted any more, so the process must end before it says more.
-      this.#failure = cause instanceof Error ? cause : new Error(String(cause));
-      setImmediate(() => {
-        throw cause;
-      });
+      const fault = cause instanceof Error ? cause : new Error(String(cause));
+      this.#failure = journalProblem(fault);
+      this.#onFatal(fault);
       throw cause;
     }
-    this.#observer.matched(Number(process.hrtime.bigint() - start));
-    batch.entries.push({ sequence, timestampMicros, command });
-    return sink.fills;
   }
 
-  async #commitAll(): Promise<void> {
-    this.#scheduled = false;
-    if (this.#failure !== undefined) return;
-    while (this.#batch.entries.length > 0) {
-      const batch = this.#batch;
-      this.#batch = emptyBatch();
-      this.#committing = batch;
-      batch.accounts.push(...this.#accounts.takeUnrecorded());
-      const start = performance.now();
-      try {
-        await this.#journal.append(batch.entries[0]?.sequence ?? 0, batch);
-      } catch (cause) {
-        this.#fail(cause instanceof Error ? cause : new Error(String(cause)), batch);
-        return;
-      }
-      this.#observer.committed(batch.entries.length, batch.fills.length, (performance.now() - start) * 1e6);
-      this.#forget(batch);
-      this.#committing = undefined;
-      batch.done.resolve();
-      // Between batches, so that no order waits while the books take memory.
-      this.#core.reserve();
+  #dropTexts(): void {
+    this.#journal.ring.dropTexts();
+    this.#texts = false;
+  }
+
+  #advance(): boolean {
+    this.#at = this.#journal.ring.at();
+    if (this.#at < 0) return false;
+    encodeCommand(this.slots, this.#at, this.#lastMicros, { kind: ADVANCE_TIME });
+    this.#guarded();
+    return true;
+  }
+
+  /** Wakes up for what is due next, when nobody sends anything by then. */
+  #setAlarm(): void {
+    clearTimeout(this.#alarm);
+    this.#alarmMicros = this.#core.nextDueMicros;
+    if (this.#alarmMicros === Infinity) return;
+    const sleepMs = Math.min(LONGEST_SLEEP_MS, Math.max(1, Math.ceil((this.#alarmMicros - this.#nowMicros()) / 1000)));
+    this.#alarm = setTimeout(() => {
+      // Begun and left: what is due has been done then. A full ring is tried again.
+      this.begin();
+      if (this.#failure === undefined) this.#setAlarm();
+    }, sleepMs).unref();
+  }
+
+  #acknowledge(sequence: number, commands: number, nanos: number): void {
+    let fills = 0;
+    for (let one = this.#durable + 1; one <= sequence; one += 1) fills += this.#fillsOf[one & (this.#fillsOf.length - 1)] as number;
+    this.#durable = sequence;
+    this.#observer.committed(commands, fills, nanos);
+    for (const listener of this.#listeners) listener.durable(sequence);
+    const waiters = this.#waiters;
+    for (let waiter = waiters[this.#told]; waiter !== undefined && waiter.sequence <= sequence; waiter = waiters[this.#told]) {
+      this.#told += 1;
+      waiter.resolve();
     }
-  }
-
-  #forget(batch: Batch): void {
-    for (const { account, clientOrderId } of batch.orders) {
-      if (clientOrderId !== null) this.#pendingIds.delete(`${this.#accounts.name(account)} ${clientOrderId}`);
+    if (this.#told >= DROPPED_AT_ONCE || this.#told === waiters.length) {
+      waiters.splice(0, this.#told);
+      this.#told = 0;
     }
+    // Between commits, so that no order waits while the books take memory.
+    this.#core.reserve();
   }
 
-  #fail(cause: Error, batch: Batch): void {
-    this.#failure = cause;
-    if (!(cause instanceof JournalError) || cause.code !== 'HFT_JOURNAL_FULL') {
+  #fail(cause: JournalError): void {
+    this.#failure = journalProblem(cause);
+    this.close();
+    if (cause.code !== 'HFT_JOURNAL_FULL') {
       this.#onFatal(cause);
       return;
     }
-    this.#committing = undefined;
-    const gathered = this.#batch;
-    this.#batch = emptyBatch();
-    const problem = journalProblem(cause);
-    batch.done.reject(problem);
-    gathered.done.reject(problem);
+    const refused = this.#waiters.slice(this.#told);
+    this.#waiters = [];
+    this.#told = 0;
+    for (const listener of this.#listeners) listener.refused(this.#failure);
+    for (const { reject } of refused) reject(this.#failure);
     this.#onFull(cause);
   }
-}
-
-function placed(order: OrderRecord, fills: readonly FillRecord[], repeated: boolean): Placed {
-  const remainingLots = fills.reduce((left, { quantityLots }) => left - quantityLots, order.quantityLots);
-  const rests = order.type === LIMIT && order.timeInForce === GTC;
-  return { order: { ...order, remainingLots, status: remainingLots === 0 ? FILLED : rests ? OPEN : CANCELLED }, fills, repeated };
-}
-
-/** What a client is told when the journal cannot be written. */
-export function journalProblem(cause: Error): Problem {
-  const full = 'code' in cause && cause.code === 'HFT_JOURNAL_FULL';
-  return new Problem(
-    full ? 'HFT_JOURNAL_FULL' : 'HFT_JOURNAL_FAILED',
-    full
-      ? 'no room is left for the journal: orders are refused until there is'
-      : 'a commit failed and its outcome is not known: the engine stops, and recovers what is there',
-    { retryAfterMs: 1000 },
-  );
 }

@@ -31,7 +31,8 @@ export function problemOfIssues(issues: readonly z.core.$ZodIssue[], data: unkno
     return new Problem('HFT_UNKNOWN_FIELD', `${name} is not known here: remove it, or correct its spelling`, { field: name });
   }
   if (field === undefined) return new Problem('HFT_INVALID_FIELD', 'the body must be a JSON object');
-  if (missing !== undefined) return new Problem('HFT_MISSING_FIELD', `${field} is missing: add it`, { field });
+  if (missing !== undefined && missing.code !== 'custom') return new Problem('HFT_MISSING_FIELD', `${field} is missing: add it`, { field });
+  if (missing !== undefined) return new Problem('HFT_MISSING_FIELD', `${field}: ${missing.message}`, { field });
   const custom = issue.code === 'custom' && isCode(issue.params?.['code']) ? issue.params['code'] : 'HFT_INVALID_FIELD';
   const message = issue.message.replace(/^Invalid (input|option|string): /, '');
   return new Problem(custom, `${field}: ${message}`, { field });

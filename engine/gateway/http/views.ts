@@ -1,90 +1,191 @@
 /** Integers inside, decimal strings outside. */
-import { BUY, CANCELLED, FILLED, GTC, IOC, LIMIT, MARKET, OPEN, SELL, type Level, type OrderStatus } from '../../core/types.ts';
-import { OFF_STEP, TOO_LARGE } from '../../core/decimal.ts';
-import type { FillRecord, OrderRecord } from '../../journal/types.ts';
+import {
+  ALLOW,
+  AUCTION,
+  BUY,
+  CANCEL_BOTH,
+  CANCEL_NEWEST,
+  CANCEL_OLDEST,
+  CANCELLED,
+  DAY,
+  DAY_END,
+  DECREMENT,
+  DISCONNECTED,
+  EXPIRED,
+  FILLED,
+  FOK,
+  GTC,
+  GTD,
+  IMMEDIATE,
+  INTERRUPTED,
+  IOC,
+  KILLED,
+  LIMIT,
+  MARKET,
+  MASS,
+  NO_REASON,
+  NOT_FILLABLE,
+  OPEN,
+  PENDING,
+  PRE_OPEN,
+  REQUESTED,
+  SELF_TRADE,
+  SELL,
+  STOP,
+  STOP_LIMIT,
+  type BookView as CoreBook,
+  type Level,
+  type OrderStatus,
+  type OrderType,
+  type Reason,
+  type SelfTrade,
+  type TimeInForce,
+} from '../../core/types.ts';
+import type { BookView, FillView, InstrumentView, OrderView, PositionView } from '../../client/schemas.ts';
 import type { Instrument } from '../../service/instruments.ts';
-import { Problem } from '../../service/problem.ts';
-import type { OrderTerms } from '../../service/sequencer.ts';
-import type { FillView, OrderView, PlaceOrderBody } from '../../client/schemas.ts';
+import { signed, STATE_NAMES } from '../../service/rejects.ts';
+import type { FillRecord, OrderRecord, PositionRecord } from '../../views/types.ts';
 
-/** The order of a request in integers. Throws Problem when a price or quantity does not fit the instrument's steps. */
-export function termsOf(body: PlaceOrderBody, instrument: Instrument): OrderTerms {
-  let priceTicks = 0;
-  if (body.type === 'limit') {
-    priceTicks = instrument.tick.parse(body.price);
-    if (priceTicks === OFF_STEP) {
-      throw new Problem('HFT_PRICE_OFF_TICK', `price must be a whole number of ticks of ${instrument.tick.text}, found "${body.price}"`, {
-        field: 'price',
-      });
-    }
-    if (priceTicks === TOO_LARGE)
-      throw new Problem('HFT_PRICE_TOO_LARGE', `price "${body.price}" is larger than can be counted in ticks`, { field: 'price' });
-  }
-  const quantityLots = instrument.lot.parse(body.quantity);
-  if (quantityLots === OFF_STEP) {
-    throw new Problem(
-      'HFT_QUANTITY_OFF_LOT',
-      `quantity must be a whole number of lots of ${instrument.lot.text}, found "${body.quantity}"`,
-      { field: 'quantity' },
-    );
-  }
-  if (quantityLots === TOO_LARGE) {
-    throw new Problem('HFT_QUANTITY_TOO_LARGE', `quantity "${body.quantity}" is larger than can be counted in lots`, { field: 'quantity' });
-  }
-  return {
-    instrument: instrument.id,
-    side: body.side === 'buy' ? BUY : SELL,
-    type: body.type === 'limit' ? LIMIT : MARKET,
-    timeInForce: body.timeInForce === 'GTC' ? GTC : IOC,
-    priceTicks,
-    quantityLots,
-  };
+export const TYPE_NAMES = {
+  [LIMIT]: 'limit',
+  [MARKET]: 'market',
+  [STOP]: 'stop',
+  [STOP_LIMIT]: 'stop-limit',
+} as const satisfies Readonly<Record<OrderType, OrderView['type']>>;
+export const TIME_IN_FORCE_NAMES = {
+  [GTC]: 'GTC',
+  [IOC]: 'IOC',
+  [FOK]: 'FOK',
+  [GTD]: 'GTD',
+  [DAY]: 'DAY',
+} as const satisfies Readonly<Record<TimeInForce, OrderView['timeInForce']>>;
+export const SELF_TRADE_NAMES = {
+  [ALLOW]: 'none',
+  [CANCEL_NEWEST]: 'cancel-newest',
+  [CANCEL_OLDEST]: 'cancel-oldest',
+  [CANCEL_BOTH]: 'cancel-both',
+  [DECREMENT]: 'decrement',
+} as const satisfies Readonly<Record<SelfTrade, OrderView['selfTradePrevention']>>;
+export const STATUS_NAMES = {
+  [OPEN]: 'open',
+  [FILLED]: 'filled',
+  [CANCELLED]: 'cancelled',
+  [PENDING]: 'pending',
+} as const satisfies Readonly<Record<OrderStatus, OrderView['status']>>;
+const REASON_NAMES = {
+  [NO_REASON]: undefined,
+  [REQUESTED]: 'requested',
+  [IMMEDIATE]: 'immediate',
+  [NOT_FILLABLE]: 'not-fillable',
+  [SELF_TRADE]: 'self-trade',
+  [EXPIRED]: 'expired',
+  [DAY_END]: 'day-end',
+  [MASS]: 'mass-cancel',
+  [KILLED]: 'kill-switch',
+  [DISCONNECTED]: 'disconnected',
+  [INTERRUPTED]: 'interrupted',
+} as const satisfies Readonly<Record<Reason, OrderView['reason']>>;
+
+/** RFC 3339 in UTC, to the millisecond. */
+export function timeText(micros: number): string {
+  return new Date(micros / 1000).toISOString();
 }
-
-/** The first field in which `body` asks for another order than `order`; undefined when it asks for the same. */
-export function differingField(body: PlaceOrderBody, order: OrderRecord, { symbol, tick, lot }: Instrument): string | undefined {
-  if (body.symbol !== symbol) return 'symbol';
-  if ((body.side === 'buy' ? BUY : SELL) !== order.side) return 'side';
-  if ((body.type === 'limit' ? LIMIT : MARKET) !== order.type) return 'type';
-  if (body.type === 'limit' && tick.parse(body.price) !== order.priceTicks) return 'price';
-  if (lot.parse(body.quantity) !== order.quantityLots) return 'quantity';
-  return (body.timeInForce === 'GTC' ? GTC : IOC) === order.timeInForce ? undefined : 'timeInForce';
-}
-
-const STATUS: Readonly<Record<OrderStatus, OrderView['status']>> = { [OPEN]: 'open', [FILLED]: 'filled', [CANCELLED]: 'cancelled' };
 
 export function orderView(order: OrderRecord, instrument: Instrument, account: string): OrderView {
   const { lot, tick } = instrument;
+  const reason = REASON_NAMES[order.reason];
   return {
     id: String(order.id),
     sequence: order.id,
     symbol: instrument.symbol,
     account,
     side: order.side === BUY ? 'buy' : 'sell',
-    type: order.type === MARKET ? 'market' : 'limit',
-    timeInForce: order.timeInForce === GTC ? 'GTC' : 'IOC',
-    ...(order.type === LIMIT && { price: tick.format(order.priceTicks) }),
+    type: TYPE_NAMES[order.type],
+    timeInForce: TIME_IN_FORCE_NAMES[order.timeInForce],
+    ...(order.priceTicks > 0 && { price: tick.format(order.priceTicks) }),
+    ...(order.stopTicks > 0 && { stopPrice: tick.format(order.stopTicks) }),
+    ...(order.displayLots > 0 && { displayQuantity: lot.format(order.displayLots) }),
+    ...(order.expiryMicros > 0 && { expiresAt: timeText(order.expiryMicros) }),
+    ...(order.postOnly === 1 && { postOnly: true }),
+    ...(order.selfTrade !== ALLOW && { selfTradePrevention: SELF_TRADE_NAMES[order.selfTrade] }),
     quantity: lot.format(order.quantityLots),
-    filledQuantity: lot.format(order.quantityLots - order.remainingLots),
+    filledQuantity: lot.format(order.filledLots),
     remainingQuantity: lot.format(order.remainingLots),
-    status: STATUS[order.status],
+    status: STATUS_NAMES[order.status],
+    ...(reason !== undefined && { reason }),
     ...(order.clientOrderId !== null && { clientOrderId: order.clientOrderId }),
-    createdAt: new Date(order.createdAtMicros / 1000).toISOString(),
+    createdAt: timeText(order.createdAtMicros),
+    updatedAt: timeText(order.updatedAtMicros),
   };
 }
 
-export function fillView(fill: FillRecord, instrument: Instrument): FillView {
+export function fillView(fill: FillRecord, { symbol, tick, lot }: Instrument): FillView {
   return {
     sequence: fill.sequence,
     index: fill.index,
-    symbol: instrument.symbol,
-    price: instrument.tick.format(fill.priceTicks),
-    quantity: instrument.lot.format(fill.quantityLots),
+    symbol,
+    price: tick.format(fill.priceTicks),
+    quantity: lot.format(fill.quantityLots),
     makerOrderId: String(fill.makerOrderId),
     takerOrderId: String(fill.takerOrderId),
+    takerSide: fill.takerSide === BUY ? 'buy' : 'sell',
+    executedAt: timeText(fill.timestampMicros),
   };
 }
 
-export function levelView(level: Level, instrument: Instrument): { price: string; quantity: string; orders: number } {
+export function positionView(position: PositionRecord, instrument: Instrument, account: string): PositionView {
+  return {
+    account,
+    symbol: instrument.symbol,
+    quantity: signed(instrument, position.lots),
+    averagePrice: averageText(position.averageTicks, instrument),
+  };
+}
+
+/** A price between ticks, to a thousandth of one. */
+function averageText(ticks: number, { tick }: Instrument): string {
+  const whole = Math.floor(ticks);
+  const thousandths = Math.round((ticks - whole) * 1000);
+  const [units = '', fraction = ''] = tick.format(BigInt(whole) * 1000n + BigInt(thousandths)).split('.');
+  const padded = units.padStart(4, '0');
+  return `${padded.slice(0, -3)}.${padded.slice(-3)}${fraction}`.replace(/\.?0+$/, '');
+}
+
+export function bookView(symbol: string, sequence: number, book: CoreBook, depth: number, instrument: Instrument): BookView {
+  return {
+    symbol,
+    sequence,
+    state: STATE_NAMES[book.state],
+    bids: book.depth(BUY, depth).map((level) => levelView(level, instrument)),
+    asks: book.depth(SELL, depth).map((level) => levelView(level, instrument)),
+  };
+}
+
+export function instrumentView(instrument: Instrument, book: CoreBook): InstrumentView {
+  const { symbol, tick, lot } = instrument;
+  const crossing = book.state === PRE_OPEN || book.state === AUCTION;
+  return {
+    symbol,
+    tickSize: tick.text,
+    lotSize: lot.text,
+    state: STATE_NAMES[book.state],
+    ...(book.untilMicros > 0 && { until: timeText(book.untilMicros) }),
+    ...(book.lastTradeTicks > 0 && { lastPrice: tick.format(book.lastTradeTicks) }),
+    ...(crossing && { indication: indicationView(book, instrument) }),
+  };
+}
+
+function indicationView(book: CoreBook, { tick, lot }: Instrument): NonNullable<InstrumentView['indication']> {
+  const { priceTicks, quantityLots, imbalanceLots } = book.indication();
+  const imbalance = imbalanceLots < 0n ? -imbalanceLots : imbalanceLots;
+  return {
+    price: priceTicks === 0 ? null : tick.format(priceTicks),
+    quantity: lot.format(quantityLots),
+    imbalance: lot.format(imbalance),
+    imbalanceSide: imbalanceLots === 0n ? null : imbalanceLots > 0n ? 'buy' : 'sell',
+  };
+}
+
+function levelView(level: Level, instrument: Instrument): { price: string; quantity: string; orders: number } {
   return { price: instrument.tick.format(level.priceTicks), quantity: instrument.lot.format(level.quantityLots), orders: level.orders };
 }
