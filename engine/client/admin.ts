@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import type { EngineConfig } from '../../crds/engine-config.ts';
 import { HttpCaller } from './http.ts';
+import { massCancelAnswerSchema, snapshotAnswerSchema, type MassCancelAnswer, type TRADING_STATES } from './schemas.ts';
 
 export const ENGINE_PHASES = ['recovering', 'warming', 'serving', 'draining'] as const;
 
@@ -22,6 +23,8 @@ export const engineStatusSchema = z.object({
     stateHash: z.string().describe('State hash at that sequence; empty while recovering.'),
     commands: z.int().min(0).describe('Commands that were replayed.'),
     durationMs: z.number().min(0),
+    snapshotSequence: z.int().min(0).optional().describe('Sequence of the snapshot that it began from; 0 without one.'),
+    warnings: z.array(z.string()).optional().describe('What recovery cut off or passed over; empty when there was nothing.'),
   }),
   warmup: z
     .object({ orders: z.int().min(0), p99Micros: z.number().min(0).describe('99th percentile of matching one synthetic order.') })
@@ -76,6 +79,22 @@ export class AdminClient {
    */
   async checkConfig(config: EngineConfig, signal?: AbortSignal): Promise<ConfigCheck> {
     return await this.#http.json({ method: 'POST', path: '/admin/config/check', body: config, schema: configCheckSchema, signal });
+  }
+
+  /** Moves an instrument to a trading state; gives the orders that this cancelled (DAY orders, at the close). */
+  async setState(symbol: string, state: (typeof TRADING_STATES)[number], signal?: AbortSignal): Promise<MassCancelAnswer> {
+    const path = `/admin/instruments/${encodeURIComponent(symbol)}/state`;
+    return await this.#http.json({ method: 'POST', path, body: { state }, schema: massCancelAnswerSchema, signal });
+  }
+
+  /** Turns the kill switch of an account, or of all when none is named; gives the orders that this cancelled. */
+  async killSwitch(change: { account?: string; on: boolean }, signal?: AbortSignal): Promise<MassCancelAnswer> {
+    return await this.#http.json({ method: 'POST', path: '/admin/kill-switch', body: change, schema: massCancelAnswerSchema, signal });
+  }
+
+  /** Takes a snapshot now; resolves when it is on the disk. */
+  async snapshot(signal?: AbortSignal): Promise<z.output<typeof snapshotAnswerSchema>> {
+    return await this.#http.json({ method: 'POST', path: '/admin/snapshot', schema: snapshotAnswerSchema, signal });
   }
 
   /** Closes the connections. Calls in flight fail. */

@@ -10,6 +10,7 @@ const problemSchema = z.object({
   detail: z.string().optional(),
   title: z.string().optional(),
   field: z.string().optional(),
+  number: z.int().optional(),
 });
 
 /**
@@ -22,20 +23,31 @@ export class EngineError extends Error {
   readonly status: number;
   /** The field of the request that was wrong, when the engine named one. */
   readonly field: string | undefined;
+  /** The number of {@link code} on binary protocols, of a command that was refused. */
+  readonly number: number | undefined;
   /** How long the engine asked to wait before the next try, when it did. */
   readonly retryAfterMs: number | undefined;
 
-  constructor(detail: { code: string; status: number; message: string; field?: string; retryAfterMs?: number; cause?: unknown }) {
+  constructor(detail: {
+    code: string;
+    status: number;
+    message: string;
+    field?: string;
+    number?: number;
+    retryAfterMs?: number;
+    cause?: unknown;
+  }) {
     super(detail.message, detail.cause === undefined ? undefined : { cause: detail.cause });
     this.code = detail.code;
     this.status = detail.status;
     this.field = detail.field;
+    this.number = detail.number;
     this.retryAfterMs = detail.retryAfterMs;
   }
 }
 
 export interface HttpCall<T extends z.ZodType> {
-  method: 'GET' | 'POST' | 'DELETE';
+  method: 'GET' | 'POST' | 'PATCH' | 'DELETE';
   path: string;
   query?: Record<string, string | number | undefined>;
   body?: unknown;
@@ -147,12 +159,13 @@ function problemOf(parsed: unknown, status: number, at: string, retryAfter: stri
       ...(retryAfterMs !== undefined && { retryAfterMs }),
     });
   }
-  const { code, detail, title, field } = problem.data;
+  const { code, detail, title, field, number } = problem.data;
   return new EngineError({
     code,
     status,
     message: detail ?? title ?? `${at} answered ${status}`,
     ...(field !== undefined && { field }),
+    ...(number !== undefined && { number }),
     ...(retryAfterMs !== undefined && { retryAfterMs }),
   });
 }

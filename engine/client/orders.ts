@@ -14,19 +14,28 @@ import {
   bookSchema,
   fillsAnswerSchema,
   instrumentsSchema,
+  massCancelAnswerSchema,
   orderAnswerSchema,
   ordersAnswerSchema,
   placedSchema,
+  positionsAnswerSchema,
   type BookView,
   type FillView,
+  type InstrumentView,
+  type MassCancelAnswer,
   type OrderView,
   type placeOrderBody,
+  type PositionView,
+  type replaceOrderBody,
 } from './schemas.ts';
 
 export type NewOrder = z.input<typeof placeOrderBody>;
+export type OrderChange = z.input<typeof replaceOrderBody>;
 export type Order = OrderView;
 export type Fill = FillView;
 export type OrderBook = BookView;
+export type Instrument = InstrumentView;
+export type Position = PositionView;
 
 export interface PlacedOrder {
   order: Order;
@@ -71,6 +80,25 @@ export class OrderClient {
     return { ...body, repeated: status === 200 };
   }
 
+  /**
+   * Changes an order; `quantity` is its new total, what is filled already included. Resolves when that, and the fills that it caused, are durable.
+   * `HFT_ORDER_NOT_OPEN` when it was filled or cancelled before.
+   */
+  async replace(id: string, change: OrderChange, signal?: AbortSignal): Promise<Omit<PlacedOrder, 'repeated'>> {
+    return await this.#http.json({
+      method: 'PATCH',
+      path: `/v1/orders/${encodeURIComponent(id)}`,
+      body: change,
+      schema: placedSchema,
+      signal,
+    });
+  }
+
+  /** Cancels every order of an account, in one instrument or in all. Resolves when that is durable. */
+  async massCancel(of: { account: string; symbol?: string }, signal?: AbortSignal): Promise<MassCancelAnswer> {
+    return await this.#http.json({ method: 'DELETE', path: '/v1/orders', query: of, schema: massCancelAnswerSchema, signal });
+  }
+
   /** Resolves with the cancelled order when the cancel is durable. `HFT_ORDER_NOT_OPEN` when it was filled or cancelled before. */
   async cancel(id: string, signal?: AbortSignal): Promise<Order> {
     return (await this.#http.json({ method: 'DELETE', path: `/v1/orders/${encodeURIComponent(id)}`, schema: orderAnswerSchema, signal }))
@@ -93,8 +121,11 @@ export class OrderClient {
     });
   }
 
-  /** Orders with ids above `after`, oldest first; of all accounts when none is named. */
-  async orders(page: { account?: string; after?: string; limit?: number } = {}, signal?: AbortSignal): Promise<Page<Order>> {
+  /** Orders with ids above `after`, oldest first; of all accounts when none is named, of every status when none is. */
+  async orders(
+    page: { account?: string; status?: Order['status']; after?: string; limit?: number } = {},
+    signal?: AbortSignal,
+  ): Promise<Page<Order>> {
     const { orders, next } = await this.#http.json({ method: 'GET', path: '/v1/orders', query: page, schema: ordersAnswerSchema, signal });
     return { items: orders, next };
   }
@@ -105,7 +136,24 @@ export class OrderClient {
     return { items: fills, next };
   }
 
-  async instruments(signal?: AbortSignal): Promise<z.output<typeof instrumentsSchema>['instruments']> {
+  /** Trades of an instrument before `before` (`SEQUENCE.INDEX`), newest first; `next` is the `before` of the next page. */
+  async trades(symbol: string, page: { before?: string; limit?: number } = {}, signal?: AbortSignal): Promise<Page<Fill>> {
+    const { fills, next } = await this.#http.json({
+      method: 'GET',
+      path: `/v1/trades/${encodeURIComponent(symbol)}`,
+      query: page,
+      schema: fillsAnswerSchema,
+      signal,
+    });
+    return { items: fills, next };
+  }
+
+  /** Positions that are not flat; of all accounts when none is named. */
+  async positions(of: { account?: string } = {}, signal?: AbortSignal): Promise<Position[]> {
+    return (await this.#http.json({ method: 'GET', path: '/v1/positions', query: of, schema: positionsAnswerSchema, signal })).positions;
+  }
+
+  async instruments(signal?: AbortSignal): Promise<Instrument[]> {
     return (await this.#http.json({ method: 'GET', path: '/v1/instruments', schema: instrumentsSchema, signal })).instruments;
   }
 

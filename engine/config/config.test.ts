@@ -90,13 +90,23 @@ describe('options', () => {
       dataDirectory: '/x',
       configFile: 'c',
     });
-    expect(readOptions([], {})).toMatchObject({ port: 8080, opsPort: 9090, dataDirectory: './data', configFile: undefined, host: '::' });
+    expect(readOptions(['--accept-loss-after', '41'], {})).toMatchObject({ acceptLossAfter: 41 });
+    expect(readOptions([], {})).toMatchObject({
+      acceptLossAfter: undefined,
+      port: 8080,
+      opsPort: 9090,
+      dataDirectory: './data',
+      configFile: undefined,
+      host: '::',
+    });
   });
 
   it.each([
     [['--port', 'x'], {}, /--port \(HFT_PORT\): must be a port from 0 to 65535, found "x"/],
     [[], { HFT_OPS_PORT: '70000' }, /--ops-port \(HFT_OPS_PORT\).*"70000"/],
     [['--prot', '1'], {}, /Unknown option '--prot'.*--help/],
+    [['--accept-loss-after', '-1'], {}, /Option '--accept-loss-after' argument/],
+    [['--accept-loss-after=all'], {}, /--accept-loss-after: must be the sequence .*"all"/],
     [['file'], {}, /Unexpected argument 'file'/],
   ])('are refused by name: %j %j', (args, environment, message) => {
     expect(() => readOptions(args, environment)).toThrow(message);

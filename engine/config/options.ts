@@ -14,6 +14,8 @@ export interface Options {
   /** undefined: one is made and kept in the data directory. */
   readonly adminTokenFile: string | undefined;
   readonly terminationLog: string | undefined;
+  /** Last sequence to keep of a journal that is damaged behind it; undefined to lose nothing. */
+  readonly acceptLossAfter: number | undefined;
 }
 
 export const HELP = `Usage: node engine/main.ts [options]
@@ -30,6 +32,8 @@ Without --config it trades BTC-USD and ETH-USD with an embedded configuration.
                       token of the admin calls; default DIR/admin-token, made at the first start
   --termination-log FILE                                             HFT_TERMINATION_LOG
                       where the reason is written when the engine refuses to start or fails
+  --accept-loss-after SEQUENCE
+                      once, after HFT_JOURNAL_CORRUPT said so: gives up what is damaged behind this sequence
   --version, --help
 
 Flags win over the environment. Exit status: 0 after SIGTERM or SIGINT, 2 when it refuses to start, 1 when it fails.
@@ -43,6 +47,7 @@ const FLAGS = {
   host: { type: 'string' },
   'admin-token-file': { type: 'string' },
   'termination-log': { type: 'string' },
+  'accept-loss-after': { type: 'string' },
   help: { type: 'boolean', short: 'h' },
   version: { type: 'boolean' },
 } as const;
@@ -72,7 +77,15 @@ export function readOptions(args: readonly string[], environment: NodeJS.Process
     opsPort: port('ops-port', 'HFT_OPS_PORT', 9090),
     adminTokenFile: text('admin-token-file', 'HFT_ADMIN_TOKEN_FILE'),
     terminationLog: text('termination-log', 'HFT_TERMINATION_LOG'),
+    acceptLossAfter: sequence(flags['accept-loss-after']),
   };
+}
+
+/** A flag only: an environment that stays would give up orders at every start. */
+function sequence(value: string | undefined): number | undefined {
+  if (value === undefined) return undefined;
+  if (/^[0-9]{1,16}$/.test(value) && Number.isSafeInteger(Number(value))) return Number(value);
+  throw new ConfigError(`--accept-loss-after: must be the sequence that HFT_JOURNAL_CORRUPT named, found "${value}"`);
 }
 
 function parse(args: readonly string[]) {

@@ -8,6 +8,7 @@ import type { Metrics } from '../../telemetry/metrics.ts';
 import { registerHealthRoutes } from './health-routes.ts';
 import { registerMarketRoutes } from './market-routes.ts';
 import { registerOrderRoutes } from './order-routes.ts';
+import { registerQueryRoutes } from './query-routes.ts';
 import { createHttpServer, type HttpServer } from './server.ts';
 
 /** An order is some 300 bytes. */
@@ -36,6 +37,7 @@ export async function createApiServer(engine: Engine, metrics: Metrics): Promise
   });
   await app.register(swaggerUi, { routePrefix: '/docs' });
   registerOrderRoutes(app, engine);
+  registerQueryRoutes(app, engine);
   registerMarketRoutes(app, engine);
   registerHealthRoutes(app, engine, metrics);
   return app;

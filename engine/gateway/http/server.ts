@@ -6,6 +6,7 @@ import Fastify, { LogController, type FastifyError, type FastifyInstance, type F
 import { serializerCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod';
 import { JsonFault, parseStrictJson } from '../../config/strict-json.ts';
 import { Problem, PROBLEMS, type ProblemCode } from '../../service/problem.ts';
+import { ViewsError } from '../../views/types.ts';
 import { zodValidator } from './validation.ts';
 
 export interface HttpServerOptions {
@@ -126,6 +127,7 @@ const FASTIFY_PROBLEMS: Readonly<Record<string, ProblemCode>> = {
 
 function problemOf(error: Error & { code?: string; statusCode?: number }): Problem {
   if (error instanceof Problem) return error;
+  if (error instanceof ViewsError) return new Problem(error.code, error.message, { retryAfterMs: 1000 });
   const code = FASTIFY_PROBLEMS[error.code ?? ''];
   if (code !== undefined) return new Problem(code, detailOf(code, error.message));
   if (error.statusCode !== undefined && error.statusCode >= 400 && error.statusCode < 500)
@@ -141,13 +143,14 @@ function detailOf(code: ProblemCode, message: string): string {
 
 /** The JSON of a problem. */
 export function problemJson(problem: Problem): string {
-  const { code, status, field, message } = problem;
+  const { code, status, number, field, message } = problem;
   return JSON.stringify({
     type: `urn:hftengine:problem:${code}`,
     title: PROBLEMS[code].title,
     status,
     detail: message,
     code,
+    ...(number !== undefined && { number }),
     ...(field !== undefined && { field }),
   });
 }

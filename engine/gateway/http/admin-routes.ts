@@ -1,0 +1,41 @@
+/** The admin calls that change the market. They are for the operations port, inside the scope that asks for the token. */
+import { killSwitchBody, massCancelAnswerSchema, setStateBody, snapshotAnswerSchema, symbolParams } from '../../client/schemas.ts';
+import { AUCTION, CLOSED, HALTED, PRE_OPEN, TRADING } from '../../core/types.ts';
+import type { Engine } from '../../service/engine.ts';
+import { requireListed } from './answers.ts';
+import type { HttpServer } from './server.ts';
+
+const STATES = { trading: TRADING, 'pre-open': PRE_OPEN, auction: AUCTION, halted: HALTED, closed: CLOSED } as const;
+
+export function registerAdminRoutes(admin: Pick<HttpServer, 'route'>, engine: Engine): void {
+  admin.route({
+    method: 'POST',
+    url: '/admin/instruments/:symbol/state',
+    schema: { params: symbolParams, body: setStateBody, response: { 200: massCancelAnswerSchema } },
+    handler: async (request) => {
+      const market = engine.requireAccepting();
+      const { id } = requireListed(market, request.params.symbol);
+      const { count, orderIds } = await market.desk.setState(id, STATES[request.body.state]);
+      return { count, ids: orderIds.map(String) };
+    },
+  });
+
+  admin.route({
+    method: 'POST',
+    url: '/admin/kill-switch',
+    schema: { body: killSwitchBody, response: { 200: massCancelAnswerSchema } },
+    handler: async (request) => {
+      const { account, on } = request.body;
+      const { count, orderIds } = await engine.requireAccepting().desk.killSwitch(account ?? null, on);
+      engine.stats.cancels += count;
+      return { count, ids: orderIds.map(String) };
+    },
+  });
+
+  admin.route({
+    method: 'POST',
+    url: '/admin/snapshot',
+    schema: { response: { 200: snapshotAnswerSchema } },
+    handler: async () => await engine.snapshot(),
+  });
+}
