@@ -1,192 +1,308 @@
 import { rmSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { decodeCommand, encodeCommand, commandWords } from '../core/command.ts';
 import { MatchingCore } from '../core/core.ts';
-import { BUY, GTC, LIMIT, SELL } from '../core/types.ts';
+import {
+  ADVANCE_TIME,
+  ANY_ACCOUNT,
+  BUY,
+  CANCEL_ORDER,
+  CANCELLED,
+  EXPIRED,
+  GTC,
+  GTD,
+  KILL_SWITCH,
+  LIMIT,
+  NEW_ORDER,
+  REJECT,
+  SELL,
+  type Command,
+  type NewOrder,
+} from '../core/types.ts';
 import { SqliteJournal } from '../journal/sqlite-journal.ts';
-import { JournalError, type Journal, type JournalBatch } from '../journal/types.ts';
+import { ACCOUNT_NAME, CLIENT_ORDER_ID, JournalError, type JournalListener } from '../journal/types.ts';
 import { temporaryDirectory } from '../testing/temporary-directory.ts';
 import { Accounts } from './accounts.ts';
-import { replay } from './recovery.ts';
-import { Sequencer, type OrderIdentity, type OrderTerms, type Placed } from './sequencer.ts';
+import { hashClientOrderId } from './client-order-id.ts';
+import { FILL_EVENT, ORDER_EVENT } from './event-buffer.ts';
+import { Sequencer, TIMED_EVERY, type CommandTexts } from './sequencer.ts';
 
-const RULES = { tradable: true, maxOrderLots: 1000, maxNotional: 10n ** 12n, priceBandPercent: 0, killSwitch: false };
-const request = (side: 0 | 1, quantityLots: number, clientOrderId: string | null = null): OrderIdentity & OrderTerms => ({
+const RULES = {
+  tradable: true,
+  maxOrderLots: 1000,
+  maxNotional: 10n ** 12n,
+  priceBandPercent: 0,
+  maxPositionLots: Infinity,
+  maxOpenNotional: Infinity,
+};
+
+let directory: string;
+let durable: SqliteJournal;
+let core: MatchingCore;
+let accounts: Accounts;
+let committed: [commands: number, fills: number][];
+let timed: number;
+let full: Error[];
+let fatal: Error[];
+let nowMicros: number;
+let listener: JournalListener | undefined;
+let sequencer: Sequencer;
+
+function open(): void {
+  durable = SqliteJournal.open(directory, 'commit');
+  core = new MatchingCore();
+  core.setInstrument(0, RULES);
+  accounts = new Accounts([]);
+  sequencer = new Sequencer({
+    core,
+    journal: {
+      ring: durable.ring,
+      get durableSequence() {
+        return durable.durableSequence;
+      },
+      listen: (given) => {
+        listener = given;
+        durable.listen(given);
+      },
+      flush: () => durable.flush(),
+    },
+    accounts,
+    observer: {
+      matched: () => (timed += 1),
+      committed: (commands, fills) => committed.push([commands, fills]),
+    },
+    nowMicros: () => nowMicros,
+    onFull: (cause) => full.push(cause),
+    onFatal: (cause) => fatal.push(cause),
+  });
+}
+
+beforeEach(() => {
+  directory = temporaryDirectory();
+  committed = [];
+  timed = 0;
+  full = [];
+  fatal = [];
+  nowMicros = 1000;
+  open();
+  durable.addInstruments([{ id: 0, symbol: 'A', tickSize: '1', lotSize: '1' }]);
+});
+afterEach(() => {
+  sequencer.close();
+  durable.close();
+  rmSync(directory, { recursive: true, force: true });
+});
+
+const order = (side: 0 | 1, quantityLots: number, more: Partial<NewOrder> = {}): NewOrder => ({
+  kind: NEW_ORDER,
   instrument: 0,
-  accountName: 'a',
+  account: 0,
   side,
   type: LIMIT,
   timeInForce: GTC,
   priceTicks: 100,
   quantityLots,
-  clientOrderId,
+  ...more,
 });
 
-let directory: string;
-let durable: SqliteJournal;
-let core: MatchingCore;
-let appended: JournalBatch[];
-let committed: [number, number][];
-let full: Error[];
-let fatal: Error[];
-let gate: { fault: Error | undefined; hold: Promise<void> | undefined };
-let nowMicros: number;
-let sequencer: Sequencer;
-const place = async (order: OrderIdentity & OrderTerms): Promise<Placed> => await sequencer.place(order, () => order);
+/** Sends an order as the desk does. */
+function place(account: string, command: NewOrder, clientOrderId: string | null = null): number {
+  const bits = { low: 0, high: 0 };
+  if (clientOrderId !== null) hashClientOrderId(clientOrderId, bits);
+  const texts: CommandTexts = { account, clientOrderId };
+  return sequencer.send({ ...command, account: accounts.idFor(account), clientIdLow: bits.low, clientIdHigh: bits.high }, texts);
+}
 
-beforeEach(() => {
-  directory = temporaryDirectory();
-  durable = SqliteJournal.open(directory, 'memory');
-  durable.addInstruments([{ id: 0, symbol: 'A', tickSize: '1', lotSize: '1' }]);
-  appended = [];
-  committed = [];
-  full = [];
-  fatal = [];
-  gate = { fault: undefined, hold: undefined };
-  nowMicros = 1000;
-  core = new MatchingCore();
-  core.setInstrument(0, RULES);
-  const journal: Journal = {
-    get lastSequence() {
-      return durable.lastSequence;
-    },
-    append: async (expected, batch) => {
-      await gate.hold;
-      if (gate.fault !== undefined) throw gate.fault;
-      appended.push(batch);
-      await durable.append(expected, batch);
-    },
-    read: (from, limit) => durable.read(from, limit),
+function recorded(): { commands: Command[]; texts: [sequence: number, kind: number, text: string][] } {
+  const batches = durable.read(1, 1000);
+  const commands: Command[] = [];
+  for (const { slots, words } of batches) {
+    for (let at = 0; at < words; at += commandWords(slots, at)) commands.push(decodeCommand(slots, at));
+  }
+  return {
+    commands,
+    texts: batches.flatMap(({ texts }) => texts.map(({ sequence, kind, text }): [number, number, string] => [sequence, kind, text])),
   };
-  sequencer = new Sequencer({
-    core,
-    journal,
-    queries: durable.queries,
-    accounts: new Accounts([]),
-    observer: { matched: () => undefined, committed: (commands, fills) => void committed.push([commands, fills]) },
-    lastTimestampMicros: 0,
-    nowMicros: () => nowMicros,
-    onFull: (cause) => full.push(cause),
-    onFatal: (cause) => fatal.push(cause),
-  });
-});
-afterEach(() => {
-  durable.close();
-  rmSync(directory, { recursive: true, force: true });
-});
+}
 
-describe('Sequencer', () => {
-  it('commits the commands of one tick together', async () => {
-    await Promise.all([place(request(SELL, 5)), place(request(BUY, 3)), sequencer.cancel(1)]);
-    expect(appended).toHaveLength(1);
-    expect(appended[0]?.entries.map(({ sequence }) => sequence)).toEqual([1, 2, 3]);
-    expect(durable.queries.orders(undefined, 0, 10).map(({ remainingLots, status }) => [remainingLots, status])).toEqual([
-      [2, 2],
-      [0, 1],
-    ]);
-    expect(durable.queries.fills(0, -1, 10)).toMatchObject([{ sequence: 2, index: 0, makerOrderId: 1, takerOrderId: 2, quantityLots: 3 }]);
+describe('commands', () => {
+  it('of one tick share a commit, and are acknowledged in order of sequence', async () => {
+    const told: string[] = [];
+    sequencer.listen({ durable: (sequence) => told.push(`durable ${sequence}`), refused: () => told.push('refused') });
+    const waits = [order(SELL, 5), order(BUY, 3), order(BUY, 1)].map((command, index) => {
+      expect(sequencer.send(command)).toBe(REJECT.none);
+      return sequencer.durable(index + 1).then(() => told.push(`${index + 1}`));
+    });
+    expect(sequencer.durableSequence).toBe(0);
+    await Promise.all(waits);
+    expect(told).toEqual(['durable 3', '1', '2', '3']);
+    expect(committed).toEqual([[3, 2]]);
+    expect(recorded().commands).toHaveLength(3);
+    await sequencer.durable(2);
+    await sequencer.settled();
   });
 
-  it('answers nobody before the commit, and gathers the next batch meanwhile', async () => {
-    const held = Promise.withResolvers<void>();
-    gate.hold = held.promise;
-    const answered: number[] = [];
-    const first = place(request(BUY, 1)).then(({ order }) => answered.push(order.id));
-    await new Promise(setImmediate);
-    const others = [1, 2, 3].map(() => place(request(BUY, 1)).then(({ order }) => answered.push(order.id)));
-    await new Promise(setImmediate);
-    expect(answered).toEqual([]);
-    held.resolve();
-    await Promise.all([first, ...others]);
-    expect(answered).toEqual([1, 2, 3, 4]);
-    expect(appended.map(({ entries }) => entries.length)).toEqual([1, 3]);
+  it('leave their events to be read, and those of refused ones nothing', () => {
+    sequencer.send(order(SELL, 5));
+    sequencer.send(order(BUY, 3));
+    const { events } = sequencer;
+    expect([events.count, events.fills, events.kind(0), events.kind(1)]).toEqual([2, 1, FILL_EVENT, ORDER_EVENT]);
+    expect([0, 1, 2, 3, 4, 5, 6].map((argument) => events.value(0, argument))).toEqual([0, 1, 2, 100, 3, 2, 0]);
+    expect(sequencer.send(order(BUY, 1001))).toBe(REJECT.maxOrderQty);
+    expect([events.count, core.sequence]).toEqual([0, 2]);
   });
 
-  it('refuses everything from a commit without room on and leaves the journal right', async () => {
-    await place(request(SELL, 5));
-    gate.fault = new JournalError('HFT_JOURNAL_FULL', 'no room');
-    const outcomes = await Promise.allSettled([
-      place(request(BUY, 1, 'x')),
-      place(request(BUY, 2)),
-      place(request(BUY, 1, 'x')),
-      sequencer.cancel(1),
-    ]);
-    expect(outcomes.map((outcome) => (outcome.status === 'rejected' ? outcome.reason.code : 'taken'))).toEqual(
-      Array.from({ length: 4 }, () => 'HFT_JOURNAL_FULL'),
-    );
-    expect({ full, fatal }).toEqual({ full: [gate.fault], fatal: [] });
-    gate.fault = undefined;
-    await expect(place(request(BUY, 1))).rejects.toMatchObject({ code: 'HFT_JOURNAL_FULL', status: 503 });
-    const rebuilt = new MatchingCore();
-    rebuilt.setInstrument(0, RULES);
-    expect(await replay(rebuilt, durable, new AbortController().signal)).toMatchObject({ sequence: 1, commands: 1 });
-    expect(rebuilt.openOrders).toBe(1);
+  it('that are refused are not recorded', async () => {
+    expect(sequencer.send(order(BUY, 1001))).toBe(REJECT.maxOrderQty);
+    expect(sequencer.send({ kind: CANCEL_ORDER, orderId: 1, account: ANY_ACCOUNT })).toBe(REJECT.unknownOrder);
+    await sequencer.settled();
+    expect(sequencer.send(order(BUY, 1))).toBe(REJECT.none);
+    await sequencer.settled();
+    expect(recorded().commands).toHaveLength(1);
   });
 
-  it.each(['HFT_JOURNAL_FAILED', 'HFT_JOURNAL_FENCED', 'HFT_JOURNAL_DIVERGED'] as const)(
-    'neither acknowledges nor refuses a commit whose outcome is not known: %s',
-    async (code) => {
-      gate.fault = new JournalError(code, 'who knows');
-      const answered: string[] = [];
-      const told = (): void => void answered.push('an answer');
-      void place(request(BUY, 1)).then(told, told);
-      await expect.poll(() => fatal).toEqual([gate.fault]);
-      await new Promise(setImmediate);
-      expect({ full, answered }).toEqual({ full: [], answered: [] });
-      // What comes later was never matched: that is known.
-      await expect(place(request(BUY, 1))).rejects.toMatchObject({ code: 'HFT_JOURNAL_FAILED', status: 503 });
-      await expect(sequencer.settled()).rejects.toMatchObject({ code: 'HFT_JOURNAL_FAILED' });
-    },
-  );
+  it('can be written into the ring by a gateway itself', async () => {
+    for (let index = 0; index < 2 * TIMED_EVERY; index += 1) {
+      const at = sequencer.begin();
+      encodeCommand(sequencer.slots, at, 0, order(index % 2 === 0 ? SELL : BUY, 1));
+      expect(sequencer.submit()).toBe(REJECT.none);
+    }
+    await sequencer.settled();
+    expect(core.timestampMicros).toBe(1000);
+    expect(timed).toBe(2);
+    expect(committed.map(([commands]) => commands).reduce((sum, commands) => sum + commands, 0)).toBe(2 * TIMED_EVERY);
+  });
 
-  it('never lets time run backwards', async () => {
-    await place(request(BUY, 1));
+  it('never see time run backwards', async () => {
+    sequencer.send(order(BUY, 1));
     nowMicros = 10;
-    await place(request(BUY, 1));
-    expect(durable.read(1, 10).map(({ timestampMicros }) => timestampMicros)).toEqual([1000, 1000]);
+    sequencer.send(order(BUY, 1));
+    expect(sequencer.timestampMicros).toBe(1000);
+    await sequencer.settled();
+    const [batch] = durable.read(1, 10);
+    expect([batch?.slots.doubles[2], batch?.slots.doubles[10]]).toEqual([1000, 1000]);
   });
 
-  it('tells of fills when they are committed, not before', async () => {
-    await place(request(SELL, 5));
-    gate.fault = new JournalError('HFT_JOURNAL_FULL', 'no room');
-    await expect(place(request(BUY, 1))).rejects.toMatchObject({ code: 'HFT_JOURNAL_FULL' });
+  it('are refused once the ring is full, and taken again when there is room', async () => {
+    let taken = 0;
+    while (sequencer.begin() >= 0) {
+      sequencer.send(order(BUY, 1));
+      taken += 1;
+    }
+    expect(() => sequencer.send(order(BUY, 1))).toThrow(
+      expect.objectContaining({ code: 'HFT_JOURNAL_BUSY', status: 503, retryAfterMs: 1000 }),
+    );
+    expect(core.sequence).toBe(taken);
+    await sequencer.settled();
+    expect(sequencer.send(order(BUY, 1))).toBe(REJECT.none);
+    await sequencer.settled();
+    expect(committed.reduce((sum, [commands]) => sum + commands, 0)).toBe(taken + 1);
+  });
+});
+
+describe('accounts', () => {
+  it('are recorded with their first accepted command, and only then', async () => {
+    expect(place('alice', order(BUY, 1001))).toBe(REJECT.maxOrderQty);
+    expect(accounts.count).toBe(0);
+    expect(place('bob', order(BUY, 1))).toBe(REJECT.none);
+    expect(place('bob', order(BUY, 1))).toBe(REJECT.none);
+    expect(place('alice', order(BUY, 1001))).toBe(REJECT.maxOrderQty);
+    expect(sequencer.send({ kind: KILL_SWITCH, account: accounts.idFor('carol'), on: true }, { account: 'carol' })).toBe(REJECT.none);
+    expect(place('alice', order(BUY, 1), 'x')).toBe(REJECT.none);
+    await sequencer.settled();
+    expect(['bob', 'carol', 'alice'].map((name) => accounts.find(name))).toEqual([0, 1, 2]);
+    expect(recorded().texts).toEqual([
+      [1, ACCOUNT_NAME, 'bob'],
+      [3, ACCOUNT_NAME, 'carol'],
+      [4, ACCOUNT_NAME, 'alice'],
+      [4, CLIENT_ORDER_ID, 'x'],
+    ]);
+    expect(core.ownerOf(4)).toBe(2);
+  });
+});
+
+describe('client order ids', () => {
+  it('find the order that was sent first, of the same account', () => {
+    place('alice', order(BUY, 1), 'one');
+    place('bob', order(BUY, 1), 'two');
+    expect(sequencer.firstOrderOf(0, 'one')).toBe(1);
+    expect(sequencer.firstOrderOf(0, 'two')).toBe(0);
+    expect(sequencer.firstOrderOf(1, 'two')).toBe(2);
+    expect(place('alice', order(BUY, 7), 'one')).toBe(REJECT.duplicate);
+    expect(core.sequence).toBe(2);
+  });
+
+  it('are found where nothing would be accepted any more', () => {
+    place('alice', order(BUY, 1), 'one');
+    sequencer.send({ kind: KILL_SWITCH, account: ANY_ACCOUNT, on: true });
+    core.setInstrument(0, { ...RULES, tradable: false });
+    expect(sequencer.firstOrderOf(0, 'one')).toBe(1);
+  });
+});
+
+describe('time', () => {
+  const expiring = (expiryMicros: number): NewOrder => order(BUY, 1, { timeInForce: GTD, expiryMicros });
+
+  it('does what is due before the next command', async () => {
+    sequencer.send(expiring(5000));
+    nowMicros = 6000;
+    sequencer.send(order(SELL, 1));
+    await sequencer.settled();
+    expect(recorded().commands.map(({ kind }) => kind)).toEqual([NEW_ORDER, ADVANCE_TIME, NEW_ORDER]);
+    expect([core.find(1), core.find(3)]).toEqual([-1, 0]);
+  });
+
+  it('does what is due in a quiet market, by itself', async () => {
+    nowMicros = Date.now() * 1000;
+    sequencer.send(expiring(nowMicros + 20_000));
+    nowMicros += 20_000;
+    await expect.poll(() => core.openOrders, { interval: 5, timeout: 5000 }).toBe(0);
+    const { events } = sequencer;
+    expect([events.kind(0), ...[0, 1, 2, 3].map((argument) => events.value(0, argument))]).toEqual([ORDER_EVENT, 1, 1, CANCELLED, EXPIRED]);
+    await sequencer.settled();
+    expect(recorded().commands.map(({ kind }) => kind)).toEqual([NEW_ORDER, ADVANCE_TIME]);
+  });
+});
+
+describe('a journal that fails', () => {
+  it('without room has everything refused that is not durable, and every later command', async () => {
+    const told: string[] = [];
+    sequencer.listen({ durable: (sequence) => told.push(`durable ${sequence}`), refused: ({ code }) => told.push(code) });
+    sequencer.send(order(SELL, 5));
+    await sequencer.settled();
+    sequencer.send(order(BUY, 1));
+    const waits = [2, 2].map(async (sequence) => await sequencer.durable(sequence));
+    const cause = new JournalError('HFT_JOURNAL_FULL', 'no room');
+    listener?.failed(cause);
+    expect((await Promise.allSettled(waits)).map((wait) => (wait.status === 'rejected' ? wait.reason.code : 'durable'))).toEqual([
+      'HFT_JOURNAL_FULL',
+      'HFT_JOURNAL_FULL',
+    ]);
+    expect({ full, fatal, told }).toEqual({ full: [cause], fatal: [], told: ['durable 1', 'HFT_JOURNAL_FULL'] });
+    expect(sequencer.begin()).toBe(-1);
+    expect(() => sequencer.send(order(BUY, 1))).toThrow(expect.objectContaining({ code: 'HFT_JOURNAL_FULL', status: 503 }));
+    await sequencer.durable(1);
+    await expect(sequencer.settled()).rejects.toMatchObject({ code: 'HFT_JOURNAL_FULL' });
+    // What had been told is what there is: the fill was not.
     expect(committed).toEqual([[1, 0]]);
   });
 
-  it('records nothing of what it refuses', async () => {
-    await expect(place(request(BUY, 1001))).rejects.toMatchObject({ code: 'HFT_MAX_ORDER_QTY' });
-    await expect(sequencer.cancel(1)).rejects.toMatchObject({ code: 'HFT_ORDER_NOT_FOUND' });
-    await sequencer.settled();
-    expect(appended).toEqual([]);
-    expect(core.sequence).toBe(0);
-  });
-});
-
-describe('replay', () => {
-  async function replayed(): Promise<unknown> {
-    const again = new MatchingCore();
-    again.setInstrument(0, RULES);
-    return await replay(again, durable, new AbortController().signal);
-  }
-
-  it('gives the same state hash', async () => {
-    await Promise.all(Array.from({ length: 100 }, (_, index) => place(request(index % 3 === 0 ? SELL : BUY, 1 + (index % 7)))));
-    durable.recordStateHash(core.sequence, core.stateHash(), 0);
-    expect(await replayed()).toMatchObject({ sequence: 100, commands: 100, stateHash: core.stateHash(), lastTimestampMicros: 1000 });
-  });
-
-  it('refuses a state that differs from a recorded hash or from the recorded open orders', async () => {
-    await place(request(BUY, 1));
-    durable.recordStateHash(1, '0123456789abcdef', 0);
-    await expect(replayed()).rejects.toMatchObject({
-      code: 'HFT_JOURNAL_DIVERGED',
-      message: expect.stringContaining('recorded was 0123456789abcdef'),
-    });
-    durable.recordStateHash(1, core.stateHash(), 0);
-    await expect(replayed()).resolves.toMatchObject({ sequence: 1 });
-    durable.recordStateHash(9, core.stateHash(), 0);
-    await expect(replayed()).rejects.toMatchObject({
-      code: 'HFT_JOURNAL_DIVERGED',
-      message: expect.stringContaining('the commands end at 1'),
-    });
-  });
+  it.each(['HFT_JOURNAL_FAILED', 'HFT_JOURNAL_FENCED', 'HFT_JOURNAL_DIVERGED'] as const)(
+    'in a way whose outcome is not known has nothing acknowledged and nothing refused: %s',
+    async (code) => {
+      const told: string[] = [];
+      sequencer.listen({ durable: () => told.push('durable'), refused: () => told.push('refused') });
+      sequencer.send(order(BUY, 1));
+      void sequencer.durable(1).then(
+        () => told.push('durable'),
+        () => told.push('refused'),
+      );
+      const cause = new JournalError(code, 'who knows');
+      listener?.failed(cause);
+      await Promise.resolve();
+      expect({ full, fatal, told }).toEqual({ full: [], fatal: [cause], told: [] });
+      // What comes later was never matched: that is known.
+      expect(() => sequencer.send(order(BUY, 1))).toThrow(expect.objectContaining({ code: 'HFT_JOURNAL_FAILED', status: 503 }));
+    },
+  );
 });
