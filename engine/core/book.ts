@@ -96,7 +96,8 @@ export class OrderBook implements BookView {
   /** Lets a new id wait behind all others of its stop price. */
   wait(id: number, side: Side, lots: number, holding: number, flags: number, terms: Terms): void {
     const order = this.#open(id, holding);
-    this.#extras.doubles[this.#addExtras(order, id, 0, terms) + LIMIT_PRICE] = terms.limitTicks;
+    const row = this.#addExtras(order, id, 0, terms);
+    this.#extras.doubles[row + LIMIT_PRICE] = terms.limitTicks;
     const buying = side === BUY;
     const ladder = buying ? this.buyStops : this.sellStops;
     this.#place(order, id, lots, ladder.at(buying ? terms.stopTicks : -terms.stopTicks), flags | HAS_EXTRAS);
@@ -192,6 +193,12 @@ export class OrderBook implements BookView {
   hiddenLots(order: number): number {
     if ((this.flagsOf(order) & HAS_EXTRAS) === 0) return 0;
     return this.#extras.doubles[this.#extras.row(order) + HIDDEN] as number;
+  }
+
+  /** What an iceberg shows at a time; 0 for an order that shows all. */
+  displayLots(order: number): number {
+    if ((this.flagsOf(order) & HAS_EXTRAS) === 0) return 0;
+    return this.#extras.doubles[this.#extras.row(order) + DISPLAY] as number;
   }
 
   remainingLots(order: number): number {

@@ -118,12 +118,20 @@ export class Matcher {
       const key = keys[level] as number;
       const priceTicks = buying ? key : -key;
       if (key > worstKey || Math.abs(priceTicks - reference) > reach) return false;
+      // Before an own order that ends the taker, icebergs trade what they show only: they renew themselves behind it.
+      let shown = 0;
+      let all = 0;
       for (let order = heads[level] as number; order !== 0; order = words[order + NEXT] as number) {
-        const own = mode !== ALLOW && words[order + HOLDING] === holding;
-        if (own && mode !== CANCEL_OLDEST) return false;
-        if (!own) missing -= Math.min(missing, book.remainingLots(order));
-        if (missing === 0) return true;
+        if (mode !== ALLOW && words[order + HOLDING] === holding) {
+          if (mode === CANCEL_OLDEST) continue;
+          return false;
+        }
+        shown = Math.min(missing, shown + book.shownLots(order));
+        if (shown === missing) return true;
+        all = Math.min(missing, all + book.remainingLots(order));
       }
+      if (all === missing) return true;
+      missing -= all;
     }
     return false;
   }

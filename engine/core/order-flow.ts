@@ -60,7 +60,8 @@ export class OrderFlow {
     const trading = book.state === TRADING;
     if (trading) book.band.renewReference(book.lastTradeTicks, store.timestampMicros);
     if (type >= STOP) {
-      this.#terms.limitTicks = priceTicks;
+      // Adding 0 makes 0 of -0, which is a legal way to say that there is none, and must not be in the state.
+      this.#terms.limitTicks = priceTicks + 0;
       if (!trading || !isReached(book, side, this.#terms.stopTicks)) {
         book.wait(id, side, lots, own, flags, this.#terms);
         sink.order(id, lots, PENDING, NO_REASON);
@@ -197,7 +198,7 @@ export class OrderFlow {
     const half = at >> 1;
     const isWide = ((words[at + 1] as number) & WIDE) !== 0;
     const terms = this.#terms;
-    // Adding 0 makes 0 of -0, which is a legal way to say that there is none, and must not be in the state.
+    // No -0 here either.
     terms.stopTicks = isWide ? (doubles[half + 8] as number) : 0;
     terms.displayLots = isWide ? (doubles[half + 9] as number) + 0 : 0;
     terms.expiryMicros = isWide ? (doubles[half + 10] as number) + 0 : 0;

@@ -28,6 +28,9 @@ import {
   type TradingState,
 } from './types.ts';
 
+/** Parts at most in which an iceberg shows itself. */
+const MOST_SHOWINGS = 1024;
+
 export class OrderRules {
   /** Row of the last accepted order's account in its instrument; -1 when it has none yet. */
   holding = -1;
@@ -123,6 +126,8 @@ export class OrderRules {
     const priceTicks = newPrice === 0 ? oldPrice : newPrice;
     const lots = newLots === 0 ? remaining : newLots;
     const stopTicks = newStop === 0 ? oldStop : newStop;
+    const displayLots = book.displayLots(order);
+    if (displayLots > 0 && hidesTooMuch(displayLots, lots)) return REJECT.badTerms;
     if (priceTicks === oldPrice && lots === remaining && stopTicks === oldStop) return REJECT.badTerms;
     if (book.state === HALTED || book.state === CLOSED) return REJECT.notInState;
     const holding = book.holdingOf(order);
@@ -179,11 +184,20 @@ function checkTerms(slots: CommandSlots, at: number, state: TradingState): Rejec
   if ((type === MARKET || type === STOP) && doubles[half + 3] !== 0) return REJECT.badTerms;
   if (!stops && stopTicks !== 0) return REJECT.badTerms;
   if (!isCount(expiryMicros) || expiryMicros > 0 !== (timeInForce === GTD)) return REJECT.badTerms;
-  if (!isCount(displayLots) || (displayLots > 0 && (!canRest || (type !== LIMIT && type !== STOP_LIMIT)))) return REJECT.badTerms;
+  if (!isCount(displayLots)) return REJECT.badTerms;
+  if (displayLots > 0) {
+    if (!canRest || (type !== LIMIT && type !== STOP_LIMIT)) return REJECT.badTerms;
+    if (hidesTooMuch(displayLots, doubles[half + 4] as number)) return REJECT.badTerms;
+  }
   if (isPostOnly && (type !== LIMIT || !canRest)) return REJECT.badTerms;
   if (state === HALTED || state === CLOSED) return REJECT.notInState;
   if (state !== TRADING && (!canRest || isPostOnly)) return REJECT.notInState;
   return timeInForce === GTD && expiryMicros <= (doubles[half + 2] as number) ? REJECT.expired : REJECT.none;
+}
+
+/** Whether an iceberg would show itself anew too often: each time is a trade more in one command. */
+function hidesTooMuch(displayLots: number, quantityLots: number): boolean {
+  return displayLots * MOST_SHOWINGS < quantityLots;
 }
 
 function selfTradeOf(flags: number): number {

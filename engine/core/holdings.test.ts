@@ -1,0 +1,141 @@
+import * as fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { Holdings } from './holdings.ts';
+import { BUY, SELL, type Side } from './types.ts';
+
+describe('positions', () => {
+  /** Side, lots, price; position and average afterwards. */
+  it.each<[string, [Side, number, number][], number, number]>([
+    ['opened', [[BUY, 5, 100]], 5, 100],
+    ['opened short', [[SELL, 5, 100]], -5, 100],
+    [
+      'added to',
+      [
+        [BUY, 5, 100],
+        [BUY, 15, 200],
+      ],
+      20,
+      175,
+    ],
+    [
+      'added to short',
+      [
+        [SELL, 1, 100],
+        [SELL, 3, 200],
+      ],
+      -4,
+      175,
+    ],
+    [
+      'reduced',
+      [
+        [BUY, 5, 100],
+        [SELL, 2, 300],
+      ],
+      3,
+      100,
+    ],
+    [
+      'reduced short',
+      [
+        [SELL, 5, 100],
+        [BUY, 2, 300],
+      ],
+      -3,
+      100,
+    ],
+    [
+      'closed',
+      [
+        [BUY, 5, 100],
+        [SELL, 5, 300],
+      ],
+      0,
+      0,
+    ],
+    [
+      'turned',
+      [
+        [BUY, 5, 100],
+        [SELL, 7, 300],
+      ],
+      -2,
+      300,
+    ],
+    [
+      'turned short',
+      [
+        [SELL, 5, 100],
+        [BUY, 7, 300],
+      ],
+      2,
+      300,
+    ],
+    [
+      'opened anew',
+      [
+        [BUY, 5, 100],
+        [SELL, 5, 300],
+        [SELL, 1, 7],
+      ],
+      -1,
+      7,
+    ],
+  ])('%s', (_name, trades, lots, averageTicks) => {
+    const holdings = new Holdings();
+    const row = holdings.take(3, 1);
+    for (const [side, count, price] of trades) holdings.trade(row, side, price, count);
+    expect(holdings.position(row)).toMatchObject({ account: 3, instrument: 1, lots, averageTicks });
+  });
+});
+
+describe('Holdings', () => {
+  it('finds what a map would', () => {
+    const key = fc.tuple(fc.integer({ min: 0, max: 2 ** 20 - 1 }), fc.nat(30));
+    fc.assert(
+      fc.property(fc.array(key, { maxLength: 300, size: 'max' }), (keys) => {
+        const holdings = new Holdings();
+        const model = new Map<string, number>();
+        for (const [account, instrument] of keys) {
+          const known = model.get(`${account} ${instrument}`);
+          expect(holdings.find(account, instrument)).toBe(known ?? -1);
+          const row = holdings.take(account, instrument);
+          if (known === undefined) model.set(`${account} ${instrument}`, row);
+          else expect(row).toBe(known);
+        }
+        for (const [account, instrument] of keys) expect(holdings.find(account, instrument)).toBe(model.get(`${account} ${instrument}`));
+        expect(new Set(model.values()).size).toBe(model.size);
+      }),
+      { numRuns: 50 },
+    );
+  });
+
+  it('sums open orders by side, and is exactly 0 without any', () => {
+    const holdings = new Holdings();
+    const row = holdings.take(3, 1);
+    holdings.opened(row, BUY, 0.1 * 3, 10);
+    holdings.opened(row, SELL, 2 ** 60, 7);
+    holdings.reduced(row, BUY, 0.1 * 3, 4);
+    expect(holdings.position(row)).toMatchObject({ openOrders: 2, openBuyLots: 6, openSellLots: 7 });
+    expect([holdings.exposure(row, BUY), holdings.exposure(row, SELL), holdings.openOrders(3), holdings.openOrders(4)]).toEqual([
+      6, 7, 2, 0,
+    ]);
+    holdings.reduced(row, BUY, 0.1 * 3, 6);
+    holdings.closed(row);
+    holdings.reduced(row, SELL, 2 ** 60, 7);
+    holdings.closed(row);
+    expect([holdings.openNotional(row), holdings.openOrders(3)]).toEqual([0, 0]);
+  });
+
+  it('lists positions that are not flat by instrument, then account', () => {
+    const holdings = new Holdings();
+    for (const [account, instrument, lots] of [
+      [9, 1, 1],
+      [3, 1, 2],
+      [5, 0, 3],
+      [4, 0, 0],
+    ] as const)
+      holdings.restore(account, instrument, lots, 100);
+    expect(holdings.heldRows().map((row) => holdings.lots(row))).toEqual([3, 2, 1]);
+  });
+});
