@@ -84,7 +84,7 @@ interface Weather {
   readonly selfTrade: number;
 }
 
-/** How many orders that may rest a stream leaves alone; beyond, it cancels the oldest. Keeps the books small enough for a naive model. */
+/** Beyond so many orders that may rest, a stream often cancels the oldest: the books stay small enough for a naive model. */
 const MOST_LIVE = 150;
 
 /**
@@ -119,6 +119,7 @@ export class RandomCommands {
    */
   next(sequence: number, dueMicros = Infinity): Step {
     if (this.#mayRest && sequence > this.#sequence) this.#live.push(sequence);
+    if (this.#live.length > 2 * MOST_LIVE) this.#live.shift();
     this.#mayRest = false;
     this.#sequence = sequence;
     if (this.#untilWeather === 0) {
@@ -126,7 +127,7 @@ export class RandomCommands {
       this.#untilWeather = 50 + this.#below(400);
     }
     this.#untilWeather -= 1;
-    if (this.#chance(5)) return this.#otherRules();
+    if (this.#chance(6)) return this.#otherRules();
     this.#passTime(dueMicros);
     const command = this.#pending.shift() ?? this.#command();
     this.#mayRest = command.kind === NEW_ORDER && command.timeInForce !== IOC && command.timeInForce !== FOK;
@@ -148,11 +149,11 @@ export class RandomCommands {
 
   #newWeather(): Weather {
     return {
-      cancels: this.#oneOf([3, 10, 25, 50]),
+      cancels: this.#oneOf([3, 10, 25]),
       replaces: this.#oneOf([0, 8, 30]),
       stops: this.#oneOf([0, 5, 40]),
       icebergs: this.#oneOf([0, 10, 60]),
-      atOnce: this.#oneOf([5, 20, 60]),
+      atOnce: this.#oneOf([5, 10, 50]),
       spread: this.#oneOf([2, 5, 12, 50, 2000]),
       far: this.#oneOf([0, 0, 2, 20]),
       jumps: this.#oneOf([0, 5, 30]),
@@ -164,12 +165,12 @@ export class RandomCommands {
 
   #otherRules(): Step {
     const finite = (values: readonly number[]): number => (this.limited ? this.#oneOf(values) : Infinity);
-    if (this.#below(4) === 0) return { accountRules: { maxOpenOrders: finite([2, 10, 50, 1000]) } };
+    if (this.#below(4) === 0) return { accountRules: { maxOpenOrders: finite([3, 20, 50, 1000]) } };
     const rules: InstrumentRules = {
-      tradable: !this.#chance(100),
+      tradable: !this.#chance(20),
       maxOrderLots: this.limited ? this.#oneOf([50, 1000, Number.MAX_SAFE_INTEGER]) : Number.MAX_SAFE_INTEGER,
-      maxNotional: this.limited ? this.#oneOf([10_000n, 1_000_000n, 10n ** 9n, 2n ** 106n]) : NO_LIMITS.maxNotional,
-      priceBandPercent: this.limited ? this.#oneOf([0, 0, 1, 10, 50]) : 0,
+      maxNotional: this.limited ? this.#oneOf([10_000n, 10n ** 7n, 10n ** 9n, 2n ** 106n]) : NO_LIMITS.maxNotional,
+      priceBandPercent: this.limited ? this.#oneOf([0, 0, 0, 3, 20, 50]) : 0,
       maxPositionLots: finite([50, 500, 5000, 10 ** 6]),
       maxOpenNotional: finite([10 ** 4, 10 ** 6, 10 ** 8, 10 ** 12]),
     };
@@ -183,7 +184,7 @@ export class RandomCommands {
 
   /** Mostly a little; now and then to where something is due, or just before or after it. */
   #passTime(dueMicros: number): void {
-    if (this.#chance(30) && dueMicros < this.#timestampMicros + 1_000_000) {
+    if (this.#chance(60) && dueMicros < this.#timestampMicros + 1_000_000) {
       this.#timestampMicros = Math.max(this.#timestampMicros, dueMicros - 1 + this.#below(3));
       this.#pending.unshift({ kind: ADVANCE_TIME });
     } else if (this.#below(4) === 0) this.#timestampMicros += this.#below(20);
@@ -194,10 +195,9 @@ export class RandomCommands {
     const special = this.#below(1000);
     if (special < 4) return this.#setVolatility();
     if (special < 9) return this.#setStates();
-    if (special < 11) return { kind: KILL_SWITCH, account: this.#someAccount(), on: true };
-    if (special < 17) return { kind: KILL_SWITCH, account: this.#someAccount(), on: false };
-    if (special < 20) return { kind: ADVANCE_TIME };
-    if (special < 26)
+    if (special < 12) return this.#killSwitch();
+    if (special < 15) return { kind: ADVANCE_TIME };
+    if (special < 20)
       return {
         kind: MASS_CANCEL,
         instrument: this.#below(3) === 0 ? ALL_INSTRUMENTS : this.#below(this.instruments + (this.#chance(50) ? 2 : 0)),
@@ -205,7 +205,8 @@ export class RandomCommands {
         session: this.#oneOf([0, 1, 1, 2, 2 ** 32 - 1]),
         reason: this.#oneOf([MASS, DISCONNECTED]),
       };
-    if (this.#live.length > MOST_LIVE) return { kind: CANCEL_ORDER, account: ANY_ACCOUNT, orderId: this.#live.shift() as number };
+    if (this.#live.length > MOST_LIVE && this.#chance(100))
+      return { kind: CANCEL_ORDER, account: ANY_ACCOUNT, orderId: this.#live.shift() as number };
     const choice = this.#below(100);
     if (choice < weather.cancels) return this.#cancel();
     if (choice < weather.cancels + weather.replaces) return this.#replace();
@@ -215,6 +216,14 @@ export class RandomCommands {
 
   #someAccount(): number {
     return this.#below(3) === 0 ? ANY_ACCOUNT : this.#below(this.#weather.accounts + 1);
+  }
+
+  /** On, and soon off again; now and then the two are out of step. */
+  #killSwitch(): Command {
+    const account = this.#someAccount();
+    for (let more = this.#below(10); more > 0; more -= 1) this.#pending.push(this.#newOrder());
+    this.#pending.push({ kind: KILL_SWITCH, account, on: this.#chance(20) }, { kind: KILL_SWITCH, account: ANY_ACCOUNT, on: false });
+    return { kind: KILL_SWITCH, account, on: true };
   }
 
   #setVolatility(): Command {
@@ -245,7 +254,9 @@ export class RandomCommands {
   }
 
   #liveId(): number {
-    const at = this.#below(this.#live.length + 1);
+    // Mostly late ones: they are the likeliest to be open still.
+    const late = this.#below(4) > 0 ? Math.max(0, this.#live.length - 20) : 0;
+    const at = late + this.#below(this.#live.length + 1 - late);
     return this.#live[at] ?? Math.max(1, this.#sequence - this.#below(500));
   }
 
@@ -260,7 +271,8 @@ export class RandomCommands {
     const mid = this.#oneOf(this.#mids);
     const price = (): number =>
       this.#below(3) === 0 ? 0 : Math.max(1, mid + this.#below(2 * this.#weather.spread) - this.#weather.spread);
-    const lots = (): number => (this.#below(3) === 0 ? 0 : this.#lots());
+    // An iceberg keeps what it shows, so a replacement may not be huge.
+    const lots = (): number => (this.#below(3) === 0 ? 0 : 1 + this.#below(this.#weather.lots));
     const stops = this.#below(4) === 0;
     return {
       kind: REPLACE_ORDER,
@@ -269,7 +281,7 @@ export class RandomCommands {
       priceTicks: this.#chance(10) ? 1.5 : this.#chance(10) ? this.#farPrice() : stops && this.#below(2) === 0 ? 0 : price(),
       quantityLots: this.#chance(10) ? -1 : lots(),
       stopTicks: stops ? price() : 0,
-      expectedLots: this.#below(5) === 0 ? this.#lots() : 0,
+      expectedLots: this.#below(5) === 0 ? 1 + this.#below(this.#weather.lots) : 0,
     };
   }
 
@@ -301,14 +313,15 @@ export class RandomCommands {
       timeInForce: rests,
       priceTicks,
       quantityLots,
-      expiryMicros: rests === GTD ? this.#timestampMicros + this.#oneOf([1, 20, 500, 20_000]) + this.#below(3) : 0,
+      expiryMicros: rests === GTD ? this.#timestampMicros + this.#oneOf([1, 50, 1000, 20_000]) + this.#below(3) : 0,
       selfTrade: (this.#below(100) < weather.selfTrade ? this.#below(5) : 0) as SelfTrade,
       session: this.#oneOf([0, 0, 1, 2, 2 ** 32 - 1]),
       clientIdLow: this.#below(5) === 0 ? this.#below(40) - 20 : 0,
       clientIdHigh: this.#below(25) === 0 ? this.#oneOf([-1, 7]) : 0,
     } as const;
     const iceberg = this.#below(100) < weather.icebergs ? this.#oneOf([1, 2, 5, quantityLots, quantityLots + 1]) : 0;
-    const displayLots = Math.min(iceberg, Number.MAX_SAFE_INTEGER);
+    // Not so little that one command could make a thousand fills of it.
+    const displayLots = Math.min(iceberg === 0 ? 0 : Math.max(iceberg, Math.ceil(quantityLots / 60)), Number.MAX_SAFE_INTEGER);
     const choice = this.#below(100);
     if (choice < weather.stops) {
       // Most of them just beyond the market, where a trade soon comes.
