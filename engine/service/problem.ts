@@ -97,6 +97,11 @@ export function busyProblem(): Problem {
   });
 }
 
+/** What a client is told while the engine stops. */
+export function drainingProblem(): Problem {
+  return new Problem('HFT_DRAINING', 'the engine is stopping: try again', { retryAfterMs: 2000 });
+}
+
 /** What a client is told when the journal cannot be written. */
 export function journalProblem(cause: Error): Problem {
   const full = cause instanceof JournalError && cause.code === 'HFT_JOURNAL_FULL';

@@ -13,7 +13,7 @@ import { ACCOUNT_NAME, CLIENT_ORDER_ID, type Journal, type JournalError } from '
 import type { Accounts } from './accounts.ts';
 import { hashClientOrderId } from './client-order-id.ts';
 import { EventBuffer } from './event-buffer.ts';
-import { busyProblem, journalProblem, type Problem } from './problem.ts';
+import { busyProblem, drainingProblem, journalProblem, type Problem } from './problem.ts';
 
 /** What the sequencer tells about its work. */
 export interface SequencerObserver {
@@ -215,10 +215,10 @@ export class Sequencer {
     await this.durable(this.#core.sequence);
   }
 
-  /** Sends nothing by itself any more. */
+  /** Takes nothing any more. What has been taken still becomes durable and is told of. */
   close(): void {
-    clearTimeout(this.#alarm);
-    this.#alarmMicros = 0;
+    this.#failure ??= drainingProblem();
+    this.#disarm();
   }
 
   #submit(): Reject {
@@ -284,6 +284,12 @@ export class Sequencer {
     }, sleepMs).unref();
   }
 
+  #disarm(): void {
+    clearTimeout(this.#alarm);
+    // Nothing is ever due before this: the alarm is not set again.
+    this.#alarmMicros = 0;
+  }
+
   #acknowledge(sequence: number, commands: number, nanos: number): void {
     let fills = 0;
     for (let one = this.#durable + 1; one <= sequence; one += 1) fills += this.#fillsOf[one & (this.#fillsOf.length - 1)] as number;
@@ -305,7 +311,7 @@ export class Sequencer {
 
   #fail(cause: JournalError): void {
     this.#failure = journalProblem(cause);
-    this.close();
+    this.#disarm();
     if (cause.code !== 'HFT_JOURNAL_FULL') {
       this.#onFatal(cause);
       return;
