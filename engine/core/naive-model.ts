@@ -66,23 +66,31 @@ import {
 /** How many client order ids are remembered unless the options say otherwise. */
 const CLIENT_IDS = 1_048_576;
 
+interface NaiveOptions {
+  readonly clientIds?: number;
+  readonly mostOrders?: number;
+}
+
 export class NaiveExchange {
-  readonly #state: NaiveState = {
-    sequence: 0,
-    timestampMicros: 0,
-    killedAll: false,
-    killedAccounts: new Set(),
-    accountRules: { maxOpenOrders: Infinity },
-    instruments: [],
-    positions: [],
-    clientIds: [],
-  };
-  readonly #trading = new NaiveTrading(this.#state);
+  readonly #state: NaiveState;
+  readonly #trading: NaiveTrading;
   readonly #mostClientIds: number;
   /** After REJECT.duplicate: the order that was sent first. */
   duplicateOf = 0;
 
-  constructor(options: { readonly clientIds?: number } = {}) {
+  constructor(options: NaiveOptions = {}) {
+    this.#state = {
+      sequence: 0,
+      timestampMicros: 0,
+      killedAll: false,
+      killedAccounts: new Set(),
+      accountRules: { maxOpenOrders: Infinity },
+      mostOrders: options.mostOrders ?? Infinity,
+      instruments: [],
+      positions: [],
+      clientIds: [],
+    };
+    this.#trading = new NaiveTrading(this.#state);
     this.#mostClientIds = options.clientIds ?? CLIENT_IDS;
   }
 

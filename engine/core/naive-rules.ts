@@ -128,9 +128,13 @@ function hasGoodTerms(order: NewOrder): boolean {
   if (!fits) return false;
   if (timeInForce === GTD ? !isPositive(expiryMicros) : expiryMicros !== 0) return false;
   if (displayLots !== 0 && !(isPositive(displayLots) && (type === LIMIT || type === STOP_LIMIT) && rests)) return false;
+  if (hidesTooMuch(displayLots, order.quantityLots)) return false;
   if (postOnly && !(type === LIMIT && rests)) return false;
   return (order.side === BUY || order.side === SELL) && selfTrade <= 4;
 }
+
+/** Whether an iceberg would show itself anew more than 1,024 times. */
+const hidesTooMuch = (displayLots: number, lots: number): boolean => displayLots > 0 && BigInt(displayLots) * 1024n < BigInt(lots);
 
 function checkReplace(state: NaiveState, command: ReplaceOrder): Reject {
   const { stopTicks = 0, expectedLots = 0 } = command;
@@ -143,6 +147,7 @@ function checkReplace(state: NaiveState, command: ReplaceOrder): Reject {
   if (stopTicks > 0 && !waits) return REJECT.badTerms;
   if (command.priceTicks > 0 && order.type === STOP) return REJECT.badTerms;
   const terms = replacedTerms(order, command);
+  if (hidesTooMuch(order.displayLots, terms.quantityLots)) return REJECT.badTerms;
   const same = terms.priceTicks === order.priceTicks && terms.stopTicks === order.stopTicks && terms.quantityLots === order.lots;
   if (same) return REJECT.badTerms;
   const at = state.instruments[order.instrument] as NaiveInstrument;
@@ -184,6 +189,7 @@ function checkLimits(state: NaiveState, at: NaiveInstrument, terms: Terms, old?:
   if (old === undefined && others.length >= state.accountRules.maxOpenOrders) return REJECT.maxOpenOrders;
   const openNotional = sum(othersHere.map((other) => notionalPrice(other) * other.lots));
   if (openNotional + notionalPrice(terms) * quantityLots > rules.maxOpenNotional) return REJECT.maxOpenNotional;
+  if (old === undefined && allOrders(state).length >= state.mostOrders) return REJECT.noRoom;
   return REJECT.none;
 }
 

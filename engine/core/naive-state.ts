@@ -77,6 +77,8 @@ export interface NaiveState {
   killedAll: boolean;
   readonly killedAccounts: Set<number>;
   accountRules: AccountRules;
+  /** Open and pending orders that there is room for. */
+  readonly mostOrders: number;
   readonly instruments: NaiveInstrument[];
   /** Of everyone who ever traded, flat ones too. */
   readonly positions: NaivePosition[];

@@ -271,8 +271,7 @@ export class RandomCommands {
     const mid = this.#oneOf(this.#mids);
     const price = (): number =>
       this.#below(3) === 0 ? 0 : Math.max(1, mid + this.#below(2 * this.#weather.spread) - this.#weather.spread);
-    // An iceberg keeps what it shows, so a replacement may not be huge.
-    const lots = (): number => (this.#below(3) === 0 ? 0 : 1 + this.#below(this.#weather.lots));
+    const lots = (): number => (this.#below(3) === 0 ? 0 : this.#lots());
     const stops = this.#below(4) === 0;
     return {
       kind: REPLACE_ORDER,
@@ -281,7 +280,7 @@ export class RandomCommands {
       priceTicks: this.#chance(10) ? 1.5 : this.#chance(10) ? this.#farPrice() : stops && this.#below(2) === 0 ? 0 : price(),
       quantityLots: this.#chance(10) ? -1 : lots(),
       stopTicks: stops ? price() : 0,
-      expectedLots: this.#below(5) === 0 ? 1 + this.#below(this.#weather.lots) : 0,
+      expectedLots: this.#below(5) === 0 ? this.#lots() : 0,
     };
   }
 
@@ -365,6 +364,7 @@ export class RandomCommands {
       { quantityLots: some },
       { stopTicks: some },
       { displayLots: some },
+      { displayLots: 1 + this.#below(3), quantityLots: 1023 + this.#below(1030) },
       { expiryMicros: this.#oneOf([some, this.#timestampMicros, this.#timestampMicros - 1]) },
       { postOnly: true },
       { type: this.#below(6) as NewOrder['type'] },

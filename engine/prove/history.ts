@@ -6,6 +6,8 @@ import { Differential } from './differential.ts';
 const BETWEEN_LOOKS = 200;
 /** For how many commands a restored core is followed. */
 const RESTORED_COMMANDS = 300;
+/** In every fourth history, so few that there is often no room for more. */
+const FEW_ORDERS = 30;
 /** Few, so that the oldest are forgotten. */
 const CLIENT_IDS = 16;
 
@@ -14,6 +16,7 @@ export function runHistory(seed: number, count: number, instruments: number) {
   const stream = new RandomCommands(seed, instruments);
   const both = new Differential(instruments, {
     firstOrders: 16,
+    ...(seed % 4 === 0 ? { mostOrders: FEW_ORDERS } : {}),
     clientIds: CLIENT_IDS,
     rules: stream.firstRules(),
     exactSums: stream.limited,
