@@ -37,10 +37,11 @@ export async function main(stopping: AbortSignal): Promise<void> {
   }
 }
 
-async function run({ configFile, dataDirectory, host, port, opsPort, adminTokenFile }: Options): Promise<RunningEngine> {
+async function run({ configFile, dataDirectory, host, port, opsPort, adminTokenFile, acceptLossAfter }: Options): Promise<RunningEngine> {
   const config = configFile === undefined ? DEFAULT_CONFIG : loadConfig(configFile);
   const { token } = adminToken(adminTokenFile, dataDirectory);
-  return await runEngine({ config, dataDirectory, host, port, opsPort, adminToken: token, onFatal: (cause) => end(cause, FAILED) });
+  const onFatal = (cause: unknown): never => end(cause, FAILED);
+  return await runEngine({ config, dataDirectory, host, port, opsPort, adminToken: token, acceptLossAfter, onFatal });
 }
 
 function stopOnSignal(running: RunningEngine, stopping: AbortSignal): void {

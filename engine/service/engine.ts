@@ -108,10 +108,7 @@ export class Engine {
       this.#warmup = await warmUp(WARM_UP_ORDERS, this.#stopping.signal);
       if (this.#stopping.signal.aborted) return;
       this.#log.info({ warmup: this.#warmup }, 'warmed up');
-      this.#timers = [
-        setInterval(() => this.stats.tick(), 1000).unref(),
-        setInterval(() => this.#upkeep(), UPKEEP_INTERVAL_MS).unref(),
-      ];
+      this.#timers = [setInterval(() => this.stats.tick(), 1000).unref(), setInterval(() => this.#upkeep(), UPKEEP_INTERVAL_MS).unref()];
       this.#phase = 'serving';
     } catch (cause) {
       if (this.#stopping.signal.aborted) return;
@@ -121,3 +118,246 @@ export class Engine {
       throw cause;
     }
   }
+
+  /** Books, accounts and instruments from the journal. */
+  async #recover(): Promise<void> {
+    const { config, dataDirectory, acceptLossAfter } = this.#parts;
+    const { durability, retention = JOURNAL_DEFAULTS.retention, snapshotEvery = JOURNAL_DEFAULTS.snapshotEvery } = config.journal;
+    const journal = SqliteJournal.open(dataDirectory, durability, { acceptLossAfter });
+    this.#journal = journal;
+    const stored = journal.queries.instruments();
+    const early = refuseListing(config, stored, () => 0);
+    if (early !== undefined) throw new StartRefusal(early.code, early.message);
+    const core = new MatchingCore();
+    for (const record of stored) core.setInstrument(record.id, rulesOf(instrumentOf(record, config), config.risk));
+    const recovery = await recover(core, journal, { dataDirectory, signal: this.#stopping.signal });
+    const refusal = refuseListing(config, stored, ({ id }) => core.book(id).openOrders);
+    if (refusal !== undefined) throw new StartRefusal(refusal.code, refusal.message);
+    const added = newInstruments(config, stored);
+    journal.addInstruments(added);
+    const instruments = [...stored, ...added].map((record) => instrumentOf(record, config));
+    for (const instrument of instruments) core.setInstrument(instrument.id, rulesOf(instrument, config.risk));
+    core.setAccountRules(accountRulesOf(config.risk));
+    this.#views ??= await openViews({
+      dataDirectory,
+      retentionMs: parseDurationMs(retention),
+      snapshotEvery,
+      instruments: instruments.length,
+    });
+    const views = this.#views;
+    this.#recovery = recovery;
+    this.#market = openMarket({
+      core,
+      accountNames: recovery.accounts,
+      instruments,
+      views,
+      risk: config.risk,
+      sequencing: {
+        journal,
+        observer: this.stats,
+        nowMicros: () => Date.now() * 1000,
+        onFull: (cause) => this.#rebuild(cause),
+        onFatal: this.#parts.onFatal,
+      },
+    });
+    views.advance(journal.durableSequence);
+    this.#market.sequencer.listen({ durable: (sequence) => views.advance(sequence), refused: () => undefined });
+    for (const warning of recovery.warnings) this.#log.warn({ sequence: recovery.sequence }, warning);
+    this.#log.info({ recovery: { ...recovery, accounts: recovery.accounts.length } }, 'recovered');
+  }
+
+  /** Makes the recovered state what the configuration says, and takes orders; waits for room in the background when there is none. */
+  async #admit(): Promise<void> {
+    if (this.#openJournal().probe()) {
+      await this.#applyConfiguration();
+      return;
+    }
+    this.#blocked = new JournalError('HFT_JOURNAL_FULL', 'no room is left for the journal');
+    this.#log.error({}, 'no room is left for the journal: orders are refused until there is');
+    this.#rebuilding = this.#awaitRoom().catch((cause: unknown) => this.#parts.onFatal(cause));
+  }
+
+  async #applyConfiguration(): Promise<void> {
+    const { core, instruments, sequencer } = this.#open();
+    for (const command of startCommands(core, this.config, instruments, (session) => this.sessions.isOpen(session))) {
+      const reject = sequencer.send(command);
+      if (reject !== 0) throw new Error(`command ${command.kind} of the start was refused with ${reject}`);
+    }
+    await sequencer.settled().catch((cause: unknown) => {
+      // No room: the rebuild that this has set off applies it again.
+      if (!(cause instanceof Problem)) throw cause;
+    });
+    this.sessions.retry();
+  }
+
+  /** After a commit that found no room: the books hold what the journal does not. They are made anew from it, then room is awaited. */
+  #rebuild(cause: JournalError): void {
+    this.#log.error({ err: cause }, 'no room is left for the journal: orders are refused, the books are rebuilt from it');
+    this.#blocked = cause;
+    this.#phase = this.#phase === 'serving' ? 'recovering' : this.#phase;
+    this.#market?.sequencer.close();
+    this.#market = undefined;
+    const journal = this.#openJournal();
+    this.#rebuilding = (async () => {
+      journal.close();
+      await this.#recover();
+      this.#phase = this.#phase === 'recovering' ? 'serving' : this.#phase;
+      await this.#awaitRoom();
+    })().catch((failure: unknown) => {
+      if (!this.#stopping.signal.aborted) this.#parts.onFatal(failure);
+    });
+  }
+
+  /** Tries until the journal can be written, and takes orders again then. */
+  async #awaitRoom(): Promise<void> {
+    const { signal } = this.#stopping;
+    while (!signal.aborted && !this.#openJournal().probe()) await delay(PROBE_INTERVAL_MS, undefined, { signal }).catch(() => undefined);
+    if (signal.aborted) return;
+    await this.#applyConfiguration();
+    this.#blocked = undefined;
+    this.#log.warn({}, 'the journal can be written again: orders are accepted');
+  }
+
+  #upkeep(): void {
+    if (this.#blocked !== undefined) return;
+    this.sessions.retry();
+    try {
+      this.#journal?.checkpointIfDue();
+    } catch (cause) {
+      this.#log.warn({ err: cause }, 'the write-ahead log could not be copied back; it is tried again');
+    }
+  }
+
+  #openJournal(): SqliteJournal {
+    if (this.#journal === undefined) throw recovering();
+    return this.#journal;
+  }
+
+  #open(): Market {
+    if (this.#market === undefined || (this.#phase === 'recovering' && this.#blocked !== undefined)) throw recovering();
+    return this.#market;
+  }
+
+  /** Throws Problem (503) unless commands are taken now. */
+  requireAccepting(): Market {
+    if (this.#phase === 'draining') throw drainingProblem();
+    if (this.#phase === 'recovering') throw recovering();
+    if (this.#phase === 'warming') throw new Problem('HFT_WARMING', 'the engine is warming up: try again', { retryAfterMs: 1000 });
+    if (this.#blocked !== undefined) throw journalProblem(this.#blocked);
+    return this.#open();
+  }
+
+  /** The books and names of this moment. A rebuild replaces them whole: take them once for one answer. Throws Problem (503) while recovering. */
+  get market(): Market {
+    if (this.#phase === 'recovering') throw recovering();
+    return this.#open();
+  }
+
+  /** Books for the dashboard and the metrics: as they are this moment; empty while recovering. */
+  booksNow(): { symbol: string; instrument: Instrument; book: BookView }[] {
+    return booksOf(this.#phase === 'recovering' ? undefined : this.#market);
+  }
+
+  get sequence(): number {
+    return this.#journal?.durableSequence ?? 0;
+  }
+
+  get openOrders(): number {
+    return this.#market?.core.openOrders ?? 0;
+  }
+
+  journalBytes(): number {
+    return this.#journal?.sizeBytes() ?? 0;
+  }
+
+  /** Takes a snapshot of everything that is durable now; resolves when it is on the disk. Throws Problem and ViewsError. */
+  async snapshot(): Promise<ReplicaState> {
+    const { sequencer, views } = this.requireAccepting();
+    await sequencer.settled();
+    return await views.snapshot(sequencer.durableSequence);
+  }
+
+  /** Sequence, hash and open orders of one and the same durable state. Answers in every phase, without a hash where there is nobody to ask. */
+  async #durableState(): Promise<ReplicaState> {
+    const unknown = { sequence: this.sequence, stateHash: NO_HASH, openOrders: this.openOrders };
+    if (this.#phase === 'recovering') return unknown;
+    return (await this.#views?.state(this.sequence).catch(() => undefined)) ?? unknown;
+  }
+
+  async status(): Promise<EngineStatus> {
+    const state = await this.#durableState();
+    const { sequence = 0, stateHash = '', commands = 0, durationMs = 0, snapshotSequence = 0, warnings = [] } = this.#recovery ?? {};
+    return {
+      name: this.config.engine,
+      version: VERSION,
+      phase: this.#phase,
+      configHash: this.configHash,
+      heapFlags: process.execArgv,
+      sequence: state.sequence,
+      stateHash: state.stateHash,
+      recovery: { sequence, stateHash, commands, durationMs, snapshotSequence, warnings: [...warnings] },
+      warmup: this.#warmup,
+      openOrders: state.openOrders,
+      ordersAccepted: this.stats.ordersAccepted,
+      ordersRejected: this.stats.ordersRejected,
+      fills: this.stats.fills,
+      ordersPerSecond: this.stats.ordersPerSecond(),
+      startedAt: this.stats.startedAt.toISOString(),
+      pid: process.pid,
+    };
+  }
+
+  /** Whether the running state could be recovered under `config`. Throws Problem (503) while recovering. */
+  checkConfig(config: unknown): ConfigCheck {
+    const checked = validateConfig(config);
+    if (!checked.ok) return { accepted: false, code: 'HFT_CONFIG_INVALID', message: checked.faults.join('\n') };
+    const { core } = this.#open();
+    const refusal = refuseListing(checked.config, this.#openJournal().queries.instruments(), ({ id }) => core.book(id).openOrders);
+    return refusal === undefined ? { accepted: true } : { accepted: false, ...refusal };
+  }
+
+  /** From now on commands are refused. Those already taken are still answered. */
+  drain(): void {
+    this.#phase = 'draining';
+    this.#stopping.abort();
+    for (const timer of this.#timers) clearInterval(timer);
+  }
+
+  /** After {@link drain}: waits for the last commit, takes a snapshot, records the state hash, closes the journal. */
+  async close(): Promise<void> {
+    this.drain();
+    await this.#starting?.catch(() => undefined);
+    await this.#rebuilding;
+    const journal = this.#journal;
+    if (journal === undefined) return;
+    this.#journal = undefined;
+    try {
+      await this.#lastSnapshot(journal);
+    } catch (cause) {
+      this.#log.warn({ err: cause }, 'the last snapshot could not be taken; nothing that was acknowledged is lost');
+    } finally {
+      this.#market?.sequencer.close();
+      await this.#views?.close();
+      journal.close();
+    }
+  }
+
+  /** The next start then replays nothing. Books and replica have come to the same state on two ways: a good moment to compare them. */
+  async #lastSnapshot(journal: SqliteJournal): Promise<void> {
+    const market = this.#market;
+    if (market === undefined || market.core.sequence === 0) return;
+    await market.sequencer.settled();
+    const { sequence, stateHash } = await market.views.snapshot(market.core.sequence);
+    const own = market.core.stateHash();
+    if (sequence === market.core.sequence && stateHash !== own)
+      this.#log.error(
+        { sequence, stateHash: own, replica: stateHash },
+        'the replica is in another state than the books: please report this',
+      );
+    if (market.core.sequence === journal.durableSequence) journal.recordStateHash(market.core.sequence, own, Date.now());
+  }
+}
+
+function recovering(): Problem {
+  return new Problem('HFT_RECOVERING', 'the engine is recovering: try again', { retryAfterMs: 1000 });
+}

@@ -50,7 +50,13 @@ it('risk limits are counted in the steps of each instrument, rounded down', () =
     maxOrderLots: 10_001,
     maxNotional: 1n,
     priceBandPercent: 0,
-    killSwitch: false,
+    maxPositionLots: Infinity,
+    maxOpenNotional: Infinity,
+  });
+  const limited = { ...risk, maxPosition: '2.00019', maxOpenNotional: '0.0000029' };
+  expect(rulesOf(instrumentOf({ id: 0, ...BTC }, { instruments: [BTC] }), limited)).toMatchObject({
+    maxPositionLots: 20_001,
+    maxOpenNotional: 2,
   });
   expect(
     rulesOf(instrumentOf({ id: 0, ...BTC, lotSize: '0.000000001' }, { instruments: [] }), {

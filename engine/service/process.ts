@@ -33,6 +33,8 @@ export async function runEngine(options: {
   port: number;
   opsPort: number;
   adminToken: string;
+  /** See EngineParts. */
+  acceptLossAfter?: number | undefined;
   onFatal: (cause: unknown) => void;
 }): Promise<RunningEngine> {
   const stats = new EngineStats();
@@ -42,7 +44,8 @@ export async function runEngine(options: {
     warn: (details, message) => logs.target?.warn(details, message),
     error: (details, message) => logs.target?.error(details, message),
   };
-  const engine = new Engine({ config: options.config, dataDirectory: options.dataDirectory, stats, log, onFatal: options.onFatal });
+  const { config, dataDirectory, acceptLossAfter, onFatal } = options;
+  const engine = new Engine({ config, dataDirectory, acceptLossAfter, stats, log, onFatal });
   const metrics = createMetrics(engine);
   const watch = new RuntimeWatch();
   const api = await createApiServer(engine, metrics);

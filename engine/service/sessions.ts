@@ -7,6 +7,7 @@ export class Sessions {
   readonly #end: (session: number) => Promise<unknown>;
   /** Ended, and not cancelled yet: nothing was taken at that moment. */
   readonly #due = new Set<number>();
+  readonly #open = new Set<number>();
   #last = 0;
 
   constructor(end: (session: number) => Promise<unknown>) {
@@ -15,12 +16,18 @@ export class Sessions {
 
   open(): number {
     this.#last += 1;
+    this.#open.add(this.#last);
     return this.#last;
+  }
+
+  /** Whether the connection of `session` is still there. */
+  isOpen(session: number): boolean {
+    return this.#open.has(session);
   }
 
   /** The connection of `session` has ended. Never throws: what cannot be cancelled now is tried again by {@link retry}. */
   end(session: number): void {
-    this.#due.add(session);
+    this.#open.delete(session);
     this.#try(session);
   }
 

@@ -4,6 +4,7 @@ import { getHeapStatistics } from 'node:v8';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { configCheckSchema, engineStatusSchema } from '../client/admin.ts';
+import { registerAdminRoutes } from '../gateway/http/admin-routes.ts';
 import { registerHealthRoutes } from '../gateway/http/health-routes.ts';
 import { createHttpServer, type HttpServer } from '../gateway/http/server.ts';
 import type { Engine } from '../service/engine.ts';
@@ -81,6 +82,7 @@ export function createOpsServer(engine: Engine, metrics: Metrics, watch: Runtime
     routes.post('/admin/config/check', { schema: { body: z.unknown(), response: { 200: configCheckSchema } } }, (request) =>
       engine.checkConfig(request.body),
     );
+    registerAdminRoutes(routes, engine);
     done();
   });
   return app;

@@ -36,6 +36,7 @@ const SELF_TRADE_MODES = {
 
 /** Of every type of order the fields that it has; undefined for those that it has not. */
 interface AnyTerms {
+  readonly quantity: string;
   readonly price?: string | undefined;
   readonly stopPrice?: string | undefined;
   readonly displayQuantity?: string | undefined;
