@@ -7,7 +7,7 @@ import { execa } from 'execa';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startApiServer, type ApiOnly } from './api-only.ts';
 import { controlPlanePrograms } from './binaries.ts';
-import { until } from './progress.ts';
+import { eventually } from '../wait.ts';
 
 describe('API-only mode', () => {
   let api: ApiOnly;
@@ -36,7 +36,7 @@ describe('API-only mode', () => {
     expect(before.stderr).toContain('User "system:serviceaccount:default:op" cannot list resource "configmaps"');
     await run(api.kubeconfigPath, 'create', 'role', 'reader', '--verb=list', '--resource=configmaps');
     await run(api.kubeconfigPath, 'create', 'rolebinding', 'reader', '--role=reader', '--serviceaccount=default:op');
-    await until('the right', async () => (await run(kubeconfig, 'get', 'configmaps')).exitCode === 0, { timeoutMs: 5_000 });
+    await eventually('the right', async () => (await run(kubeconfig, 'get', 'configmaps')).exitCode === 0, { timeoutMs: 5_000 });
     expect((await run(kubeconfig, 'get', 'secrets')).stderr).toContain('Forbidden');
   });
 
@@ -77,7 +77,7 @@ describe('API-only mode', () => {
     const ended = once(parent, 'exit');
     parent.kill('SIGKILL');
     await ended;
-    await until('the children to end', async () => (await children()) === 0, { timeoutMs: 10_000 });
+    await eventually('the children to end', async () => (await children()) === 0, { timeoutMs: 10_000 });
     // The folder stays, and the next start removes it.
     expect(existsSync(directory)).toBe(true);
     await using next = await startApiServer();

@@ -11,7 +11,8 @@ import { ensureAuthority, ensureLeaf, ensureSigningKey, keyPair, type LeafReques
 import { apiServerArguments, etcdArguments } from './control-plane-arguments.ts';
 import { ensureDebianPackages } from './debian.ts';
 import { writeKubeconfig } from './kubeconfig.ts';
-import { until, type Log } from './progress.ts';
+import { type Log } from './progress.ts';
+import { eventually } from '../wait.ts';
 
 const PREFIX = 'hft-api-';
 
@@ -136,7 +137,7 @@ class Server implements ApiOnly {
     this.#api = api;
     const agent = new Agent({ connect: { ca: await readFile(this.caPath) } });
     try {
-      await until(
+      await eventually(
         'kube-apiserver',
         async () => {
           if (hasEnded(api) || hasEnded(this.#etcd)) return 'ended' as const;

@@ -4,7 +4,7 @@ import { createInterface } from 'node:readline';
 import { execa } from 'execa';
 import { stringify } from 'yaml';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { until } from './progress.ts';
+import { eventually } from '../wait.ts';
 
 const NAMESPACE = 'e2e-cluster';
 const required = (name: string) => {
@@ -157,6 +157,8 @@ describe('the cluster', () => {
     expect((await inPod(`console.log(require('fs').readFileSync('/data/y','utf8'))`)).stdout).toBe('kept');
     await run(['delete', 'pod/web', '--wait']);
     await run(['delete', 'pvc/data', '--wait']);
-    await until('the volume to go', async () => (await run(['get', `pv/${volume}`])).stderr.includes('NotFound'), { timeoutMs: 30_000 });
+    await eventually('the volume to go', async () => (await run(['get', `pv/${volume}`])).stderr.includes('NotFound'), {
+      timeoutMs: 30_000,
+    });
   });
 });

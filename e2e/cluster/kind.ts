@@ -6,7 +6,8 @@ import { stringify } from 'yaml';
 import { z } from 'zod';
 import { cacheDirectory, controlPlanePrograms, findOnPath, kindProgram } from './binaries.ts';
 import { readArchive } from './local/images.ts';
-import { step, until, type Log } from './progress.ts';
+import { step, type Log } from './progress.ts';
+import { eventually } from '../wait.ts';
 import type { ClusterProvider, ClusterStatus } from './provider.ts';
 
 /** What the kind release in `kind-cli/go.mod` was made for; used when it is local or can be pulled. */
@@ -188,7 +189,7 @@ export class KindProvider implements ClusterProvider {
       await new Promise((resolve) => setTimeout(resolve, options.downForMs));
       await run(`mv /tmp/kube-apiserver.yaml ${manifest}`);
     }
-    await until('API server', async () => (await this.#kubectl(['get', '--raw', '/readyz'])) === 'ok', {
+    await eventually('API server', async () => (await this.#kubectl(['get', '--raw', '/readyz'])) === 'ok', {
       timeoutMs: 120_000,
       everyMs: 250,
     });

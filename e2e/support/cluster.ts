@@ -8,7 +8,7 @@ import { kubectlFor, type Kubectl } from '../kubectl.ts';
 import { OrderStream, type OrderStreamOptions } from '../order-stream.ts';
 import { reach, type Reached } from '../reach.ts';
 import { BTC, engineObject, engines, ensureNamespace, type EngineObject } from './install.ts';
-import { eventually } from './wait.ts';
+import { eventually } from '../wait.ts';
 
 function required(name: string): string {
   const value = process.env[name];

@@ -5,7 +5,7 @@ import { API_VERSION, KIND, type HFTEngineSpecInput, type HFTEngineStatus } from
 import type { KubeClient } from '../../operator/kube/client.ts';
 import { defineResource, type KubeObject, type Live } from '../../operator/kube/resource.ts';
 import { hftEngines } from '../../operator/engine/resource.ts';
-import { eventually } from './wait.ts';
+import { eventually } from '../wait.ts';
 
 export type EngineObject = Live<KubeObject & { spec?: HFTEngineSpecInput; status?: HFTEngineStatus }>;
 export const engines = hftEngines as ReturnType<typeof defineResource<EngineObject>>;

@@ -5,7 +5,7 @@ import { resources } from '../../operator/kube/resource.ts';
 import { TestCluster } from '../support/cluster.ts';
 import { changeSpec } from '../support/install.ts';
 import { processesOfPod } from '../support/processes.ts';
-import { eventually } from '../support/wait.ts';
+import { eventually } from '../wait.ts';
 
 const cluster = new TestCluster();
 const namespace = 'e2e-crash';

@@ -1,6 +1,5 @@
 /** The CRD against a real kube-apiserver: what it accepts, what it refuses and in which words, and that zod agrees with it. */
 import { readFile } from 'node:fs/promises';
-import { setTimeout as delay } from 'node:timers/promises';
 import { KubeConfig } from '@kubernetes/client-node';
 import * as fc from 'fast-check';
 import { Agent, request as httpRequest } from 'undici';
@@ -10,6 +9,7 @@ import { mutatedSpecs, specs } from '../../crds/arbitrary.prop.ts';
 import { API_VERSION, KIND, PLURAL, specSchema } from '../../crds/hftengine.ts';
 import { BAD_NAMES, BAD_SPECS, BTC, GOOD_SPECS, UPDATES } from '../../crds/samples.ts';
 import { startApiServer, type ApiOnly } from '../cluster/api-only.ts';
+import { eventually } from '../wait.ts';
 
 const GROUP_PATH = `/apis/${API_VERSION}`;
 const ENGINES = `${GROUP_PATH}/namespaces/default/${PLURAL}`;
@@ -77,14 +77,6 @@ async function create(name: string, spec: unknown): Promise<z.output<typeof stor
   return storedSchema.parse(answer.body);
 }
 
-async function until(what: string, holds: () => Promise<boolean>): Promise<void> {
-  const deadline = performance.now() + 20_000;
-  while (!(await holds())) {
-    if (performance.now() > deadline) throw new Error(`${what}: not within 20 s`);
-    await delay(50);
-  }
-}
-
 beforeAll(async () => {
   server = await startApiServer();
   const config = new KubeConfig();
@@ -99,7 +91,7 @@ beforeAll(async () => {
     'content-type': 'application/apply-patch+yaml',
   });
   if (applied.status !== 201) throw new Error(`the CRD is refused: ${JSON.stringify(applied.body, null, 2)}`);
-  await until('the API is served', async () => (await call('GET', ENGINES)).status === 200);
+  await eventually('the API is served', async () => (await call('GET', ENGINES)).status === 200);
 }, 600_000);
 
 afterAll(async () => {

@@ -2,7 +2,7 @@
 import { chromium, type Browser, type Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { startLocalEngine, type LocalEngine } from '../../engine/testing/local-engine.ts';
-import { eventually } from '../support/wait.ts';
+import { eventually } from '../wait.ts';
 
 let browser: Browser;
 let engine: LocalEngine;

@@ -10,6 +10,7 @@ import type { KubeClient } from '../../operator/kube/client.ts';
 import { HealthServer } from '../../operator/kube/health.ts';
 import { Reflector } from '../../operator/kube/reflector.ts';
 import { resources } from '../../operator/kube/resource.ts';
+import { eventually } from '../wait.ts';
 
 /** The promise: a change is noticed within this time of the fault's end. */
 const NOTICED_WITHIN_MS = 5_000;
@@ -29,15 +30,6 @@ afterAll(async () => {
   await direct?.close();
   await api?.stop();
 });
-
-async function until(what: string, condition: () => boolean | Promise<boolean>, timeoutMs: number): Promise<number> {
-  const startedMs = performance.now();
-  while (!(await condition())) {
-    if (performance.now() - startedMs > timeoutMs) throw new Error(`not within ${timeoutMs} ms: ${what}`);
-    await wait(20);
-  }
-  return performance.now() - startedMs;
-}
 
 /** A reflector behind the proxy with a health server, and a direct connection that changes what it reflects. */
 class Bench implements AsyncDisposable {
@@ -122,7 +114,9 @@ class Bench implements AsyncDisposable {
   }
 
   async noticed(version: number, timeoutMs: number): Promise<number> {
-    return until(`version ${version} is noticed`, () => Math.max(0, ...this.delivered.keys()) >= version, timeoutMs);
+    const startedMs = performance.now();
+    await eventually(`version ${version} is noticed`, () => Math.max(0, ...this.delivered.keys()) >= version, { timeoutMs, everyMs: 20 });
+    return performance.now() - startedMs;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

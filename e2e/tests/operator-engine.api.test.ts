@@ -17,7 +17,7 @@ import { startApiServer, type ApiOnly } from '../cluster/api-only.ts';
 import { countWrites } from '../support/api-metrics.ts';
 import { engineObject, engines, ensureNamespace, installRights, type EngineObject } from '../support/install.ts';
 import { startOperator, type OperatorProcess } from '../support/operator-process.ts';
-import { eventually } from '../support/wait.ts';
+import { eventually } from '../wait.ts';
 
 const ADDRESS = '127.0.0.77';
 const ref = { name: 'busy', namespace: 'trading' };

@@ -9,7 +9,7 @@ import { startApiServer, type ApiOnly } from '../cluster/api-only.ts';
 import { startFaultProxy, type Fault, type FaultProxy } from '../fault-proxy/main.ts';
 import { changeSpec, engineObject, engines, ensureNamespace, installRights, type EngineObject } from '../support/install.ts';
 import { startOperator, type OperatorProcess } from '../support/operator-process.ts';
-import { eventually } from '../support/wait.ts';
+import { eventually } from '../wait.ts';
 
 const NOTICED_WITHIN_MS = 5_000;
 const ref = { name: 'demo', namespace: 'trading' };

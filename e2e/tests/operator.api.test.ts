@@ -10,7 +10,7 @@ import { startApiServer, type ApiOnly } from '../cluster/api-only.ts';
 import { countWrites } from '../support/api-metrics.ts';
 import { changeSpec, engineObject, engines, ensureNamespace, installRights, type EngineObject } from '../support/install.ts';
 import { startOperator, type OperatorProcess } from '../support/operator-process.ts';
-import { eventually } from '../support/wait.ts';
+import { eventually } from '../wait.ts';
 
 const NAMESPACE = 'trading';
 let server: ApiOnly;

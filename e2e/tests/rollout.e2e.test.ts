@@ -4,7 +4,7 @@ import { resources } from '../../operator/kube/resource.ts';
 import { TestCluster } from '../support/cluster.ts';
 import { BTC, changeSpec, type EngineObject } from '../support/install.ts';
 import { traceStatus } from '../support/trace.ts';
-import { eventually } from '../support/wait.ts';
+import { eventually } from '../wait.ts';
 
 const cluster = new TestCluster();
 const namespace = 'e2e-rollout';

@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { until } from '../progress.ts';
+import { eventually } from '../../wait.ts';
 import { clusterProcesses, daemon, ensureRunning, logTail, stopProcesses } from './daemons.ts';
 
 describe.runIf(existsSync('/proc/self/environ'))('daemons', () => {
@@ -29,12 +29,12 @@ describe.runIf(existsSync('/proc/self/environ'))('daemons', () => {
     const after = await running();
     expect(after).toHaveLength(1);
     expect(after[0]?.pid).not.toBe(first?.pid);
-    await until('output', async () => (await logTail(join(state, 'logs'), 'a')).includes('other'), { timeoutMs: 5_000 });
+    await eventually('output', async () => (await logTail(join(state, 'logs'), 'a')).includes('other'), { timeoutMs: 5_000 });
   });
 
   it('knows a child of a daemon as its cluster’s, but not as the daemon', async () => {
     await start('a', 'sleep 61; true');
-    await until('child', async () => (await clusterProcesses(state)).length === 2, { timeoutMs: 5_000 });
+    await eventually('child', async () => (await clusterProcesses(state)).length === 2, { timeoutMs: 5_000 });
     expect((await running()).map((entry) => entry.daemon)).toEqual(['a']);
     await stopProcesses(state, () => true, 0);
     expect(await clusterProcesses(state)).toEqual([]);
@@ -42,7 +42,7 @@ describe.runIf(existsSync('/proc/self/environ'))('daemons', () => {
 
   it('kills what does not end when asked', async () => {
     await start('deaf', 'trap "" TERM; echo deaf; while :; do sleep 0.1; done');
-    await until('trap', async () => (await logTail(join(state, 'logs'), 'deaf')).includes('deaf'), { timeoutMs: 5_000 });
+    await eventually('trap', async () => (await logTail(join(state, 'logs'), 'deaf')).includes('deaf'), { timeoutMs: 5_000 });
     await stopProcesses(state, (entry) => entry.daemon === 'deaf', 200);
     expect(await running()).toEqual([]);
   });

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { closeSync, openSync } from 'node:fs';
 import { mkdir, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { until } from '../progress.ts';
+import { eventually } from '../../wait.ts';
 
 /**
  * Processes carry their identity in their environment, where /proc shows it: which cluster they are of, which daemon, and
@@ -124,10 +124,10 @@ export async function stopProcesses(state: string, select: (entry: RunningProces
   };
   if (graceMs > 0) {
     if ((await signal('SIGTERM')) === 0) return;
-    const gone = until('processes', async () => (await chosen()).length === 0, { timeoutMs: graceMs, everyMs: 50 });
+    const gone = eventually('processes', async () => (await chosen()).length === 0, { timeoutMs: graceMs, everyMs: 50 });
     if (await gone.catch(() => false)) return;
   }
-  await until('processes to end after SIGKILL', async () => (await signal('SIGKILL')) === 0, {
+  await eventually('processes to end after SIGKILL', async () => (await signal('SIGKILL')) === 0, {
     timeoutMs: 20_000,
     everyMs: 50,
     hint: async () => (await chosen()).map((entry) => `${entry.pid} ${entry.command}`).join('\n'),

@@ -3,7 +3,7 @@ import { mkdir, readdir, readFile, readlink, rm, rmdir, writeFile } from 'node:f
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { z } from 'zod';
-import { until } from '../progress.ts';
+import { eventually } from '../../wait.ts';
 import { type Layout, NETWORK } from './layout.ts';
 import { kill } from './daemons.ts';
 
@@ -151,7 +151,7 @@ async function endCgroup(layout: Layout): Promise<void> {
   for (const root of await cgroupRootsWithNamed()) {
     const top = join(root, layout.cgroup);
     if (!existsSync(top)) continue;
-    await until(
+    await eventually(
       `cgroup ${top} to be empty`,
       async () => {
         const groups = await foldersBelow(top);

@@ -6,7 +6,8 @@ import { z } from 'zod';
 import { controlPlanePrograms, findOnPath } from '../binaries.ts';
 import { ensureDebianPackages } from '../debian.ts';
 import { holdLock } from '../lock.ts';
-import { step, until, type Log } from '../progress.ts';
+import { step, type Log } from '../progress.ts';
+import { eventually } from '../../wait.ts';
 import type { ClusterProvider, ClusterStatus } from '../provider.ts';
 import { addonYaml } from './addons.ts';
 import {
@@ -225,7 +226,7 @@ export class LocalProvider implements ClusterProvider {
   async #ensurePauseImage(): Promise<void> {
     const { layout } = this;
     const ctr = (...args: string[]) => execa('ctr', ['-a', layout.containerdSocket, '-n', 'k8s.io', ...args], { timeout: 60_000 });
-    await until('containerd', async () => (await ctr('version')).exitCode === 0, {
+    await eventually('containerd', async () => (await ctr('version')).exitCode === 0, {
       timeoutMs: 30_000,
       hint: () => logTail(layout.logs, 'containerd'),
     });
@@ -236,7 +237,7 @@ export class LocalProvider implements ClusterProvider {
   }
 
   async #whenApiReady(): Promise<void> {
-    await until('API server', async () => (await this.#kubectl(['get', '--raw', '/readyz'])) === 'ok', {
+    await eventually('API server', async () => (await this.#kubectl(['get', '--raw', '/readyz'])) === 'ok', {
       timeoutMs: 90_000,
       everyMs: 150,
       hint: async () => `${await logTail(this.layout.logs, 'kube-apiserver')}\n${await logTail(this.layout.logs, 'etcd')}`,
@@ -258,11 +259,11 @@ export class LocalProvider implements ClusterProvider {
       (await fetch(`http://127.0.0.1:${port}${path}`, { signal: AbortSignal.timeout(2_000) })).ok;
     const hint = (name: DaemonName) => ({ timeoutMs: 90_000, everyMs: 200, hint: () => logTail(this.layout.logs, name) });
     await Promise.all([
-      until(`node ${NODE_NAME}`, () => this.#nodeReady(kubeletStartedAt), hint('kubelet')),
-      until('kube-proxy', () => healthy(PORTS.proxyHealth, '/healthz'), hint('kube-proxy')),
-      until('CoreDNS', () => healthy(PORTS.dnsReady, '/ready'), hint('coredns')),
+      eventually(`node ${NODE_NAME}`, () => this.#nodeReady(kubeletStartedAt), hint('kubelet')),
+      eventually('kube-proxy', () => healthy(PORTS.proxyHealth, '/healthz'), hint('kube-proxy')),
+      eventually('CoreDNS', () => healthy(PORTS.dnsReady, '/ready'), hint('coredns')),
       // Pods of a namespace without this account are refused.
-      until(
+      eventually(
         'service account default',
         async () => (await this.#kubectl(['get', 'serviceaccount', 'default', '-o', 'name'])) !== '',
         hint('kube-controller-manager'),

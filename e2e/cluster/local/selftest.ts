@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { execa } from 'execa';
 import { stringify } from 'yaml';
 import { controlPlanePrograms } from '../binaries.ts';
-import { step, until, type Log } from '../progress.ts';
+import { step, type Log } from '../progress.ts';
+import { eventually } from '../../wait.ts';
 import { PAUSE_IMAGE } from './configuration.ts';
 import { clusterProcesses, kill } from './daemons.ts';
 import { inventoryDifference, takeInventory } from './inventory.ts';
@@ -121,7 +122,7 @@ async function runPod(provider: LocalProvider): Promise<void> {
     execa(kubectl, ['--kubeconfig', kubeconfig, ...args], { timeout: 90_000, ...(input !== undefined && { input }) });
   await run(['apply', '-f', '-'], objects.map((object) => stringify(object)).join('---\n'));
   await run(['wait', '--for=condition=Ready', 'pod/selftest', '--timeout=60s']);
-  await until('the claim', async () => (await run(['get', 'pvc/selftest', '-o', 'jsonpath={.status.phase}'])).stdout === 'Bound', {
+  await eventually('the claim', async () => (await run(['get', 'pvc/selftest', '-o', 'jsonpath={.status.phase}'])).stdout === 'Bound', {
     timeoutMs: 5_000,
   });
 }
