@@ -48,13 +48,13 @@ export const placeOrderBody = z.discriminatedUnion('type', [
   z.strictObject({
     ...common,
     type: z.literal('limit'),
-    timeInForce: z.enum(['GTC', 'IOC']).default('GTC'),
+    timeInForce: z.enum(['GTC', 'IOC', 'FOK']).default('GTC'),
     price: positiveDecimal.describe('A whole number of ticks.'),
   }),
   z.strictObject({
     ...common,
     type: z.literal('market'),
-    timeInForce: z.literal('IOC', 'must be IOC: a market order never rests').default('IOC'),
+    timeInForce: z.enum(['IOC', 'FOK'], 'must be IOC or FOK: a market order never rests').default('IOC'),
   }),
 ]);
 export type PlaceOrderBody = z.output<typeof placeOrderBody>;
@@ -66,7 +66,7 @@ export const orderSchema = z.object({
   account: z.string(),
   side: z.enum(['buy', 'sell']),
   type: z.enum(['limit', 'market']),
-  timeInForce: z.enum(['GTC', 'IOC']),
+  timeInForce: z.enum(['GTC', 'IOC', 'FOK']),
   price: decimal.optional(),
   quantity: decimal,
   filledQuantity: decimal,

@@ -143,25 +143,44 @@ export class LadderBook implements Book {
     return answer;
   }
 
-  sweepNotional(side: Side, quantityLots: number): number | bigint {
-    const { words, doubles } = this.#orders;
-    const { keys, heads } = this.#levels;
+  fillable(side: Side, limitTicks: number, wantedLots: number): number {
+    const { keys } = this.#levels;
     const ladder = side === BUY ? this.#asks : this.#bids;
+    const worstKey = limitTicks === 0 ? Infinity : side === BUY ? limitTicks : -limitTicks;
+    let lots = 0;
+    for (let level = ladder.best; level !== 0 && lots < wantedLots && (keys[level] as number) <= worstKey; level = ladder.after(level))
+      lots += this.#lotsAt(level, wantedLots - lots);
+    return lots;
+  }
+
+  sweepNotional(side: Side, quantityLots: number, limitTicks: number): number | bigint {
+    const { keys } = this.#levels;
+    const ladder = side === BUY ? this.#asks : this.#bids;
+    const worstKey = limitTicks === 0 ? Infinity : side === BUY ? limitTicks : -limitTicks;
     let remaining = quantityLots;
     let notional = 0;
     let beyond = 0n;
-    for (let level = ladder.best; level !== 0 && remaining > 0; level = ladder.after(level)) {
-      const priceTicks = Math.abs(keys[level] as number);
-      let lots = 0;
-      // Never more than `remaining` and so always exact.
-      for (let order = heads[level] as number; order !== 0 && lots < remaining; order = words[order + NEXT] as number)
-        lots += Math.min(remaining - lots, doubles[(order >> 1) + LOTS] as number);
+    let level = ladder.best;
+    while (remaining > 0) {
+      const trades = level !== 0 && (keys[level] as number) <= worstKey;
+      const priceTicks = trades ? Math.abs(keys[level] as number) : limitTicks;
+      const lots = trades ? this.#lotsAt(level, remaining) : remaining;
+      if (trades) level = ladder.after(level);
       remaining -= lots;
       const sum = notional + priceTicks * lots;
       if (sum <= Number.MAX_SAFE_INTEGER) notional = sum;
       else beyond += BigInt(priceTicks) * BigInt(lots);
     }
     return beyond === 0n ? notional : beyond + BigInt(notional);
+  }
+
+  /** Lots that rest at a level, counted up to `mostLots`, and so always exact. */
+  #lotsAt(level: number, mostLots: number): number {
+    const { words, doubles } = this.#orders;
+    let lots = 0;
+    for (let order = this.#levels.heads[level] as number; order !== 0 && lots < mostLots; order = words[order + NEXT] as number)
+      lots += Math.min(mostLots - lots, doubles[(order >> 1) + LOTS] as number);
+    return lots;
   }
 
   each(visit: (order: RestingOrder) => void): void {

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { Differential } from '../prove/differential.ts';
 import { StateHash } from './hash.ts';
 import { randomCommands } from './random-commands.ts';
-import { BUY, CANCEL_ORDER, GTC, IOC, LIMIT, MARKET, NEW_ORDER, SELL, type Command } from './types.ts';
+import { BUY, CANCEL_ORDER, FOK, GTC, IOC, LIMIT, MARKET, NEW_ORDER, SELL, type Command } from './types.ts';
 
 const instrument = fc.integer({ min: 0, max: 1 });
 const price = fc.oneof(
@@ -23,7 +23,7 @@ const limitOrder = fc.record({
   account,
   side,
   type: fc.constant(LIMIT),
-  timeInForce: fc.constantFrom(GTC, GTC, IOC),
+  timeInForce: fc.constantFrom(GTC, GTC, IOC, FOK),
   priceTicks: price,
   quantityLots: lots,
 });
@@ -33,7 +33,7 @@ const marketOrder = fc.record({
   account,
   side,
   type: fc.constant(MARKET),
-  timeInForce: fc.constant(IOC),
+  timeInForce: fc.constantFrom(IOC, FOK),
   // A market order has no price; one that is given must not count.
   priceTicks: fc.constantFrom(0, 100),
   quantityLots: lots,

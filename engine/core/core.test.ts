@@ -5,6 +5,7 @@ import {
   CANCEL_ORDER,
   CANCELLED,
   FILLED,
+  FOK,
   GTC,
   IOC,
   LIMIT,
@@ -123,6 +124,35 @@ describe('matching', () => {
   });
 });
 
+describe('fill or kill', () => {
+  it('fills wholly, over several prices', () => {
+    const core = newCore();
+    const [, , events] = run(core, limit(SELL, 100, 5), limit(SELL, 101, 5), limit(BUY, 101, 10, { timeInForce: FOK }));
+    expect(events).toEqual([
+      [1, 3, 100, 5, 0],
+      [2, 3, 101, 5, 0],
+      [3, 0, FILLED],
+    ]);
+  });
+
+  it('is cancelled whole when its price or better does not offer enough', () => {
+    const core = newCore();
+    const fok = { timeInForce: FOK } as const;
+    const [, , early, late, any] = run(core, limit(SELL, 100, 5), limit(SELL, 101, 5), limit(BUY, 100, 6, fok), limit(BUY, 101, 11, fok), {
+      ...market(BUY, 11),
+      timeInForce: FOK,
+    });
+    expect([early, late, any]).toEqual([[[3, 6, CANCELLED]], [[4, 11, CANCELLED]], [[5, 11, CANCELLED]]]);
+    expect(
+      core
+        .book(0)
+        .depth(SELL, 9)
+        .map(({ quantityLots }) => quantityLots),
+    ).toEqual([5n, 5n]);
+    expect(core.book(0).lastTradeTicks).toBe(0);
+  });
+});
+
 describe('risk', () => {
   const cases: [string, NewOrder, Partial<InstrumentRules>, number][] = [
     ['at the quantity limit', limit(BUY, 1, 1000), {}, REJECT.none],
@@ -155,6 +185,16 @@ describe('risk', () => {
     expect(core.check(market(BUY, 9))).toBe(REJECT.none);
     expect(core.check(market(BUY, 10))).toBe(REJECT.maxNotional);
     expect(core.check(market(SELL, 1000))).toBe(REJECT.none);
+  });
+
+  it('values a limit sell at the bids that it would trade at, and what would be left at its limit', () => {
+    const core = newCore({ maxNotional: 1000n });
+    run(core, limit(BUY, 100, 9), limit(BUY, 90, 1));
+    // 9 x 100 + 1 x 90 + 1 x 10 = 1000
+    expect(core.check(limit(SELL, 10, 11))).toBe(REJECT.none);
+    expect(core.check(limit(SELL, 10, 12))).toBe(REJECT.maxNotional);
+    expect(core.check(limit(SELL, 95, 10))).toBe(REJECT.none);
+    expect(core.check(limit(SELL, 101, 9))).toBe(REJECT.none);
   });
 
   it('holds limit prices within the band around the last trade, both edges included', () => {

@@ -6,6 +6,7 @@ import { checkRisk, riskLimits, type RiskLimits } from './risk.ts';
 import {
   CANCELLED,
   FILLED,
+  FOK,
   GTC,
   LIMIT,
   NEW_ORDER,
@@ -84,6 +85,10 @@ export class MatchingCore implements Core {
     this.#timestampMicros = timestampMicros;
     if (command.kind === NEW_ORDER) {
       const limitTicks = command.type === LIMIT ? command.priceTicks : 0;
+      if (command.timeInForce === FOK && book.fillable(command.side, limitTicks, command.quantityLots) < command.quantityLots) {
+        sink.order(sequence, command.quantityLots, CANCELLED);
+        return;
+      }
       const remaining = book.match(sequence, command.side, limitTicks, command.quantityLots, sink);
       const rests = remaining > 0 && mayRest(command);
       if (rests) book.rest(sequence, command.account, command.side, command.priceTicks, remaining);

@@ -3,7 +3,7 @@
  * searched from its beginning. It shares nothing with the book but the vocabulary and the hash.
  */
 import { StateHash } from './hash.ts';
-import { BUY, CANCELLED, CANCEL_ORDER, FILLED, GTC, LIMIT, OPEN, SELL, type Command, type EventSink, type Side } from './types.ts';
+import { BUY, CANCELLED, CANCEL_ORDER, FILLED, FOK, GTC, LIMIT, OPEN, SELL, type Command, type EventSink, type Side } from './types.ts';
 
 export interface NaiveOrder {
   id: number;
@@ -42,6 +42,15 @@ export class NaiveExchange {
     const { account, side, priceTicks } = command;
     const makers = book.sides[side === BUY ? SELL : BUY];
     let remaining = command.quantityLots;
+    if (command.timeInForce === FOK) {
+      const reachable = makers.filter((maker) =>
+        command.type !== LIMIT ? true : side === BUY ? maker.priceTicks <= priceTicks : maker.priceTicks >= priceTicks,
+      );
+      if (reachable.reduce((sum, { remainingLots }) => sum + BigInt(remainingLots), 0n) < BigInt(remaining)) {
+        sink.order(sequence, remaining, CANCELLED);
+        return;
+      }
+    }
     while (remaining > 0) {
       const [maker] = makers;
       if (maker === undefined) break;

@@ -1,5 +1,5 @@
 /** Seeded streams of commands that take the book through everything: wandering markets, prices far away, huge quantities, mass cancels. */
-import { BUY, CANCEL_ORDER, GTC, IOC, LIMIT, MARKET, NEW_ORDER, SELL, type Command, type InstrumentRules } from './types.ts';
+import { BUY, CANCEL_ORDER, FOK, GTC, IOC, LIMIT, MARKET, NEW_ORDER, SELL, type Command, type InstrumentRules } from './types.ts';
 
 /** Rules that refuse nothing that can be counted. */
 export const NO_LIMITS: InstrumentRules = {
@@ -55,7 +55,7 @@ export function* randomCommands(seed: number, count: number, instruments: number
       account: below(20) === 0 ? 2 ** 32 - 1 - below(4) : below(8),
       side,
       type: market ? MARKET : LIMIT,
-      timeInForce: market || kind % 5 === 0 ? IOC : GTC,
+      timeInForce: kind % 10 === 0 || (market && quantityLots % 2 === 0) ? FOK : market || kind % 5 === 0 ? IOC : GTC,
       priceTicks: market ? 0 : below(100) < far ? Math.min(distant, Number.MAX_SAFE_INTEGER) : near,
       quantityLots,
     };

@@ -2,7 +2,7 @@
  * The checks that an order must pass before it is matched. Exact: what a double cannot hold is compared as a BigInt, which only values
  * near a limit or beyond 2^53 need, so that nothing is allocated for others.
  */
-import { LIMIT, REJECT, type Book, type InstrumentRules, type NewOrder, type Reject } from './types.ts';
+import { BUY, LIMIT, REJECT, SELL, type Book, type InstrumentRules, type NewOrder, type Reject } from './types.ts';
 
 /** Relative distance within which two products of doubles may compare wrongly. Each carries at most three roundings of 2^-53. */
 const DOUBT = 2 ** -50;
@@ -28,6 +28,14 @@ function overNotional(priceTicks: number, quantityLots: number, limits: RiskLimi
   return BigInt(priceTicks) * BigInt(quantityLots) > limits.maxNotional;
 }
 
+/** Whether a limit sell would trade, at bids above its limit, for more than `maxNotional`. Sweeps the bids only when the best of them leaves a doubt. */
+function sellsOverNotional({ priceTicks, quantityLots }: NewOrder, limits: RiskLimits, book: Book): boolean {
+  const best = book.bestTicks(BUY);
+  return (
+    best > priceTicks && overNotional(best, quantityLots, limits) && book.sweepNotional(SELL, quantityLots, priceTicks) > limits.maxNotional
+  );
+}
+
 /** Whether `priceTicks` is further than `percent` of `referenceTicks` from it. */
 export function outsideBand(priceTicks: number, referenceTicks: number, percent: number): boolean {
   const distance = Math.abs(priceTicks - referenceTicks);
@@ -46,10 +54,11 @@ export function checkRisk(order: NewOrder, limits: RiskLimits, book: Book): Reje
   if (order.type === LIMIT) {
     if (!Number.isSafeInteger(order.priceTicks) || order.priceTicks <= 0) return REJECT.badPrice;
     if (overNotional(order.priceTicks, order.quantityLots, limits)) return REJECT.maxNotional;
+    if (order.side === SELL && sellsOverNotional(order, limits, book)) return REJECT.maxNotional;
     const reference = book.lastTradeTicks;
     if (limits.priceBandPercent > 0 && reference > 0 && outsideBand(order.priceTicks, reference, limits.priceBandPercent))
       return REJECT.priceBand;
-  } else if (book.sweepNotional(order.side, order.quantityLots) > limits.maxNotional) {
+  } else if (book.sweepNotional(order.side, order.quantityLots, 0) > limits.maxNotional) {
     return REJECT.maxNotional;
   }
   return REJECT.none;

@@ -15,7 +15,9 @@ export type OrderType = typeof LIMIT | typeof MARKET;
 export const GTC = 0;
 /** Fills what it can at once; the rest is cancelled. */
 export const IOC = 1;
-export type TimeInForce = typeof GTC | typeof IOC;
+/** Fills wholly at once, or is cancelled whole. */
+export const FOK = 2;
+export type TimeInForce = typeof GTC | typeof IOC | typeof FOK;
 
 export const NEW_ORDER = 1;
 export const CANCEL_ORDER = 2;
@@ -126,8 +128,13 @@ export interface Book {
   bestTicks(side: Side): number;
   /** The best `levels` prices of a side, best first. */
   depth(side: Side, levels: number): Level[];
-  /** Price × quantity that an order of `side` at any price would trade now, in ticks × lots: exact, a BigInt only beyond 2^53. */
-  sweepNotional(side: Side, quantityLots: number): number | bigint;
+  /** Lots that an order of `side` would trade now at `limitTicks` or better (0: at any price), counted up to `wantedLots`. */
+  fillable(side: Side, limitTicks: number, wantedLots: number): number;
+  /**
+   * Price × quantity, in ticks × lots, of what an order of `side` would trade now at `limitTicks` or better (0: at any price), and of what would be
+   * left of it at its limit: exact, a BigInt only beyond 2^53.
+   */
+  sweepNotional(side: Side, quantityLots: number, limitTicks: number): number | bigint;
   /** Every resting order: bids then asks, each best price first, oldest first. */
   each(visit: (order: RestingOrder) => void): void;
 }

@@ -2,7 +2,7 @@
  * Commands as fixed little-endian records of 48 bytes: `u8 kind, u8 side, u8 type, u8 timeInForce, u32 instrument, u32 account, u32 zero,
  * u64 timestampMicros, u64 priceTicks (new) or orderId (cancel), u64 quantityLots, u64 sequence`. The u64 are safe integers.
  */
-import { BUY, CANCEL_ORDER, GTC, IOC, LIMIT, MARKET, NEW_ORDER, SELL, type Command } from '../core/types.ts';
+import { BUY, CANCEL_ORDER, FOK, GTC, IOC, LIMIT, MARKET, NEW_ORDER, SELL, type Command } from '../core/types.ts';
 import { JournalError, type JournalEntry } from './types.ts';
 
 export const RECORD_BYTES = 48;
@@ -64,7 +64,7 @@ function commandAt(view: DataView, offset: number): Command {
     kind === NEW_ORDER &&
     (side === BUY || side === SELL) &&
     (type === LIMIT || type === MARKET) &&
-    (timeInForce === GTC || timeInForce === IOC);
+    (timeInForce === GTC || timeInForce === IOC || timeInForce === FOK);
   if (!known)
     throw new JournalError(
       'HFT_JOURNAL_CORRUPT',

@@ -3,7 +3,7 @@ import type { Database } from 'better-sqlite3';
 import { JournalError } from './types.ts';
 
 /** Increased with every change of the tables; older ones are brought up by MIGRATIONS, newer ones are refused. */
-export const SCHEMA_VERSION = 1;
+export const SCHEMA_VERSION = 2;
 
 /** MIGRATIONS[n] brings version n to n + 1. */
 const MIGRATIONS: readonly string[] = [
@@ -26,6 +26,8 @@ const MIGRATIONS: readonly string[] = [
   CREATE TABLE stateHashes (sequence INTEGER PRIMARY KEY, stateHash TEXT NOT NULL, recordedAtMs INTEGER NOT NULL) STRICT;
   CREATE TABLE probe (id INTEGER PRIMARY KEY, filler BLOB NOT NULL) STRICT;
   `,
+  // The tables stay. Records may say FOK from here on, which an older engine would take for damage: it says instead that they are too new for it.
+  '',
 ];
 
 /** Brings the tables to {@link SCHEMA_VERSION}, or throws JournalError when they are newer. */

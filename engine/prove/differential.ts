@@ -60,15 +60,25 @@ export class Differential {
         }));
         deepStrictEqual(book.depth(side, Infinity), levels, `depth of side ${side}`);
         deepStrictEqual(book.depth(side, 2), levels.slice(0, 2), `top of side ${side}`);
-        for (const lots of [1, 1000, Number.MAX_SAFE_INTEGER]) {
+        const middle = orders[orders.length >> 1]?.priceTicks ?? 1;
+        for (const [lots, limitTicks] of [
+          [1, 0],
+          [1000, 0],
+          [Number.MAX_SAFE_INTEGER, 0],
+          [1000, middle],
+        ] as const) {
           let left = BigInt(lots);
           let notional = 0n;
           for (const { priceTicks, remainingLots } of orders) {
+            if (limitTicks > 0 && (side === BUY ? priceTicks < limitTicks : priceTicks > limitTicks)) break;
             const traded = left < remainingLots ? left : BigInt(remainingLots);
             left -= traded;
             notional += traded * BigInt(priceTicks);
           }
-          strictEqual(BigInt(book.sweepNotional(side === BUY ? SELL : BUY, lots)), notional, `notional of ${lots} lots`);
+          const taking = side === BUY ? SELL : BUY;
+          strictEqual(book.fillable(taking, limitTicks, lots), Number(BigInt(lots) - left), `${lots} lots fillable at ${limitTicks}`);
+          notional += limitTicks > 0 ? left * BigInt(limitTicks) : 0n;
+          strictEqual(BigInt(book.sweepNotional(taking, lots, limitTicks)), notional, `notional of ${lots} lots at ${limitTicks}`);
         }
         for (const { id, account } of orders) {
           strictEqual(core.find(id), instrument, `instrument of order ${id}`);

@@ -1,11 +1,28 @@
 /** Integers inside, decimal strings outside. */
-import { BUY, CANCELLED, FILLED, GTC, IOC, LIMIT, MARKET, OPEN, SELL, type Level, type OrderStatus } from '../../core/types.ts';
+import {
+  BUY,
+  CANCELLED,
+  FILLED,
+  FOK,
+  GTC,
+  IOC,
+  LIMIT,
+  MARKET,
+  OPEN,
+  SELL,
+  type Level,
+  type OrderStatus,
+  type TimeInForce,
+} from '../../core/types.ts';
 import { OFF_STEP, TOO_LARGE } from '../../core/decimal.ts';
 import type { FillRecord, OrderRecord } from '../../journal/types.ts';
 import type { Instrument } from '../../service/instruments.ts';
 import { Problem } from '../../service/problem.ts';
 import type { OrderTerms } from '../../service/sequencer.ts';
 import type { FillView, OrderView, PlaceOrderBody } from '../../client/schemas.ts';
+
+const TIME_IN_FORCE: Readonly<Record<OrderView['timeInForce'], TimeInForce>> = { GTC, IOC, FOK };
+const TIME_IN_FORCE_NAME: Readonly<Record<TimeInForce, OrderView['timeInForce']>> = { [GTC]: 'GTC', [IOC]: 'IOC', [FOK]: 'FOK' };
 
 /** The order of a request in integers. Throws Problem when a price or quantity does not fit the instrument's steps. */
 export function termsOf(body: PlaceOrderBody, instrument: Instrument): OrderTerms {
@@ -35,7 +52,7 @@ export function termsOf(body: PlaceOrderBody, instrument: Instrument): OrderTerm
     instrument: instrument.id,
     side: body.side === 'buy' ? BUY : SELL,
     type: body.type === 'limit' ? LIMIT : MARKET,
-    timeInForce: body.timeInForce === 'GTC' ? GTC : IOC,
+    timeInForce: TIME_IN_FORCE[body.timeInForce],
     priceTicks,
     quantityLots,
   };
@@ -48,7 +65,7 @@ export function differingField(body: PlaceOrderBody, order: OrderRecord, { symbo
   if ((body.type === 'limit' ? LIMIT : MARKET) !== order.type) return 'type';
   if (body.type === 'limit' && tick.parse(body.price) !== order.priceTicks) return 'price';
   if (lot.parse(body.quantity) !== order.quantityLots) return 'quantity';
-  return (body.timeInForce === 'GTC' ? GTC : IOC) === order.timeInForce ? undefined : 'timeInForce';
+  return TIME_IN_FORCE[body.timeInForce] === order.timeInForce ? undefined : 'timeInForce';
 }
 
 const STATUS: Readonly<Record<OrderStatus, OrderView['status']>> = { [OPEN]: 'open', [FILLED]: 'filled', [CANCELLED]: 'cancelled' };
@@ -62,7 +79,7 @@ export function orderView(order: OrderRecord, instrument: Instrument, account: s
     account,
     side: order.side === BUY ? 'buy' : 'sell',
     type: order.type === MARKET ? 'market' : 'limit',
-    timeInForce: order.timeInForce === GTC ? 'GTC' : 'IOC',
+    timeInForce: TIME_IN_FORCE_NAME[order.timeInForce],
     ...(order.type === LIMIT && { price: tick.format(order.priceTicks) }),
     quantity: lot.format(order.quantityLots),
     filledQuantity: lot.format(order.quantityLots - order.remainingLots),
