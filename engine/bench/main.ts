@@ -2,7 +2,8 @@
 import { parseArgs } from 'node:util';
 import { bookBytesPerOrder, bookCancelScaling, bookP99, bookThroughput } from './book-benchmarks.ts';
 import { generateWorkload } from './generate.ts';
-import { findPeers } from './peers.ts';
+import { fetchPeers, peersDirectory } from './fetch-peers.ts';
+import { findPeers, type Peer } from './peers.ts';
 import { table, type Comparison } from './report.ts';
 import { encodeWorkload, readWorkload, Workload } from './workload.ts';
 
@@ -17,17 +18,18 @@ Measures and prints a table: each figure beside a limit or a peer of the same ru
   --runs N       how often (5)
   --file FILE    a workload file instead of a generated one of 2,000,000 commands
   --commands N   another length of the generated one
-  --peers DIR    other books to compare with, as far as they are there: DIR/node_modules/nodejs-order-book (npm install --prefix DIR
-                 nodejs-order-book) and exchange-core 0.5.3 with what it needs in DIR/lib (Maven: dependency:copy-dependencies; needs java)`;
+  --no-peers     without the other books; otherwise nodejs-order-book (npm) and, where java and mvn are, exchange-core 0.5.3 (Maven) are
+                 fetched once into the project's cache (HFT_CACHE_DIR, ~/.cache/hftengine) and measured in the same run`;
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
+  allowNegative: true,
   options: {
     json: { type: 'boolean', default: false },
     runs: { type: 'string', default: '5' },
     file: { type: 'string' },
     commands: { type: 'string', default: '2000000' },
-    peers: { type: 'string' },
+    peers: { type: 'boolean', default: true },
     help: { type: 'boolean', default: false },
   },
 });
@@ -37,10 +39,16 @@ function workload(): Workload {
   return new Workload(encodeWorkload(generateWorkload({ commands: Number(values.commands), seed: 1, resting: 10_000 })));
 }
 
+async function peers(): Promise<Peer[]> {
+  const directory = peersDirectory(process.env);
+  await fetchPeers(directory, (line) => console.error(line));
+  return await findPeers(directory);
+}
+
 async function measure(name: (typeof NAMES)[number], file: Workload, runs: number): Promise<Comparison[]> {
   switch (name) {
     case 'book.throughput':
-      return bookThroughput(file, runs, await findPeers(values.peers));
+      return bookThroughput(file, runs, values.peers ? await peers() : []);
     case 'book.p99':
       return bookP99(file, runs);
     case 'book.bytes-per-order':

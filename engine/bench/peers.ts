@@ -1,7 +1,4 @@
-/**
- * Other order books on the same workload, when they are at hand: a directory (`--peers`) into which `nodejs-order-book` was installed by
- * npm, and the jars of exchange-core by Maven (see docs of `npm run bench -- --help`).
- */
+/** Other order books on the same workload, as far as their directory has them: nodejs-order-book as npm installs it, the jars of exchange-core in `lib`. */
 import { execa } from 'execa';
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -29,8 +26,7 @@ const JAVA_TIMEOUT_MS = 300_000;
 const SHORT = 100_000;
 
 /** The peers that are in `directory`. */
-export async function findPeers(directory: string | undefined): Promise<Peer[]> {
-  if (directory === undefined) return [];
+export async function findPeers(directory: string): Promise<Peer[]> {
   const root = resolve(directory);
   const peers: Peer[] = [];
   if (existsSync(join(root, 'node_modules', 'nodejs-order-book'))) peers.push(await nodeOrderBook(root));
@@ -76,7 +72,7 @@ function exchangeCore(root: string): Peer {
       try {
         const file = join(directory, 'workload');
         writeFileSync(file, workload.bytes);
-        const source = join(import.meta.dirname, 'ExchangeCoreBook.java');
+        const source = join(import.meta.dirname, 'peers', 'ExchangeCoreBook.java');
         const run = await execa('java', ['-cp', `${root}/lib/*`, source, file], { timeout: JAVA_TIMEOUT_MS, stdin: 'ignore' });
         const [rate, theirFills] = run.stdout.trim().split(' ').map(Number);
         if (theirFills !== fills) throw new Error(`exchange-core comes to ${theirFills} fills, the core to ${fills}`);

@@ -208,7 +208,12 @@ function randomOrder(random: () => number, clientOrderId: string): NewOrder {
     clientOrderId,
   };
   if (random() < 0.1) return { ...common, type: 'market' };
-  return { ...common, type: 'limit', price: String(95 + Math.floor(random() * 10)), timeInForce: random() < 0.15 ? 'IOC' : 'GTC' };
+  return {
+    ...common,
+    type: 'limit',
+    price: String(95 + Math.floor(random() * 10)),
+    timeInForce: random() < 0.15 ? 'IOC' : random() < 0.05 ? 'FOK' : 'GTC',
+  };
 }
 
 /** A small generator (mulberry32), so that a failing seed can be run again. */

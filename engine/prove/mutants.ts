@@ -28,7 +28,7 @@ const MUTANTS: readonly Mutant[] = [
   ['book.ts', 'this.#take(order, id, (ladder & 1) === BUY ? this.#bids : this.#asks);', 'this.#take(order, id, this.#bids);'],
   ['book.ts', 'this.#store.hasRoom() && this.#side(side).reserve()', 'true'],
   ['book.ts', 'if (sum <= Number.MAX_SAFE_INTEGER) notional = sum;', 'if (sum > 0) notional = sum;'],
-  ['book.ts', 'Math.min(remaining - lots, ', 'Math.min(remaining, '],
+  ['book.ts', 'Math.min(mostLots - lots, ', 'Math.min(mostLots, '],
   ['bitmap.ts', '(-1 << (from & 31))', '(-1 << (member & 31))'],
   ['bitmap.ts', 'if (left !== 0) return;', ''],
   ['bitmap.ts', 'if (leftWords === 0) this.#top', 'this.#top'],
@@ -69,6 +69,11 @@ const MUTANTS: readonly Mutant[] = [
   ['risk.ts', 'if (product < limits.surelyWithin) return false;', 'if (product <= Number(limits.maxNotional)) return false;'],
   ['risk.ts', 'order.quantityLots > limits.maxOrderLots', 'order.quantityLots >= limits.maxOrderLots'],
   ['risk.ts', 'return distance * 100 > referenceTicks * percent;', 'return distance * 100 >= referenceTicks * percent;'],
+  ['core.ts', 'command.timeInForce === FOK && ', ''],
+  ['core.ts', '< command.quantityLots) {', '<= command.quantityLots) {'],
+  ['book.ts', 'lots < wantedLots && (keys[level] as number) <= worstKey', 'lots < wantedLots && (keys[level] as number) < worstKey'],
+  ['book.ts', 'level !== 0 && (keys[level] as number) <= worstKey;\n      const priceTicks', 'level !== 0;\n      const priceTicks'],
+  ['risk.ts', 'best > priceTicks && ', 'best < priceTicks && '],
   ['hash.ts', 'this.#word(Math.floor(value / 0x1_0000_0000) | 0);', ''],
 ];
 

@@ -54,7 +54,7 @@ const CASES: Record<string, Case> = {
   'account with a newline': { body: json({ account: 'a\n' }), status: 400, code: 'HFT_INVALID_FIELD', field: 'account' },
   'unknown side': { body: json({ side: 'BUY' }), status: 400, code: 'HFT_INVALID_FIELD', field: 'side' },
   'unknown type': { body: json({ type: 'stop' }), status: 400, code: 'HFT_INVALID_FIELD', field: 'type' },
-  'unknown time in force': { body: json({ timeInForce: 'FOK' }), status: 400, code: 'HFT_INVALID_FIELD', field: 'timeInForce' },
+  'unknown time in force': { body: json({ timeInForce: 'GTX' }), status: 400, code: 'HFT_INVALID_FIELD', field: 'timeInForce' },
   'market that rests': {
     body: json({ type: 'market', price: undefined, timeInForce: 'GTC' }),
     status: 400,

@@ -80,6 +80,21 @@ describe('orders', () => {
     ]);
   });
 
+  it('fill or kill orders fill wholly or leave the book as it was', async () => {
+    await engine.orders.place(sell('101', '1'));
+    await engine.orders.place(sell('102', '1'));
+    const killed = await engine.orders.place(buy('102', '3', { timeInForce: 'FOK', clientOrderId: 'kill' }));
+    expect(killed).toMatchObject({ order: { timeInForce: 'FOK', status: 'cancelled', filledQuantity: '0' }, fills: [] });
+    expect((await engine.orders.book('BTC-USD')).asks).toHaveLength(2);
+    const filled = await engine.orders.place(buy('102', '2', { timeInForce: 'FOK' }));
+    expect(filled.order).toMatchObject({ status: 'filled', filledQuantity: '2' });
+    expect(filled.fills).toHaveLength(2);
+    expect(await engine.orders.place(buy('102', '3', { timeInForce: 'FOK', clientOrderId: 'kill' }))).toEqual({
+      ...killed,
+      repeated: true,
+    });
+  });
+
   it('are cancelled once', async () => {
     const { order } = await engine.orders.place(buy('100', '1'));
     expect(await engine.orders.cancel(order.id)).toMatchObject({ id: order.id, status: 'cancelled', remainingQuantity: '1' });
