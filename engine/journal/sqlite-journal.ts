@@ -34,6 +34,8 @@ export class SqliteJournal implements Journal {
   readonly durability: Durability;
   readonly ring = new SharedCommandRing();
   readonly queries: JournalQueries;
+  /** What was found at the opening and passed over, for people. */
+  readonly warnings: readonly string[] = [];
   readonly #database: Database.Database;
   readonly #lock: DirectoryLock;
   readonly #path: string;
