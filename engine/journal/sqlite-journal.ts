@@ -6,7 +6,8 @@ import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import type Database from 'better-sqlite3';
-import { decodeBatch, encodeBatch } from './batch-blob.ts';
+import { encodeBatch } from './batch-blob.ts';
+import { BatchReader } from './batch-reader.ts';
 import { SharedCommandRing, TakenCommands } from './command-ring.ts';
 import { lockDirectory, type DirectoryLock } from './lock.ts';
 import { JOURNAL_FILE, openWal, prepareDirectory, refuseLoss } from './open-database.ts';
@@ -29,17 +30,17 @@ const QUICK_CHECK_BYTES = 64 * 1024 * 1024;
 /** What a probe writes to see whether there is room again. */
 const PROBE_BYTES = 256 * 1024;
 
-type BatchRow = { firstSequence: number; lastSequence: number; crc32: number; records: Buffer };
-
 export class SqliteJournal implements Journal {
   readonly durability: Durability;
   readonly ring = new SharedCommandRing();
   readonly queries: JournalQueries;
+  /** What was found at the opening and passed over, for people. */
+  readonly warnings: readonly string[] = [];
   readonly #database: Database.Database;
   readonly #lock: DirectoryLock;
   readonly #path: string;
   readonly #insert: Database.Statement<[number, number, number, Buffer]>;
-  readonly #read: Database.Statement<[number], BatchRow>;
+  readonly #batches: BatchReader;
   readonly #taken = new TakenCommands(MOST_BATCH_COMMANDS);
   #listener: JournalListener | undefined;
   #scheduled: NodeJS.Immediate | undefined;
@@ -85,9 +86,7 @@ export class SqliteJournal implements Journal {
       migrate(database);
       this.queries = new JournalQueries(database);
       this.#insert = database.prepare('INSERT INTO batches (lastSequence, firstSequence, crc32, records) VALUES (?, ?, ?, ?)');
-      this.#read = database.prepare(
-        'SELECT firstSequence, lastSequence, crc32, records FROM batches WHERE lastSequence >= ? ORDER BY lastSequence',
-      );
+      this.#batches = new BatchReader(database, path);
       this.#committed = this.queries.lastSequence();
     } catch (cause) {
       database.close();
@@ -137,30 +136,7 @@ export class SqliteJournal implements Journal {
   }
 
   read(fromSequence: number, limit: number): JournalBatch[] {
-    const batches: JournalBatch[] = [];
-    let next = fromSequence;
-    for (const row of this.#read.iterate(fromSequence)) {
-      // The first may begin before what was asked for; the others must follow one another.
-      if (batches.length === 0 ? row.firstSequence > next : row.firstSequence !== next)
-        throw this.#corrupt(`sequence ${next} is missing, ${row.firstSequence} follows`);
-      batches.push(this.#decode(row));
-      next = row.lastSequence + 1;
-      if (next - fromSequence >= limit) break;
-    }
-    return batches;
-  }
-
-  #decode(row: BatchRow): JournalBatch {
-    if (crc32(row.records) !== row.crc32)
-      throw this.#corrupt(`batch ${row.firstSequence} to ${row.lastSequence} does not match its checksum`);
-    return decodeBatch(row.records, row.firstSequence, row.lastSequence);
-  }
-
-  #corrupt(found: string): JournalError {
-    return new JournalError(
-      'HFT_JOURNAL_CORRUPT',
-      `${this.#path} is damaged: ${found}. Restore the directory from a backup; nothing has been changed`,
-    );
+    return this.#batches.read(fromSequence, limit);
   }
 
   /** Lists instruments for good: their ids are in every record. */
