@@ -307,7 +307,16 @@ describe('order types', () => {
     });
     expect(stop.order).toMatchObject({ status: 'pending', stopPrice: '101', timeInForce: 'GTC' });
     expect(stop.order).not.toHaveProperty('price');
-    const limit = await engine.orders.place({ ...buy('100.5', '1'), type: 'stop-limit', stopPrice: '101', displayQuantity: '0.5' });
+    const limit = await engine.orders.place({
+      symbol: 'BTC-USD',
+      account: 'alice',
+      side: 'buy',
+      type: 'stop-limit',
+      stopPrice: '101',
+      price: '100.5',
+      quantity: '1',
+      displayQuantity: '0.5',
+    });
     expect((await engine.orders.orders({ status: 'pending' })).items.map(({ id }) => id)).toEqual([stop.order.id, limit.order.id]);
     expect((await engine.orders.book('BTC-USD')).bids).toEqual([]);
     await engine.orders.place(sell('101', '3'));
