@@ -9,12 +9,13 @@ import type Database from 'better-sqlite3';
 import { encodeBatch } from './batch-blob.ts';
 import { BatchReader } from './batch-reader.ts';
 import { SharedCommandRing, TakenCommands } from './command-ring.ts';
+import { acceptLoss, examine, finishCut } from './cut.ts';
 import { lockDirectory, type DirectoryLock } from './lock.ts';
 import { JOURNAL_FILE, openWal, prepareDirectory, refuseLoss } from './open-database.ts';
 import { JournalQueries } from './queries.ts';
 import { migrate } from './schema.ts';
-import { asJournalError } from './sqlite-errors.ts';
-import { JournalError, type Durability, type InstrumentRecord, type Journal, type JournalBatch, type JournalListener } from './types.ts';
+import { asJournalError, corrupt } from './sqlite-errors.ts';
+import type { Durability, InstrumentRecord, Journal, JournalBatch, JournalError, JournalListener } from './types.ts';
 
 /** OFF survives nothing for sure, NORMAL the death of the process, FULL the loss of power. */
 const SYNCHRONOUS: Readonly<Record<Durability, string>> = { memory: 'OFF', commit: 'NORMAL', disk: 'FULL' };
@@ -35,7 +36,7 @@ export class SqliteJournal implements Journal {
   readonly ring = new SharedCommandRing();
   readonly queries: JournalQueries;
   /** What was found at the opening and passed over, for people. */
-  readonly warnings: readonly string[] = [];
+  readonly warnings: readonly string[];
   readonly #database: Database.Database;
   readonly #lock: DirectoryLock;
   readonly #path: string;
@@ -51,23 +52,33 @@ export class SqliteJournal implements Journal {
 
   /**
    * Opens the journal in `directory`, making both when they are not there. Throws JournalError when another process has it, when it is
-   * corrupt, or when an engine of another schema wrote it.
+   * corrupt, or when an engine of another schema wrote it. `acceptLossAfter` is the last sequence to keep of one that is damaged behind it.
    */
-  static open(directory: string, durability: Durability): SqliteJournal {
+  static open(
+    directory: string,
+    durability: Durability,
+    { acceptLossAfter }: { acceptLossAfter?: number | undefined } = {},
+  ): SqliteJournal {
     prepareDirectory(directory);
     let lock: DirectoryLock | undefined;
     try {
       lock = lockDirectory(directory);
+      finishCut(directory);
       const path = join(directory, JOURNAL_FILE);
-      refuseLoss(path);
-      return new SqliteJournal(path, durability, lock);
+      const warnings = acceptLossAfter === undefined ? [] : acceptLoss(directory, acceptLossAfter);
+      const torn = refuseLoss(path);
+      const journal = new SqliteJournal(path, durability, lock, warnings);
+      if (torn)
+        warnings.push(`the write-ahead log ended within a commit, which was cut: the journal ends at sequence ${journal.#committed}`);
+      return journal;
     } catch (cause) {
       lock?.release();
       throw asJournalError(cause, directory);
     }
   }
 
-  private constructor(path: string, durability: Durability, lock: DirectoryLock) {
+  private constructor(path: string, durability: Durability, lock: DirectoryLock, warnings: string[]) {
+    this.warnings = warnings;
     this.durability = durability;
     this.#path = path;
     this.#lock = lock;
@@ -81,7 +92,7 @@ export class SqliteJournal implements Journal {
       database.pragma('temp_store = MEMORY');
       if (statSync(path).size <= QUICK_CHECK_BYTES) {
         const verdict = database.pragma('quick_check(1)', { simple: true });
-        if (verdict !== 'ok') throw new JournalError('HFT_JOURNAL_CORRUPT', `${path} is damaged: ${String(verdict)}`);
+        if (verdict !== 'ok') throw corrupt(path, String(verdict), examine(database, path).last);
       }
       migrate(database);
       this.queries = new JournalQueries(database);
