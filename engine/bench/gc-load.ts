@@ -69,8 +69,8 @@ const RESTING = 10_000;
 const ACCOUNTS = 100;
 const BODIES = 1024;
 const MIDDLE_TICKS = 100_000;
-/** Orders between two looks at the event loop, when they come as fast as they can. */
-const CHUNK = 256;
+/** Orders in one turn of the event loop, and so in flight: as objects they are what a collection finds alive. */
+const IN_FLIGHT = { objects: 64, slots: 256 } as const;
 /** The engine's. */
 const UPKEEP_INTERVAL_MS = 250;
 
@@ -95,6 +95,8 @@ class Load {
   readonly #placed = new Float64Array(RESTING * 2);
   readonly #bits = { low: 0, high: 0 };
   readonly #path: LoadOptions['path'];
+  /** Most orders of one turn. */
+  readonly inFlight: number;
   #failure: Error | undefined;
   /** Characters of all answers. */
   answered = 0;
@@ -102,6 +104,7 @@ class Load {
 
   constructor({ path, durability }: LoadOptions) {
     this.#path = path;
+    this.inFlight = IN_FLIGHT[path];
     this.#journal = SqliteJournal.open(this.#directory, durability);
     this.#core.setInstrument(0, NO_LIMITS);
     this.#sequencer = new Sequencer({
@@ -261,8 +264,8 @@ async function send(load: Load, seconds: number, perSecond: number, watch: () =>
   const before = load.sent;
   const elapsed = (): number => (performance.now() - startMs) / 1000;
   for (let now = elapsed(); now < seconds; now = elapsed()) {
-    const due = perSecond === Infinity ? CHUNK : Math.floor(now * perSecond) - (load.sent - before);
-    if (due > 0) await load.turn(Math.min(due, CHUNK));
+    const due = perSecond === Infinity ? load.inFlight : Math.floor(now * perSecond) - (load.sent - before);
+    if (due > 0) await load.turn(Math.min(due, load.inFlight));
     else await delay(1);
     watch();
   }
