@@ -12,6 +12,10 @@ const PROOFS: Readonly<Record<string, Proof>> = {
     about: 'kill -9 an engine at random moments under load; every acknowledged order and fill must survive',
   },
   book: { program: 'engine/prove/book.ts', about: 'a million commands to the matching core and to a naive model; nothing may differ' },
+  recovery: {
+    program: 'engine/prove/recovery.ts',
+    about: 'a journal of five million commands is recovered in time, and to the state in which it was written',
+  },
   mutants: { program: 'engine/prove/mutants.ts', about: 'break the matching core in many ways; its tests must notice every one' },
 };
 

@@ -171,9 +171,7 @@ export class Holdings {
   /** Accounts whose switch is on, rising. */
   killedAccounts(): number[] {
     const accounts: number[] = [];
-    this.#killed.forEach((on, account) => {
-      if (on === 1) accounts.push(account);
-    });
+    for (let account = this.#killed.indexOf(1); account >= 0; account = this.#killed.indexOf(1, account + 1)) accounts.push(account);
     return accounts;
   }
 

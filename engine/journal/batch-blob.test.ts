@@ -69,9 +69,8 @@ describe('a batch as bytes', () => {
   it('is refused when it is cut, of another format or of another length', () => {
     const blob = encoded([[{ kind: ADVANCE_TIME }, 'id', 'name']]);
     expect(decodeBatch(blob, 1, 1).texts).toHaveLength(2);
-    const corrupt = expect.objectContaining({ code: 'HFT_JOURNAL_CORRUPT' });
-    for (let length = 0; length < blob.length; length += 1) expect(() => decodeBatch(blob.subarray(0, length), 1, 1)).toThrow(corrupt);
-    expect(() => decodeBatch(blob, 1, 2)).toThrow(corrupt);
+    for (let length = 0; length < blob.length; length += 1) expect(() => decodeBatch(blob.subarray(0, length), 1, 1)).toThrow(RangeError);
+    expect(() => decodeBatch(blob, 1, 2)).toThrow(RangeError);
     const other = Buffer.from(blob);
     other.writeUInt32LE(2, 0);
     expect(() => decodeBatch(other, 1, 1)).toThrow('is not of format 1');

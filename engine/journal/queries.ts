@@ -9,8 +9,16 @@ export class JournalQueries {
     this.#database = database;
   }
 
+  /** Of all commands that are or were in the journal. */
   lastSequence(): number {
-    return this.#database.prepare<[], { last: number | null }>('SELECT max(lastSequence) AS last FROM batches').get()?.last ?? 0;
+    const last = this.#database.prepare<[], { last: number | null }>('SELECT max(lastSequence) AS last FROM batches').get()?.last;
+    return last ?? this.compactedThrough();
+  }
+
+  /** Batches up to this sequence have been dropped; 0 when none have. */
+  compactedThrough(): number {
+    const row = this.#database.prepare<[], { throughSequence: number }>('SELECT throughSequence FROM compaction').get();
+    return row?.throughSequence ?? 0;
   }
 
   instruments(): InstrumentRecord[] {

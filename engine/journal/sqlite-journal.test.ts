@@ -3,11 +3,10 @@ import { join } from 'node:path';
 import { setImmediate as nextTick } from 'node:timers/promises';
 import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { commandWords, decodeCommand, encodeCommand } from '../core/command.ts';
-import { BUY, CANCEL_ORDER, GTC, NEW_ORDER, STOP, type Command } from '../core/types.ts';
 import { temporaryDirectory } from '../testing/temporary-directory.ts';
 import { SqliteJournal } from './sqlite-journal.ts';
-import { ACCOUNT_NAME, CLIENT_ORDER_ID, type Durability, type JournalBatch, type JournalListener } from './types.ts';
+import { append, push, sequences, upTo } from './test-commands.ts';
+import { ACCOUNT_NAME, CLIENT_ORDER_ID, type Durability, type JournalListener } from './types.ts';
 
 let directory: string;
 let open: SqliteJournal[];
@@ -31,40 +30,6 @@ function closeJournal(journal: SqliteJournal): void {
   open = open.filter((other) => other !== journal);
   journal.close();
 }
-
-/** Every third takes two slots. */
-function command(sequence: number): Command {
-  if (sequence % 3 !== 0) return { kind: CANCEL_ORDER, account: 0, orderId: sequence };
-  const terms = { instrument: 0, account: 0, side: BUY, type: STOP, timeInForce: GTC, priceTicks: 0, quantityLots: 5 } as const;
-  return { kind: NEW_ORDER, ...terms, stopTicks: sequence };
-}
-
-function push(journal: SqliteJournal, first: number, last: number): void {
-  for (let sequence = first; sequence <= last; sequence += 1) {
-    encodeCommand(journal.ring.slots, journal.ring.at(), sequence, command(sequence));
-    journal.ring.push();
-    journal.flush();
-  }
-}
-
-async function append(journal: SqliteJournal, first: number, last: number): Promise<void> {
-  push(journal, first, last);
-  await nextTick();
-}
-
-/** The numbers of what `push` made, as read back. */
-function sequences(batches: readonly JournalBatch[]): number[] {
-  return batches.flatMap(({ slots, words }) => {
-    const found: number[] = [];
-    for (let at = 0; at < words; at += commandWords(slots, at)) {
-      const read = decodeCommand(slots, at);
-      found.push(read.kind === CANCEL_ORDER ? read.orderId : read.kind === NEW_ORDER ? (read.stopTicks ?? 0) : 0);
-    }
-    return found;
-  });
-}
-
-const upTo = (last: number): number[] => Array.from({ length: last }, (_, index) => index + 1);
 
 /** A listener that keeps what it hears. */
 function listenTo(journal: SqliteJournal): { heard: unknown[] } {

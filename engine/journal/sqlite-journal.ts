@@ -6,14 +6,16 @@ import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import type Database from 'better-sqlite3';
-import { decodeBatch, encodeBatch } from './batch-blob.ts';
+import { encodeBatch } from './batch-blob.ts';
+import { BatchReader } from './batch-reader.ts';
 import { SharedCommandRing, TakenCommands } from './command-ring.ts';
+import { acceptLoss, examine, finishCut } from './cut.ts';
 import { lockDirectory, type DirectoryLock } from './lock.ts';
 import { JOURNAL_FILE, openWal, prepareDirectory, refuseLoss } from './open-database.ts';
 import { JournalQueries } from './queries.ts';
 import { migrate } from './schema.ts';
-import { asJournalError } from './sqlite-errors.ts';
-import { JournalError, type Durability, type InstrumentRecord, type Journal, type JournalBatch, type JournalListener } from './types.ts';
+import { asJournalError, corrupt } from './sqlite-errors.ts';
+import type { Durability, InstrumentRecord, Journal, JournalBatch, JournalError, JournalListener } from './types.ts';
 
 /** OFF survives nothing for sure, NORMAL the death of the process, FULL the loss of power. */
 const SYNCHRONOUS: Readonly<Record<Durability, string>> = { memory: 'OFF', commit: 'NORMAL', disk: 'FULL' };
@@ -29,17 +31,17 @@ const QUICK_CHECK_BYTES = 64 * 1024 * 1024;
 /** What a probe writes to see whether there is room again. */
 const PROBE_BYTES = 256 * 1024;
 
-type BatchRow = { firstSequence: number; lastSequence: number; crc32: number; records: Buffer };
-
 export class SqliteJournal implements Journal {
   readonly durability: Durability;
   readonly ring = new SharedCommandRing();
   readonly queries: JournalQueries;
+  /** What was found at the opening and passed over, for people. */
+  readonly warnings: readonly string[];
   readonly #database: Database.Database;
   readonly #lock: DirectoryLock;
   readonly #path: string;
   readonly #insert: Database.Statement<[number, number, number, Buffer]>;
-  readonly #read: Database.Statement<[number], BatchRow>;
+  readonly #batches: BatchReader;
   readonly #taken = new TakenCommands(MOST_BATCH_COMMANDS);
   #listener: JournalListener | undefined;
   #scheduled: NodeJS.Immediate | undefined;
@@ -50,23 +52,33 @@ export class SqliteJournal implements Journal {
 
   /**
    * Opens the journal in `directory`, making both when they are not there. Throws JournalError when another process has it, when it is
-   * corrupt, or when an engine of another schema wrote it.
+   * corrupt, or when an engine of another schema wrote it. `acceptLossAfter` is the last sequence to keep of one that is damaged behind it.
    */
-  static open(directory: string, durability: Durability): SqliteJournal {
+  static open(
+    directory: string,
+    durability: Durability,
+    { acceptLossAfter }: { acceptLossAfter?: number | undefined } = {},
+  ): SqliteJournal {
     prepareDirectory(directory);
     let lock: DirectoryLock | undefined;
     try {
       lock = lockDirectory(directory);
+      finishCut(directory);
       const path = join(directory, JOURNAL_FILE);
-      refuseLoss(path);
-      return new SqliteJournal(path, durability, lock);
+      const warnings = acceptLossAfter === undefined ? [] : acceptLoss(directory, acceptLossAfter);
+      const torn = refuseLoss(path);
+      const journal = new SqliteJournal(path, durability, lock, warnings);
+      if (torn)
+        warnings.push(`the write-ahead log ended within a commit, which was cut: the journal ends at sequence ${journal.#committed}`);
+      return journal;
     } catch (cause) {
       lock?.release();
       throw asJournalError(cause, directory);
     }
   }
 
-  private constructor(path: string, durability: Durability, lock: DirectoryLock) {
+  private constructor(path: string, durability: Durability, lock: DirectoryLock, warnings: string[]) {
+    this.warnings = warnings;
     this.durability = durability;
     this.#path = path;
     this.#lock = lock;
@@ -80,14 +92,12 @@ export class SqliteJournal implements Journal {
       database.pragma('temp_store = MEMORY');
       if (statSync(path).size <= QUICK_CHECK_BYTES) {
         const verdict = database.pragma('quick_check(1)', { simple: true });
-        if (verdict !== 'ok') throw new JournalError('HFT_JOURNAL_CORRUPT', `${path} is damaged: ${String(verdict)}`);
+        if (verdict !== 'ok') throw corrupt(path, String(verdict), examine(database, path).last);
       }
       migrate(database);
       this.queries = new JournalQueries(database);
       this.#insert = database.prepare('INSERT INTO batches (lastSequence, firstSequence, crc32, records) VALUES (?, ?, ?, ?)');
-      this.#read = database.prepare(
-        'SELECT firstSequence, lastSequence, crc32, records FROM batches WHERE lastSequence >= ? ORDER BY lastSequence',
-      );
+      this.#batches = new BatchReader(database, path);
       this.#committed = this.queries.lastSequence();
     } catch (cause) {
       database.close();
@@ -137,30 +147,7 @@ export class SqliteJournal implements Journal {
   }
 
   read(fromSequence: number, limit: number): JournalBatch[] {
-    const batches: JournalBatch[] = [];
-    let next = fromSequence;
-    for (const row of this.#read.iterate(fromSequence)) {
-      // The first may begin before what was asked for; the others must follow one another.
-      if (batches.length === 0 ? row.firstSequence > next : row.firstSequence !== next)
-        throw this.#corrupt(`sequence ${next} is missing, ${row.firstSequence} follows`);
-      batches.push(this.#decode(row));
-      next = row.lastSequence + 1;
-      if (next - fromSequence >= limit) break;
-    }
-    return batches;
-  }
-
-  #decode(row: BatchRow): JournalBatch {
-    if (crc32(row.records) !== row.crc32)
-      throw this.#corrupt(`batch ${row.firstSequence} to ${row.lastSequence} does not match its checksum`);
-    return decodeBatch(row.records, row.firstSequence, row.lastSequence);
-  }
-
-  #corrupt(found: string): JournalError {
-    return new JournalError(
-      'HFT_JOURNAL_CORRUPT',
-      `${this.#path} is damaged: ${found}. Restore the directory from a backup; nothing has been changed`,
-    );
+    return this.#batches.read(fromSequence, limit);
   }
 
   /** Lists instruments for good: their ids are in every record. */

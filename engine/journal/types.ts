@@ -63,7 +63,7 @@ export interface Journal {
   listen(listener: JournalListener): void;
   /** Sees to it that what has been pushed becomes durable, with everything else of this event-loop tick. Cheap to call after every push. */
   flush(): void;
-  /** Batches that hold `fromSequence` and what follows, in order, about `limit` commands; empty at the end. Throws JournalError on corruption. */
+  /** Batches that hold `fromSequence` and what follows, in order, about `limit` commands; empty at the end. Throws JournalError on corruption, and for what was compacted. */
   read(fromSequence: number, limit: number): JournalBatch[];
 }
 
@@ -79,6 +79,8 @@ export type JournalErrorCode =
   | 'HFT_JOURNAL_TOO_NEW'
   | 'HFT_JOURNAL_TOO_OLD'
   | 'HFT_JOURNAL_CORRUPT'
+  /** What was asked for has been dropped: a snapshot has it. */
+  | 'HFT_JOURNAL_COMPACTED'
   | 'HFT_JOURNAL_DIVERGED'
   | 'HFT_JOURNAL_UNUSABLE'
   | 'HFT_JOURNAL_FULL'

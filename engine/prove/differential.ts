@@ -233,7 +233,7 @@ export class Differential {
     this.#compareTop(instrument);
     const [ours, theirs] = [this.core.book(instrument), this.naive.book(instrument)];
     for (const side of [BUY, SELL] as const)
-      for (const levels of [2, Infinity])
+      for (const levels of [0, 1, 2, Infinity])
         deepStrictEqual(ours.depth(side, levels), theirs.depth(side, levels), `depth of side ${side} of book ${instrument}`);
     deepStrictEqual(ours.indication(), theirs.indication(), `indication of book ${instrument}`);
   }

@@ -21,8 +21,9 @@ export function runHistory(seed: number, count: number, instruments: number) {
     rules: stream.firstRules(),
     exactSums: stream.limited,
   });
+  const isOpen = (orderId: number): boolean => both.naive.orders.some(({ id }) => id === orderId);
   while (both.submitted < count) {
-    both.step(stream.next(both.naive.sequence, both.naive.nextDueMicros));
+    both.step(stream.next(both.naive.sequence, both.naive.nextDueMicros, isOpen));
     if (both.submitted % BETWEEN_LOOKS === 0) both.compareAll();
     // At other moments in each history, and never when the one before is still followed.
     const phase = (both.submitted + 101 * seed) % (4 * RESTORED_COMMANDS);
