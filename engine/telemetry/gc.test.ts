@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { setImmediate as nextTick } from 'node:timers/promises';
+import { setImmediate as nextTick, setTimeout as delay } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { Worker } from 'node:worker_threads';
@@ -61,6 +61,31 @@ describe('pauses', () => {
       await once(worker, 'online');
       while (pausesOf('worker', 'minor').count === 0) await nextTick();
       expect(pausesOf('worker', 'minor').totalSeconds).toBeGreaterThan(0);
+    } finally {
+      await worker.terminate();
+    }
+  });
+
+  it('of a worker that never turns its event loop are seen, too', async () => {
+    const worker = new Worker(
+      `const { workerData } = require('node:worker_threads');
+       import(workerData.module).then(({ GcPoll }) => {
+         const gc = new GcPoll(workerData.memory);
+         let kept = [];
+         for (;;) {
+           kept = Array.from({ length: 1e5 }, (_, index) => ({ index }));
+           Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5);
+           gc.poll();
+         }
+       });`,
+      { eval: true, workerData: { module: new URL('./gc.ts', import.meta.url).href, memory: gcMemory('sleeper') } },
+    );
+    try {
+      while (pausesOf('sleeper', 'minor').count === 0) await delay(20);
+      const { totalSeconds, count } = pausesOf('sleeper', 'minor');
+      // A unit that was mistaken for another would be off by a thousand.
+      expect(totalSeconds / count).toBeGreaterThan(1e-6);
+      expect(totalSeconds / count).toBeLessThan(0.5);
     } finally {
       await worker.terminate();
     }

@@ -1,9 +1,9 @@
 /**
- * Pauses for garbage collection, thread by thread, in shared memory: a PerformanceObserver sees only its own thread, so each records into memory
+ * Pauses for garbage collection, thread by thread, in shared memory: whatever observes them sees only its own thread, so each records into memory
  * that the main thread has made for it and reads.
  */
 import { constants, PerformanceObserver } from 'node:perf_hooks';
-import { getHeapStatistics } from 'node:v8';
+import { GCProfiler, getHeapStatistics } from 'node:v8';
 
 /** Upper bounds of the buckets, in seconds. A pause of more than 10 ms is one too many. */
 export const GC_BUCKETS = [0.0001, 0.00025, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1];
@@ -21,6 +21,16 @@ const KINDS = new Map<number, GcKind>([
 /** V8 calls minor mark-sweep, which is off by default, by a number of its own. */
 const MINOR_MARK_SWEEP = 2;
 
+/** As V8's profiler calls them. */
+const TYPES = new Map<string, GcKind>([
+  ['Scavenge', 'minor'],
+  ['MinorMarkSweep', 'minor'],
+  ['MarkSweepCompact', 'major'],
+  ['IncrementalMarking', 'incremental'],
+  ['ProcessWeakCallbacks', 'weakcb'],
+]);
+const POLL_INTERVAL_MS = 1000;
+
 /** Doubles of a kind: its buckets and the one beyond, the sum of seconds, the longest. */
 const SUM = GC_BUCKETS.length + 1;
 const LONGEST = SUM + 1;
@@ -34,7 +44,7 @@ const threads = new Map<string, SharedArrayBuffer>();
 
 /**
  * Memory for the pauses of a worker thread, for its `workerData`: what the thread records there with {@link recordGc} appears in the metrics under
- * this name. A thread that takes another's place under its name begins from nothing.
+ * this name, as does what it records with a {@link GcPoll}. A thread that takes another's place under its name begins from nothing.
  */
 export function gcMemory(thread: string): SharedArrayBuffer {
   const memory = new SharedArrayBuffer(DOUBLES * Float64Array.BYTES_PER_ELEMENT);
@@ -42,21 +52,50 @@ export function gcMemory(thread: string): SharedArrayBuffer {
   return memory;
 }
 
-/** Records the pauses of the thread that calls it, until what it gives is called. Costs nothing between collections. */
+/**
+ * Records the pauses of the thread that calls it, until what it gives is called. Costs nothing between collections. Only for threads whose event loop
+ * turns: in others what is observed would wait for ever, and grow.
+ */
 export function recordGc(memory: SharedArrayBuffer): () => void {
   const figures = new Float64Array(memory);
-  const record = (): void => {
-    const { used_heap_size: used, heap_size_limit: limit } = getHeapStatistics();
-    figures[USED_AFTER] = used;
-    figures[LIMIT] = limit;
-  };
   const observer = new PerformanceObserver((list) => {
     for (const entry of list.getEntries()) recordPause(figures, gcKindOf(entry), entry.duration / 1000);
-    record();
+    recordHeap(figures);
   });
   observer.observe({ entryTypes: ['gc'] });
-  record();
+  recordHeap(figures);
   return () => observer.disconnect();
+}
+
+/** Records the pauses of a thread that sleeps by Atomics.wait, whose event loop never turns. V8 keeps them until they are asked for. */
+export class GcPoll {
+  readonly #figures: Float64Array;
+  #profiler = new GCProfiler();
+  #dueMs = performance.now() + POLL_INTERVAL_MS;
+
+  constructor(memory: SharedArrayBuffer) {
+    this.#figures = new Float64Array(memory);
+    this.#profiler.start();
+    recordHeap(this.#figures);
+  }
+
+  /** To be called again and again: looks once a second, and costs a reading of the clock otherwise. */
+  poll(): void {
+    const nowMs = performance.now();
+    if (nowMs < this.#dueMs) return;
+    this.#dueMs = nowMs + POLL_INTERVAL_MS;
+    const { statistics } = this.#profiler.stop() ?? { statistics: [] };
+    this.#profiler = new GCProfiler();
+    this.#profiler.start();
+    for (const { gcType, cost } of statistics) recordPause(this.#figures, TYPES.get(gcType) ?? 'major', cost / 1e6);
+    recordHeap(this.#figures);
+  }
+}
+
+function recordHeap(figures: Float64Array): void {
+  const { used_heap_size: used, heap_size_limit: limit } = getHeapStatistics();
+  figures[USED_AFTER] = used;
+  figures[LIMIT] = limit;
 }
 
 /** The kind of a `gc` entry. Node's typings leave `detail` out. */
@@ -89,7 +128,7 @@ export interface GcPauses {
 export interface ThreadGc {
   readonly thread: string;
   readonly pauses: readonly GcPauses[];
-  /** Bytes of the thread's heap after its last collection (at its start, before the first), and its limit. */
+  /** Bytes of the thread's heap soon after its last collection (at its start, before the first), and its limit. */
   readonly heapUsedAfter: number;
   readonly heapLimit: number;
 }
