@@ -25,11 +25,14 @@ const OVERSIZE = BUFFER_SIZES.length * COUNTERS;
 export interface BufferPoolOptions {
   /** Memory for the figures; see {@link bufferPoolMemory}. */
   readonly memory?: SharedArrayBuffer;
-  /** Records where each buffer was taken, and finds those that are never given back (false). */
+  /** Records where each buffer was taken, and finds those that are never given back; each place is told once as a warning of the process. */
   readonly watchLeaks?: boolean;
   /** Free bytes of one size that are kept (1 MiB): what is given back beyond them is left to the garbage collector. */
   readonly keptBytes?: number;
 }
+
+/** Whether pools watch for leaks when they are not told: for a process that is started to find one. */
+const WATCH_LEAKS = process.env['HFT_WATCH_LEAKS'] === '1';
 
 /** Memory in which a pool counts; for the `workerData` of the thread that has the pool. */
 export function bufferPoolMemory(): SharedArrayBuffer {
@@ -43,10 +46,10 @@ export class BufferPool {
   readonly #mostFree: number[];
   readonly #counters: Float64Array;
 
-  constructor({ memory = bufferPoolMemory(), watchLeaks = false, keptBytes = KEPT_BYTES }: BufferPoolOptions = {}) {
+  constructor({ memory = bufferPoolMemory(), watchLeaks = WATCH_LEAKS, keptBytes = KEPT_BYTES }: BufferPoolOptions = {}) {
     this.#counters = new Float64Array(memory);
     this.#mostFree = BUFFER_SIZES.map((size) => Math.floor(keptBytes / size));
-    this.leaks = watchLeaks ? new LeakWatch((index) => this.#lost(Number(index))) : undefined;
+    this.leaks = watchLeaks ? new LeakWatch((index, place, count) => this.#lost(Number(index), place, count)) : undefined;
   }
 
   /**
@@ -85,7 +88,8 @@ export class BufferPool {
     this.#add(at + FREE, 1);
   }
 
-  #lost(index: number): void {
+  #lost(index: number, place: string, count: number): void {
+    if (count === 1) process.emitWarning(`a buffer of ${BUFFER_SIZES[index]} bytes was never given back: taken at ${place}`);
     this.#add(index * COUNTERS + USED, -1);
     this.#add(index * COUNTERS + LEAKED, 1);
   }

@@ -23,13 +23,13 @@ export class LeakWatch {
   readonly #takings = new Map<number, Taking>();
   readonly #numbers = new WeakMap<object, number>();
   readonly #lost = new Map<string, number>();
-  readonly #onLost: (pool: string) => void;
+  readonly #onLost: (pool: string, place: string, count: number) => void;
   // Collected without having been given back: nobody can give it back any more.
   readonly #registry = new FinalizationRegistry<number>((number) => this.#lose(number));
   #next = 1;
 
-  /** `onLost` is told of each that is found lost: some time after the garbage collection that found it. */
-  constructor(onLost: (pool: string) => void = () => undefined) {
+  /** `onLost` is told of each that is found lost, some time after the garbage collection that found it: its place, and how many were lost there. */
+  constructor(onLost: (pool: string, place: string, count: number) => void) {
     this.#onLost = onLost;
   }
 
@@ -70,8 +70,9 @@ export class LeakWatch {
     const taking = this.#takings.get(number);
     if (taking === undefined) return;
     this.#takings.delete(number);
-    this.#lost.set(taking.place, (this.#lost.get(taking.place) ?? 0) + 1);
-    this.#onLost(taking.pool);
+    const count = (this.#lost.get(taking.place) ?? 0) + 1;
+    this.#lost.set(taking.place, count);
+    this.#onLost(taking.pool, taking.place, count);
   }
 }
 
