@@ -10,7 +10,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { EQUIVALENT_MUTANTS } from './equivalent-mutants.ts';
-import { mutantsOf, mutated, type Mutant } from './mutate.ts';
+import { mutantsOf, mutated, zerosOf, type Mutant } from './mutate.ts';
 
 const ROOT = resolve(import.meta.dirname, '../..');
 /** What does not ship: the model, the generators of commands, the tests; and what is vocabulary only. */
@@ -49,9 +49,10 @@ export interface MutantScore {
 
 /** Tries mutants of the core one after the other. Throws when the core that is not broken is caught. */
 export async function scoreMutants({ only, sample, seed, progress = () => undefined }: MutantOptions): Promise<MutantScore> {
+  const zeros = new Set([...coreFiles(), 'types.ts'].flatMap((file) => zerosOf(readCore(file))));
   const all = coreFiles()
     .filter((file) => only === undefined || file === only)
-    .flatMap((file) => mutantsOf(file, readCore(file)));
+    .flatMap((file) => mutantsOf(file, readCore(file), zeros));
   const chosen = sample === undefined ? all : drawn(all, sample, seed);
   const survivors: Mutant[] = [];
   let equivalent = 0;
