@@ -58,15 +58,16 @@ export async function scoreMutants({ only, sample, seed, progress = () => undefi
   let equivalent = 0;
   const copy = new CoreCopy();
   try {
-    if (await copy.isCaught()) throw new Error('the tests fail without any mutant');
+    const failing = await copy.whoNotices();
+    if (failing !== undefined) throw new Error(`${failing} without any mutant`);
     for (const [index, mutant] of chosen.entries()) {
       if (isEquivalent(mutant)) {
         equivalent += 1;
         continue;
       }
-      const caught = await copy.isCaught(mutant);
-      if (!caught) survivors.push(mutant);
-      progress(`${index + 1}/${chosen.length} ${caught ? 'caught' : 'LIVES '} ${described(mutant)}`);
+      const caught = await copy.whoNotices(mutant);
+      if (caught === undefined) survivors.push(mutant);
+      progress(`${index + 1}/${chosen.length} ${caught ?? 'LIVES:'} ${described(mutant)}`);
     }
   } finally {
     copy.remove();
@@ -111,14 +112,14 @@ class CoreCopy {
       .map((file) => `engine/core/${file}`);
   }
 
-  /** Whether the model or a test notices a mutant; without one, whether they fail as it is. */
-  async isCaught(mutant?: Mutant): Promise<boolean> {
-    if (mutant === undefined) return await this.#anyFails();
+  /** Who notices a mutant, in words; undefined when nobody does. Without a mutant, who fails as it is. */
+  async whoNotices(mutant?: Mutant): Promise<string | undefined> {
+    if (mutant === undefined) return await this.#firstFailure();
     const path = join(this.#directory, 'engine/core', mutant.file);
     const text = readFileSync(path, 'utf8');
     writeFileSync(path, mutated(text, mutant));
     try {
-      return await this.#anyFails();
+      return await this.#firstFailure();
     } finally {
       writeFileSync(path, text);
     }
@@ -128,10 +129,13 @@ class CoreCopy {
     rmSync(this.#directory, { recursive: true, force: true });
   }
 
-  async #anyFails(): Promise<boolean> {
-    for (const { seeds, commands, cpuSeconds } of TRIALS)
-      if (await this.#fails(cpuSeconds, TRIAL_KIB, 'node', ['engine/prove/mutant-trial.ts', String(seeds), String(commands)])) return true;
-    return await this.#fails(TESTS_CPU_SECONDS, TESTS_KIB, 'vitest', ['run', '--project', 'unit', '--bail', '1', ...this.#tests]);
+  async #firstFailure(): Promise<string | undefined> {
+    for (const { seeds, commands, cpuSeconds } of TRIALS) {
+      if (await this.#fails(cpuSeconds, TRIAL_KIB, 'node', ['engine/prove/mutant-trial.ts', String(seeds), String(commands)]))
+        return `the model differs in ${seeds} × ${commands} commands`;
+    }
+    const testing = ['run', '--project', 'unit', '--bail', '1', ...this.#tests];
+    return (await this.#fails(TESTS_CPU_SECONDS, TESTS_KIB, 'vitest', testing)) ? 'a unit test fails' : undefined;
   }
 
   async #fails(cpuSeconds: number, memoryKib: number, program: string, programArguments: readonly string[]): Promise<boolean> {
