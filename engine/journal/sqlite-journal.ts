@@ -6,7 +6,8 @@ import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import type Database from 'better-sqlite3';
-import { encodeBatch } from './batch-blob.ts';
+import { BufferPool, bufferPoolMemory } from '../pools/buffer-pool.ts';
+import { batchBytes, encodeBatch } from './batch-blob.ts';
 import { BatchReader } from './batch-reader.ts';
 import { SharedCommandRing, TakenCommands } from './command-ring.ts';
 import { acceptLoss, examine, finishCut } from './cut.ts';
@@ -43,6 +44,9 @@ export class SqliteJournal implements Journal {
   readonly #insert: Database.Statement<[number, number, number, Buffer]>;
   readonly #batches: BatchReader;
   readonly #taken = new TakenCommands(MOST_BATCH_COMMANDS);
+  /** Figures of the buffers that batches are written through: `bufferFigures` reads them. */
+  readonly bufferMemory = bufferPoolMemory();
+  readonly #buffers = new BufferPool({ memory: this.bufferMemory });
   #listener: JournalListener | undefined;
   #scheduled: NodeJS.Immediate | undefined;
   #failure: JournalError | undefined;
@@ -133,12 +137,15 @@ export class SqliteJournal implements Journal {
   #commitWaiting(): void {
     while (this.#failure === undefined && this.ring.take(this.#taken) > 0) {
       const last = this.#committed + this.#taken.commands;
-      const blob = encodeBatch(this.#taken);
+      const buffer = this.#buffers.take(batchBytes(this.#taken));
+      const blob = encodeBatch(this.#taken, buffer);
       try {
         this.#insert.run(last, this.#committed + 1, crc32(blob), blob);
       } catch (cause) {
         this.#failure = asJournalError(cause, this.#path);
         return;
+      } finally {
+        this.#buffers.give(buffer);
       }
       this.ring.release();
       this.#committed = last;

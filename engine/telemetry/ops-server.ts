@@ -1,6 +1,5 @@
 /** The server of the operations port (9090): probes, metrics, dashboard, and the admin calls behind the token. */
 import { createHash, timingSafeEqual } from 'node:crypto';
-import { getHeapStatistics } from 'node:v8';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { configCheckSchema, engineStatusSchema } from '../client/admin.ts';
@@ -68,13 +67,7 @@ export function createOpsServer(engine: Engine, metrics: Metrics, watch: Runtime
           blocked: engine.blocked?.message ?? null,
         },
         books: engine.booksNow().map(({ symbol, book }) => ({ symbol, openOrders: book.openOrders })),
-        runtime: {
-          ...watch.figures(),
-          heap: getHeapStatistics(),
-          memory: process.memoryUsage(),
-          execArgv: process.execArgv,
-          uptimeSeconds: process.uptime(),
-        },
+        runtime: watch.figures(),
       };
     });
 

@@ -1,6 +1,7 @@
 /** The thread that answers queries, each as soon as the rows show what it must. It sleeps by Atomics.wait: nothing wakes faster. */
 import { receiveMessageOnPort, workerData } from 'node:worker_threads';
 import { messageOf } from '../journal/sqlite-errors.ts';
+import { GcPoll } from '../telemetry/gc.ts';
 import { asDamage, openForReading, ViewsDamaged } from './database.ts';
 import { ViewQueries } from './queries.ts';
 import { SharedProgress, type FromThread, type QueryKind, type Question, type ThreadData, type ToThread } from './threads.ts';
@@ -9,13 +10,15 @@ const LONGEST_SLEEP_MS = 1000;
 /** Between two looks at whether somebody has waited for too long. */
 const WAITING_SLEEP_MS = 50;
 
-const { dataDirectory, shared: buffer, port } = workerData as ThreadData;
+const { dataDirectory, shared: buffer, gc: gcBuffer, port } = workerData as ThreadData;
 const shared = new SharedProgress(buffer);
+const gc = new GcPoll(gcBuffer);
 const post = (message: FromThread): void => port.postMessage(message);
 
 function serve(queries: ViewQueries): void {
   let waiting: Question<QueryKind>[] = [];
   for (;;) {
+    gc.poll();
     const calls = shared.queryCalls;
     for (let next = receiveMessageOnPort(port); next !== undefined; next = receiveMessageOnPort(port)) {
       const question = next.message as ToThread;

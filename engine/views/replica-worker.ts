@@ -2,6 +2,7 @@
 import { receiveMessageOnPort, workerData } from 'node:worker_threads';
 import { JournalReader } from '../journal/reader.ts';
 import { messageOf } from '../journal/sqlite-errors.ts';
+import { GcPoll } from '../telemetry/gc.ts';
 import { ViewsDamaged } from './database.ts';
 import { Replica } from './replica.ts';
 import { SharedProgress, type FromThread, type Question, type ReplicaThreadData, type ToThread } from './threads.ts';
@@ -12,13 +13,15 @@ const CHUNK_COMMANDS = 4096;
 const PAUSE_MS = 2;
 const LONGEST_SLEEP_MS = 1000;
 
-const { dataDirectory, shared: buffer, port, instruments, snapshotEvery } = workerData as ReplicaThreadData;
+const { dataDirectory, shared: buffer, gc: gcBuffer, port, instruments, snapshotEvery } = workerData as ReplicaThreadData;
 const shared = new SharedProgress(buffer);
+const gc = new GcPoll(gcBuffer);
 const post = (message: FromThread): void => port.postMessage(message);
 
 function follow(replica: Replica): void {
   let waiting: Question<'state' | 'snapshot'>[] = [];
   for (;;) {
+    gc.poll();
     const calls = shared.replicaCalls;
     for (let next = receiveMessageOnPort(port); next !== undefined; next = receiveMessageOnPort(port)) {
       const question = next.message as ToThread;

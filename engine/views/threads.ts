@@ -116,6 +116,8 @@ export class SharedProgress {
 export interface ThreadData {
   readonly dataDirectory: string;
   readonly shared: SharedArrayBuffer;
+  /** Where the thread records its pauses for garbage collection. */
+  readonly gc: SharedArrayBuffer;
   readonly port: MessagePort;
 }
 

@@ -1,5 +1,6 @@
 /** The two threads of the read models, from their start to their end: when one ends, for whatever reason, both do. */
 import { MessageChannel, Worker, type MessagePort, type WorkerOptions } from 'node:worker_threads';
+import { gcMemory } from '../telemetry/gc.ts';
 import type { FromThread, Question, ReplicaThreadData, SharedProgress, ThreadData } from './threads.ts';
 
 /** Why the threads have ended. */
@@ -24,20 +25,20 @@ export class ViewThreads {
   readonly #toReplica = new MessageChannel();
   /** What is asked before the thread is there waits in it. */
   readonly #toQueries = new MessageChannel();
-  readonly #data: Omit<ReplicaThreadData, 'port'>;
+  readonly #data: Omit<ReplicaThreadData, 'port' | 'gc'>;
   readonly #workers: Worker[] = [];
   readonly #end = Promise.withResolvers<Failure | undefined>();
   #running = 0;
   #failure: Failure | undefined;
   #endTimer: NodeJS.Timeout | undefined;
 
-  constructor(settings: Omit<ReplicaThreadData, 'port' | 'shared'>, shared: SharedProgress, tell: (message: FromThread) => void) {
+  constructor(settings: Omit<ReplicaThreadData, 'port' | 'gc' | 'shared'>, shared: SharedProgress, tell: (message: FromThread) => void) {
     this.ended = this.#end.promise;
     this.#shared = shared;
     this.#tell = tell;
     this.#data = { ...settings, shared: shared.buffer };
     const { port1, port2 } = this.#toReplica;
-    const options = optionsOf({ ...this.#data, port: port2 }, 'hft-replica');
+    const options = optionsOf({ ...this.#data, gc: gcMemory('replica'), port: port2 }, 'hft-replica');
     this.#watch(new Worker(new URL('./replica-worker.ts', import.meta.url), options), port1);
   }
 
@@ -66,7 +67,8 @@ export class ViewThreads {
   #startQueries(): void {
     if (this.#endTimer !== undefined) return;
     const { port1, port2 } = this.#toQueries;
-    const data: ThreadData = { dataDirectory: this.#data.dataDirectory, shared: this.#data.shared, port: port2 };
+    const { dataDirectory, shared } = this.#data;
+    const data: ThreadData = { dataDirectory, shared, gc: gcMemory('queries'), port: port2 };
     this.#watch(new Worker(new URL('./query-worker.ts', import.meta.url), optionsOf(data, 'hft-queries')), port1);
   }
 
