@@ -193,7 +193,10 @@ describe('one operator', () => {
     };
     await admin.create(resources.secrets, former);
     await admin.create(engines, engineObject('reborn', NAMESPACE) as EngineObject);
-    await eventually('it is looked at', async () => (await admin.get(engines, { name: 'reborn', namespace: NAMESPACE })).status?.conditions);
+    await eventually(
+      'it is looked at',
+      async () => (await admin.get(engines, { name: 'reborn', namespace: NAMESPACE })).status?.conditions,
+    );
     // Several looks at the Secret, which no garbage collector takes away here.
     await sleep(2_000);
     expect(await admin.find(resources.deployments, { name: 'reborn-engine', namespace: NAMESPACE })).toBeUndefined();
