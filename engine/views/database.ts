@@ -17,7 +17,7 @@ const MAPPED_BYTES = 256 * 1024 * 1024;
 
 /**
  * `terms` is packed, see `terms.ts`. The columns that begin with `first` say how the order was at the end of its own command; they are NULL while it
- * still is so, and `firstState` is -1 when nobody knows. `quantityLots` is no column: it is what is filled and what remains.
+ * still is so, and `firstState` is -1 when nobody knows. `firstLostLots` is what self-trade prevention took of it in its own command, NULL for nothing. `quantityLots` is no column: it is what is filled and what remains.
  */
 const TABLES = `
   CREATE TABLE orders (
@@ -40,7 +40,8 @@ const TABLES = `
     firstPriceTicks INTEGER,
     firstStopTicks INTEGER,
     firstFilledLots INTEGER,
-    firstRemainingLots INTEGER
+    firstRemainingLots INTEGER,
+    firstLostLots INTEGER
   ) STRICT;
   CREATE INDEX ordersByAccount ON orders (account, status, id);
   CREATE INDEX ordersByStatus ON orders (status, id);

@@ -32,7 +32,7 @@ export class Rows {
       INSERT INTO orders (id, account, instrument, terms, status, reason, priceTicks, filledLots, remainingLots, createdAtMicros,
         updatedAtMicros, clientOrderId)
       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`);
-    this.insertOrder = database.prepare(`INSERT INTO orders VALUES (${Array.from({ length: 20 }, () => '?').join(', ')})`);
+    this.insertOrder = database.prepare(`INSERT INTO orders VALUES (${Array.from({ length: 21 }, () => '?').join(', ')})`);
     // On the right side stands what was before.
     this.#updateOrder = database
       .prepare<(number | null)[], UpdatedOrder>(

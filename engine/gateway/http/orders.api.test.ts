@@ -395,7 +395,7 @@ describe('order types', () => {
   it.each([
     ['stop with a price', { type: 'stop', stopPrice: '1', price: '1' }, 'HFT_UNKNOWN_FIELD', 'price'],
     ['stop without a stop price', { type: 'stop', price: undefined }, 'HFT_MISSING_FIELD', 'stopPrice'],
-    ['GTD without a time', { timeInForce: 'GTD' }, 'HFT_BAD_TERMS', 'expiresAt'],
+    ['GTD without a time', { timeInForce: 'GTD' }, 'HFT_MISSING_FIELD', 'expiresAt'],
     ['a time without GTD', { expiresAt: '2030-01-01T00:00:00Z' }, 'HFT_BAD_TERMS', 'expiresAt'],
     ['a time without a zone', { timeInForce: 'GTD', expiresAt: '2030-01-01T00:00:00' }, 'HFT_INVALID_FIELD', 'expiresAt'],
     ['IOC that hides', { timeInForce: 'IOC', displayQuantity: '1' }, 'HFT_BAD_TERMS', 'displayQuantity'],
@@ -434,7 +434,7 @@ describe('trading states and the kill switch', () => {
   });
 
   it('trading halts when a trade would leave the volatility band, and goes on by itself', async () => {
-    const volatility = { bandPercent: 10, window: '1m', halt: '300ms', auction: '0s' };
+    const volatility = { bandPercent: 10, window: '1m', halt: '300ms' };
     const nervous = await restart(engine.dataDirectory, { ...CONFIG, risk: { ...DEFAULT_CONFIG.risk, volatility } });
     await nervous.orders.place(sell('100', '1'));
     await nervous.orders.place(buy('100', '1'));
