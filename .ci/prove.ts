@@ -16,6 +16,7 @@ const PROOFS: Readonly<Record<string, Proof>> = {
     program: 'engine/prove/recovery.ts',
     about: 'a journal of five million commands is recovered in time, and to the state in which it was written',
   },
+  gc: { program: 'engine/prove/gc.ts', about: 'ten minutes of orders at half the peak rate; every pause must be short and the heap flat' },
   mutants: { program: 'engine/prove/mutants.ts', about: 'break the matching core in many ways; its tests must notice every one' },
 };
 

@@ -62,6 +62,8 @@ export const loadFiguresSchema = z.object({
   /** Most bytes that were taken for the heap. */
   mostCommitted: z.number(),
   rssBytes: z.number(),
+  /** Longest time between two readings of the clock in a loop that does nothing else: what the machine itself took from the process. */
+  stallMs: z.number(),
 });
 export type LoadFigures = z.output<typeof loadFiguresSchema>;
 
@@ -71,6 +73,7 @@ const BODIES = 1024;
 const MIDDLE_TICKS = 100_000;
 /** Orders in one turn of the event loop, and so in flight: as objects they are what a collection finds alive. */
 const IN_FLIGHT = { objects: 64, slots: 256 } as const;
+const STALL_SECONDS = 2;
 /** The engine's. */
 const UPKEEP_INTERVAL_MS = 250;
 
@@ -279,7 +282,17 @@ function liveBytes(): number {
   return getHeapStatistics().used_heap_size;
 }
 
-export async function runLoad(options: LoadOptions): Promise<LoadFigures> {
+function longestStallMs(seconds: number): number {
+  const endMs = performance.now() + seconds * 1000;
+  let longestMs = 0;
+  for (let beforeMs = performance.now(), nowMs = beforeMs; nowMs < endMs; beforeMs = nowMs) {
+    nowMs = performance.now();
+    if (nowMs - beforeMs > longestMs) longestMs = nowMs - beforeMs;
+  }
+  return longestMs;
+}
+
+async function runLoad(options: LoadOptions): Promise<LoadFigures> {
   const load = new Load(options);
   try {
     const { warmUpSeconds, seconds, share } = options;
@@ -312,6 +325,7 @@ export async function runLoad(options: LoadOptions): Promise<LoadFigures> {
       mostUsed,
       mostCommitted,
       rssBytes: process.memoryUsage.rss(),
+      stallMs: longestStallMs(Math.min(STALL_SECONDS, seconds)),
     };
   } finally {
     load.close();

@@ -2,7 +2,7 @@
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { parseArgs, promisify } from 'node:util';
-import { loadFiguresSchema, type LoadFigures, type LoadOptions } from './gc-load.ts';
+import { loadFiguresSchema, loadOptionsSchema, type LoadFigures, type LoadOptions } from './gc-load.ts';
 import { compare, median, type Comparison } from './report.ts';
 
 const LOAD = fileURLToPath(new URL('./gc-load.ts', import.meta.url));
@@ -108,7 +108,6 @@ async function main(): Promise<void> {
     process.exitCode = unknown === undefined ? 0 : 2;
     return;
   }
-  const { loadOptionsSchema } = await import('./gc-load.ts');
   const options = loadOptionsSchema.parse({ ...values, seconds: Number(values.seconds), warmUpSeconds: 3, share: Number(values.share) });
   const chosen = Object.entries(SETTINGS).filter(([name]) => positionals.length === 0 || positionals.includes(name));
   const figures = new Map(chosen.map(([name]) => [name, [] as LoadFigures[]]));

@@ -2,13 +2,23 @@
 import { parseArgs } from 'node:util';
 import { bookBytesPerOrder, bookCancelScaling, bookP99, bookThroughput } from './book-benchmarks.ts';
 import { engineInProcess } from './engine-benchmarks.ts';
+import { gcPauses } from './gc.ts';
 import { generateWorkload } from './generate.ts';
 import { fetchPeers, peersDirectory } from './fetch-peers.ts';
 import { findPeers, type Peer } from './peers.ts';
+import { pools } from './pools.ts';
 import { table, type Comparison } from './report.ts';
 import { encodeWorkload, readWorkload, Workload } from './workload.ts';
 
-const NAMES = ['book.throughput', 'book.p99', 'book.bytes-per-order', 'book.cancel-scaling', 'engine.in-process'] as const;
+const NAMES = [
+  'book.throughput',
+  'book.p99',
+  'book.bytes-per-order',
+  'book.cancel-scaling',
+  'engine.in-process',
+  'pools',
+  'gc.pauses',
+] as const;
 
 const HELP = `npm run bench [-- [OPTION ...] [NAME ...]]
 
@@ -58,6 +68,10 @@ async function measure(name: (typeof NAMES)[number], file: Workload, runs: numbe
       return bookCancelScaling(runs);
     case 'engine.in-process':
       return await engineInProcess(file, runs);
+    case 'pools':
+      return await pools(runs);
+    case 'gc.pauses':
+      return await gcPauses(runs);
   }
 }
 

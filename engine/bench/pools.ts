@@ -396,8 +396,8 @@ export async function pools(runs: number): Promise<Comparison[]> {
   return (await measure(runs)).map(({ name, way, plain, other }) =>
     compare(
       'pools',
-      `ns, ${name}`,
-      `plain against ${way}`,
+      `ns, ${name}: ${way}`,
+      'plain allocation',
       plain.map((base, run) => ({ value: (other[run] as Cost).cpuNanos, peer: base.cpuNanos })),
     ),
   );

@@ -9,6 +9,8 @@ import { OrderFlow } from './order-flow.ts';
 import { HOLDING } from './order-pool.ts';
 import { OrderRules } from './order-rules.ts';
 import { riskLimits } from './risk.ts';
+import { corePools } from './core-pools.ts';
+import type { PoolFigures } from './pool-figures.ts';
 import { eachStateWord, restoreState } from './state-words.ts';
 import { TradingStates } from './trading-states.ts';
 import {
@@ -166,6 +168,10 @@ export class MatchingCore implements Core {
 
   killed(account: number): boolean {
     return account === ANY_ACCOUNT ? this.#state.killed : this.#state.store.holdings.isKilled(account);
+  }
+
+  pools(): PoolFigures[] {
+    return corePools(this.#state);
   }
 
   eachStateWord(visit: (word: number) => void): void {

@@ -36,6 +36,16 @@ export class Holdings {
   #accountOrders = new Int32Array(FIRST_ACCOUNTS);
   #killed = new Uint8Array(FIRST_ACCOUNTS);
 
+  /** Pairs of account and instrument; never fewer than before. */
+  get rows(): number {
+    return this.#rows;
+  }
+
+  /** Rows that fit. */
+  get capacity(): number {
+    return this.#capacity;
+  }
+
   get bytes(): number {
     return this.#doubles.byteLength + this.#index.byteLength + this.#accountOrders.byteLength + this.#killed.byteLength;
   }

@@ -32,6 +32,11 @@ export class LevelPool {
     this.doubles = new Float64Array(buffer);
   }
 
+  /** Most levels that were ever live at once. */
+  get most(): number {
+    return this.#fresh - 1;
+  }
+
   get bytes(): number {
     return this.words.byteLength;
   }

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import type Database from 'better-sqlite3';
 import { BufferPool, bufferPoolMemory } from '../pools/buffer-pool.ts';
+import type { LeakWatch } from '../pools/leak-watch.ts';
 import { batchBytes, encodeBatch } from './batch-blob.ts';
 import { BatchReader } from './batch-reader.ts';
 import { SharedCommandRing, TakenCommands } from './command-ring.ts';
@@ -112,6 +113,11 @@ export class SqliteJournal implements Journal {
   /** With durability `memory` a command counts as soon as it is pushed. */
   get durableSequence(): number {
     return this.durability === 'memory' && this.#failure === undefined ? this.#committed + this.ring.waiting : this.#committed;
+  }
+
+  /** Finds buffers that are not given back; undefined unless they are watched. */
+  get leaks(): LeakWatch | undefined {
+    return this.#buffers.leaks;
   }
 
   listen(listener: JournalListener): void {

@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
-import type { PoolFigures } from '../core/figures.ts';
+import type { PoolFigures } from '../core/pool-figures.ts';
 import { BUFFER_SIZES, bufferFigures, BufferPool, bufferPoolMemory, type BufferPoolOptions } from './buffer-pool.ts';
 
 function counted(options: BufferPoolOptions = {}): { pool: BufferPool; figures: (size: number | 'oversize') => PoolFigures | undefined } {

@@ -2,7 +2,7 @@
  * Buffers of ten sizes, from 64 bytes to 32 KiB, that are used again. For bytes that somebody takes for a moment and gives back: not for what
  * others keep. docs/decisions/0010-pools.md has the figures for and against.
  */
-import type { PoolFigures } from '../core/figures.ts';
+import type { PoolFigures } from '../core/pool-figures.ts';
 import { LeakWatch } from './leak-watch.ts';
 
 /** In bytes. */

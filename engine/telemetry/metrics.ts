@@ -4,6 +4,7 @@ import { BUY, SELL } from '../core/types.ts';
 import { VERSION } from '../config/version.ts';
 import type { Engine } from '../service/engine.ts';
 import { histogramText } from './exposition.ts';
+import { poolMetrics } from './pool-metrics.ts';
 import { runtimeMetrics } from './runtime-metrics.ts';
 
 export interface Metrics {
@@ -128,6 +129,7 @@ export function createMetrics(engine: Engine): Metrics {
       ]),
       histogramText('hft_journal_commit_seconds', 'Time of one group commit.', [{ labels, histogram: stats.commitSeconds }]),
       histogramText('hft_journal_batch_commands', 'Commands in one group commit.', [{ labels, histogram: stats.batchCommands }]),
+      poolMetrics(engine.pools(), labels),
       runtimeMetrics(labels),
     ].join('');
   return { contentType: register.contentType, text };

@@ -10,6 +10,7 @@ import type { Engine } from '../service/engine.ts';
 import { Problem } from '../service/problem.ts';
 import { registerDashboard } from './dashboard.ts';
 import type { Metrics } from './metrics.ts';
+import { poolStats } from './pool-metrics.ts';
 import type { RuntimeWatch } from './runtime-watch.ts';
 
 /** A configuration of 64 instruments is some 6 kB. */
@@ -67,6 +68,8 @@ export function createOpsServer(engine: Engine, metrics: Metrics, watch: Runtime
           blocked: engine.blocked?.message ?? null,
         },
         books: engine.booksNow().map(({ symbol, book }) => ({ symbol, openOrders: book.openOrders })),
+        pools: poolStats(engine.pools()),
+        leaks: engine.leaks(),
         runtime: watch.figures(),
       };
     });
