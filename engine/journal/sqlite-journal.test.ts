@@ -96,14 +96,29 @@ describe('SqliteJournal', () => {
     ]);
   });
 
-  it.each(['commit', 'disk'] as const)('commits once a tick and tells it after, with %s', async (durability) => {
-    const journal = openJournal(durability);
+  it('commits once a tick and tells it after', async () => {
+    const journal = openJournal('commit');
     const { heard } = listenTo(journal);
     push(journal, 1, 10);
     expect([journal.durableSequence, journal.ring.waiting, heard]).toEqual([0, 10, []]);
     await nextTick();
     expect([journal.durableSequence, journal.ring.waiting, heard]).toEqual([10, 0, [[10, 10]]]);
     expect(journal.read(1, 100)).toHaveLength(1);
+  });
+
+  it('leaves a tick that finds others writing to the next', async () => {
+    const journal = openJournal('commit');
+    const { heard } = listenTo(journal);
+    const other = new Database(join(directory, 'journal.db'));
+    other.exec('BEGIN IMMEDIATE');
+    await append(journal, 1, 5);
+    await append(journal, 6, 8);
+    expect([journal.durableSequence, journal.ring.waiting, heard]).toEqual([0, 8, []]);
+    other.exec('COMMIT');
+    other.close();
+    await nextTick();
+    expect([journal.durableSequence, heard]).toEqual([8, [[8, 8]]]);
+    expect(journal.read(1, 100).map(({ lastSequence }) => lastSequence)).toEqual([5, 8]);
   });
 
   it('counts what is pushed as durable with memory, and tells it after the tick', async () => {
