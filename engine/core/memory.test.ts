@@ -77,12 +77,23 @@ describe('memory', () => {
 
   it('grows by a part of what there is', () => {
     const orders = new OrderPool(8192, MOST_ORDERS);
-    expect([orders.nextCapacity, orders.grow(), orders.capacity, orders.bytes]).toEqual([10_240, true, 10_240, 10_241 * 32]);
+    expect([orders.nextCapacity, orders.grow(), orders.capacity]).toEqual([10_240, true, 10_240]);
     expect(new OrderPool(16, MOST_ORDERS).nextCapacity).toBe(1040);
     const levels = new LevelPool(1000);
     expect([levels.grow(), levels.capacity]).toEqual([true, 1500]);
     const few = new LevelPool(10);
     expect([few.grow(), few.capacity]).toEqual([true, 266]);
+  });
+
+  it('is one record more than there are, in pools that have grown and in new ones', () => {
+    const bytesOf = (pool: OrderPool | LevelPool): number => pool.bytes;
+    expect(bytesOf(new OrderPool(1999, MOST_ORDERS))).toBe(2 * bytesOf(new OrderPool(999, MOST_ORDERS)));
+    expect(bytesOf(new LevelPool(1999))).toBe(2 * bytesOf(new LevelPool(999)));
+    for (const grown of [new OrderPool(16, MOST_ORDERS), new LevelPool(16)]) {
+      grown.grow();
+      const fresh = grown instanceof LevelPool ? new LevelPool(grown.capacity) : new OrderPool(grown.capacity, MOST_ORDERS);
+      expect(bytesOf(grown)).toBe(bytesOf(fresh));
+    }
   });
 
   it('is as much as there are members to a bitmap', () => {
