@@ -30,7 +30,7 @@ const TESTS_KIB = 16 * 2 ** 20;
 const TIMEOUT_MS = 300_000;
 
 export interface MutantOptions {
-  /** Only mutants of this file. */
+  /** Only mutants of this file, such as book.ts, or of this line, such as book.ts:153. */
   readonly only?: string | undefined;
   /** So many of them, by lot; all when left out. */
   readonly sample?: number | undefined;
@@ -51,8 +51,8 @@ export interface MutantScore {
 export async function scoreMutants({ only, sample, seed, progress = () => undefined }: MutantOptions): Promise<MutantScore> {
   const zeros = new Set([...coreFiles(), 'types.ts'].flatMap((file) => zerosOf(readCore(file))));
   const all = coreFiles()
-    .filter((file) => only === undefined || file === only)
-    .flatMap((file) => mutantsOf(file, readCore(file), zeros));
+    .flatMap((file) => mutantsOf(file, readCore(file), zeros))
+    .filter(({ file, line }) => only === undefined || only === file || only === `${file}:${line}`);
   const chosen = sample === undefined ? all : drawn(all, sample, seed);
   const survivors: Mutant[] = [];
   let equivalent = 0;
@@ -165,7 +165,7 @@ Exit code 1 when the score is below --least. All mutants take hours; a sample of
 
   --sample N    so many mutants, by lot (all)
   --seed N      of the lot (1)
-  --only FILE   only those of one file, such as book.ts
+  --only WHERE  only those of one file or line, such as book.ts or book.ts:153
   --least N     the score that is enough (0.95)`;
 
 if (import.meta.main) {
