@@ -3,7 +3,7 @@ import { Bitmap, LARGEST_BITMAP } from './bitmap.ts';
 import { LevelPool } from './level-pool.ts';
 import { MOST_ORDERS, OrderPool } from './order-pool.ts';
 import { buy, cancel, Scenario, sell, stopAt } from './scenario.ts';
-import { GTD, IOC, type Command } from './types.ts';
+import { GTD, IOC, type Command, type NewOrder } from './types.ts';
 
 afterEach(() => void vi.unstubAllGlobals());
 
@@ -50,7 +50,7 @@ describe('memory', () => {
     expect(scenario.core.bytes).toBeLessThan(2 * later);
   });
 
-  it.each<[what: string, firstGrowth: number, order: (index: number) => Command]>([
+  it.each<[what: string, firstGrowth: number, order: (index: number) => NewOrder]>([
     ['orders, of 64', 57, () => buy(1, 100)],
     // A side of an instrument grows by itself at 64 of them.
     [
@@ -63,12 +63,13 @@ describe('memory', () => {
     ['client order ids, of 64', 57, (index) => buy(1, 100, { clientIdLow: index + 1, account: 1 })],
   ])('for %s is taken ahead once less than an eighth is left, not before', (what, firstGrowth, order) => {
     const scenario = new Scenario({}, { firstOrders: what.startsWith('orders') ? 64 : 1024 });
-    let bytes = 0;
+    // A side of an instrument takes some of its memory with its first order.
+    for (const index of [0, 1, 2, 3]) scenario.run({ ...order(index), clientIdLow: 0 }, cancel(2 * index + 1));
+    scenario.core.reserve();
+    const { bytes } = scenario.core;
     for (let placed = 1; placed < firstGrowth; placed += 1) {
       scenario.run(order(placed - 1));
       scenario.core.reserve();
-      // The ladder of a side is made for its first order.
-      if (placed <= 4) ({ bytes } = scenario.core);
       expect([placed, scenario.core.bytes]).toEqual([placed, bytes]);
     }
     scenario.run(order(firstGrowth - 1));
@@ -79,12 +80,23 @@ describe('memory', () => {
 
   it('grows by a part of what there is', () => {
     const orders = new OrderPool(8192, MOST_ORDERS);
-    expect([orders.nextCapacity, orders.grow(), orders.capacity, orders.bytes]).toEqual([10_240, true, 10_240, 10_241 * 32]);
+    expect([orders.nextCapacity, orders.grow(), orders.capacity]).toEqual([10_240, true, 10_240]);
     expect(new OrderPool(16, MOST_ORDERS).nextCapacity).toBe(1040);
     const levels = new LevelPool(1000);
     expect([levels.grow(), levels.capacity]).toEqual([true, 1500]);
     const few = new LevelPool(10);
     expect([few.grow(), few.capacity]).toEqual([true, 266]);
+  });
+
+  it('is one record more than there are, in pools that have grown and in new ones', () => {
+    const bytesOf = (pool: OrderPool | LevelPool): number => pool.bytes;
+    expect(bytesOf(new OrderPool(1999, MOST_ORDERS))).toBe(2 * bytesOf(new OrderPool(999, MOST_ORDERS)));
+    expect(bytesOf(new LevelPool(1999))).toBe(2 * bytesOf(new LevelPool(999)));
+    for (const grown of [new OrderPool(16, MOST_ORDERS), new LevelPool(16)]) {
+      grown.grow();
+      const fresh = grown instanceof LevelPool ? new LevelPool(grown.capacity) : new OrderPool(grown.capacity, MOST_ORDERS);
+      expect(bytesOf(grown)).toBe(bytesOf(fresh));
+    }
   });
 
   it('is as much as there are members to a bitmap', () => {
