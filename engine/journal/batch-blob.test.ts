@@ -2,7 +2,7 @@ import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { commandWords, decodeCommand, encodeCommand } from '../core/command.ts';
 import { ADVANCE_TIME, BUY, CANCEL_ORDER, KILL_SWITCH, LIMIT, GTC, NEW_ORDER, type Command } from '../core/types.ts';
-import { decodeBatch, encodeBatch } from './batch-blob.ts';
+import { batchBytes, decodeBatch, encodeBatch } from './batch-blob.ts';
 import { SharedCommandRing, TakenCommands, ringMemory } from './command-ring.ts';
 import { ACCOUNT_NAME, CLIENT_ORDER_ID } from './types.ts';
 
@@ -45,7 +45,7 @@ function encoded(batch: Input): Buffer {
   }
   const taken = new TakenCommands(64);
   ring.take(taken);
-  return encodeBatch(taken);
+  return encodeBatch(taken, Buffer.alloc(batchBytes(taken) + 100, 0xff));
 }
 
 describe('a batch as bytes', () => {

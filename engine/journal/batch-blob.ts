@@ -10,10 +10,15 @@ import { ACCOUNT_NAME, CLIENT_ORDER_ID, type JournalBatch } from './types.ts';
 const FORMAT = 1;
 const HEAD_BYTES = 16;
 
-/** The bytes of what was taken from the ring. A buffer of their own: one allocation a batch. */
-export function encodeBatch(taken: TakenCommands): Buffer {
+/** How many bytes {@link encodeBatch} writes. */
+export function batchBytes(taken: TakenCommands): number {
+  return HEAD_BYTES + taken.wordCount * 4 + taken.textBytes;
+}
+
+/** Writes what was taken from the ring into `into`, which has room for {@link batchBytes}; gives the part that it takes. */
+export function encodeBatch(taken: TakenCommands, into: Buffer): Buffer {
   const slotBytes = taken.wordCount * 4;
-  const blob = Buffer.allocUnsafe(HEAD_BYTES + slotBytes + taken.textBytes);
+  const blob = into.subarray(0, batchBytes(taken));
   blob.writeUInt32LE(FORMAT, 0);
   blob.writeUInt32LE(taken.commands, 4);
   blob.writeUInt32LE(taken.wordCount, 8);

@@ -1,7 +1,8 @@
 /** Writes what waits in the ring as batches: each one BLOB with its checksum, one transaction. In whatever thread commits. */
 import { crc32 } from 'node:zlib';
 import Database from 'better-sqlite3';
-import { encodeBatch } from './batch-blob.ts';
+import type { BufferPool } from '../pools/buffer-pool.ts';
+import { batchBytes, encodeBatch } from './batch-blob.ts';
 import { TakenCommands, type SharedCommandRing } from './command-ring.ts';
 
 /** Commands of one batch at most: half a megabyte or so, and what is read back at once. */
@@ -17,10 +18,14 @@ export class BatchWriter {
   readonly #ring: SharedCommandRing;
   readonly #insert: Database.Statement<[number, number, number, Buffer]>;
   readonly #taken = new TakenCommands(MOST_BATCH_COMMANDS);
+  readonly #buffers: BufferPool;
+  /** Of the pool. */
+  #buffer: Buffer | undefined;
   /** What was taken and could not be written yet. */
   #pending: Buffer | undefined;
 
-  constructor(database: Database.Database, ring: SharedCommandRing, committed: number) {
+  constructor(database: Database.Database, ring: SharedCommandRing, committed: number, buffers: BufferPool) {
+    this.#buffers = buffers;
     this.#ring = ring;
     this.committed = committed;
     this.#insert = database.prepare('INSERT INTO batches (lastSequence, firstSequence, crc32, records) VALUES (?, ?, ?, ?)');
@@ -33,7 +38,8 @@ export class BatchWriter {
   commit(): boolean {
     if (this.#pending === undefined) {
       if (this.#ring.take(this.#taken) === 0) return false;
-      this.#pending = encodeBatch(this.#taken);
+      this.#buffer = this.#buffers.take(batchBytes(this.#taken));
+      this.#pending = encodeBatch(this.#taken, this.#buffer);
     }
     const last = this.committed + this.#taken.commands;
     try {
@@ -46,6 +52,7 @@ export class BatchWriter {
     this.committed = last;
     this.walBytes += BYTES_PER_COMMIT + this.#pending.length;
     this.#pending = undefined;
+    if (this.#buffer !== undefined) this.#buffers.give(this.#buffer);
     return true;
   }
 }

@@ -27,6 +27,8 @@ export interface CommitWorkerData {
   readonly control: SharedArrayBuffer;
   /** Last sequence in the database. */
   readonly committed: number;
+  /** Figures of its buffers. */
+  readonly bufferMemory: SharedArrayBuffer;
 }
 
 export function controlMemory(): SharedArrayBuffer {

@@ -3,6 +3,7 @@
  * memory. While it waits for the disk the next batch gathers. It is only ever in one loop and hears no messages.
  */
 import { workerData } from 'node:worker_threads';
+import { BufferPool } from '../pools/buffer-pool.ts';
 import { BatchWriter } from './batch-writer.ts';
 import { SharedCommandRing } from './command-ring.ts';
 import { ENDED, NANOS, NEWS, STOP, WAL_KIB, WORK, writeFailure, type CommitWorkerData } from './commit-control.ts';
@@ -12,7 +13,7 @@ import { asJournalError } from './sqlite-errors.ts';
 /** Others write seldom and shortly: instruments at a start, hashes at an end, what is compacted, the end of a checkpoint. */
 const WAIT_MS = 10_000;
 
-const { path, ring: memory, control: shared, committed } = workerData as CommitWorkerData;
+const { path, ring: memory, control: shared, committed, bufferMemory } = workerData as CommitWorkerData;
 const control = new Int32Array(shared);
 
 function tell(): void {
@@ -44,7 +45,7 @@ process.once('exit', () => {
 try {
   const database = openAnother(path, 'disk', WAIT_MS);
   try {
-    commitAll(new BatchWriter(database, new SharedCommandRing(memory), committed));
+    commitAll(new BatchWriter(database, new SharedCommandRing(memory), committed, new BufferPool({ memory: bufferMemory })));
   } finally {
     database.close();
   }

@@ -1,4 +1,5 @@
 /** Who makes what was pushed durable: this thread after its tick, or a thread of its own. */
+import type { LeakWatch } from '../pools/leak-watch.ts';
 import type { JournalError } from './types.ts';
 
 /** What a committer tells; never from within a call to it. */
@@ -12,6 +13,8 @@ export interface CommitEvents {
 export interface Committer {
   /** Last sequence in the database. */
   readonly committed: number;
+  /** Finds buffers that are not given back, where they are of this thread; undefined unless they are watched. */
+  readonly leaks: LeakWatch | undefined;
   /** By how much the WAL has grown since the last call, about. */
   takeWalBytes(): number;
   /** Commits what waits when this tick is over. */

@@ -1,5 +1,7 @@
 /** Commits on the caller's thread, once an event-loop tick: without an fsync that is sooner done than handed over. */
 import type { Database } from 'better-sqlite3';
+import { BufferPool } from '../pools/buffer-pool.ts';
+import type { LeakWatch } from '../pools/leak-watch.ts';
 import { BatchWriter } from './batch-writer.ts';
 import type { SharedCommandRing } from './command-ring.ts';
 import type { CommitEvents, Committer } from './committer.ts';
@@ -13,20 +15,26 @@ export class InlineCommitter implements Committer {
   readonly #database: Database;
   readonly #ring: SharedCommandRing;
   readonly #writer: BatchWriter;
+  readonly #buffers: BufferPool;
   readonly #events: CommitEvents;
   #scheduled: NodeJS.Immediate | undefined;
   #failure: JournalError | undefined;
 
   /** The connection must not wait for others (`busy_timeout = 0`): a tick that finds them writing leaves it to the next one. */
-  constructor(database: Database, ring: SharedCommandRing, committed: number, events: CommitEvents) {
+  constructor(database: Database, ring: SharedCommandRing, committed: number, bufferMemory: SharedArrayBuffer, events: CommitEvents) {
     this.#database = database;
     this.#ring = ring;
-    this.#writer = new BatchWriter(database, ring, committed);
+    this.#buffers = new BufferPool({ memory: bufferMemory });
+    this.#writer = new BatchWriter(database, ring, committed, this.#buffers);
     this.#events = events;
   }
 
   get committed(): number {
     return this.#writer.committed;
+  }
+
+  get leaks(): LeakWatch | undefined {
+    return this.#buffers.leaks;
   }
 
   takeWalBytes(): number {

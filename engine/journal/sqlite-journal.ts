@@ -5,6 +5,8 @@
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import type Database from 'better-sqlite3';
+import { bufferPoolMemory } from '../pools/buffer-pool.ts';
+import type { LeakWatch } from '../pools/leak-watch.ts';
 import { BatchReader } from './batch-reader.ts';
 import { ringMemory, SharedCommandRing } from './command-ring.ts';
 import type { CommitEvents, Committer } from './committer.ts';
@@ -41,6 +43,8 @@ export class SqliteJournal implements Journal {
   readonly #committer: Committer;
   /** undefined where nobody else can open the database. */
   readonly #maintenance: Maintenance | undefined;
+  /** Figures of the buffers that batches are written through: `bufferFigures` reads them. */
+  readonly bufferMemory = bufferPoolMemory();
   #listener: JournalListener | undefined;
   #failed = false;
   #bytesSinceCheckpoint = 0;
@@ -100,8 +104,8 @@ export class SqliteJournal implements Journal {
       this.#maintenance = shared ? new Maintenance(path, durability) : undefined;
       this.#committer =
         durability === 'disk' && shared
-          ? new WorkerCommitter(path, memory, this.ring, last, events)
-          : new InlineCommitter(database, this.ring, last, events);
+          ? new WorkerCommitter(path, memory, this.ring, last, this.bufferMemory, events)
+          : new InlineCommitter(database, this.ring, last, this.bufferMemory, events);
     } catch (cause) {
       database.close();
       throw cause;
@@ -112,6 +116,11 @@ export class SqliteJournal implements Journal {
   get durableSequence(): number {
     const { committed } = this.#committer;
     return this.durability === 'memory' && !this.#failed ? committed + this.ring.waiting : committed;
+  }
+
+  /** Finds buffers of this thread that are not given back; undefined unless they are watched. */
+  get leaks(): LeakWatch | undefined {
+    return this.#committer.leaks;
   }
 
   listen(listener: JournalListener): void {

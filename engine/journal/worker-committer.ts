@@ -15,6 +15,8 @@ const RESOURCE_LIMITS = { maxOldGenerationSizeMb: 32, maxYoungGenerationSizeMb: 
 
 export class WorkerCommitter implements Committer {
   committed: number;
+  /** They are of the worker, which says so by itself. */
+  readonly leaks = undefined;
   readonly #ring: SharedCommandRing;
   readonly #memory = controlMemory();
   readonly #control = new Int32Array(this.#memory);
@@ -28,14 +30,21 @@ export class WorkerCommitter implements Committer {
   #ended = false;
 
   /** `ring` is of `memory`, and nothing was ever taken from it. */
-  constructor(path: string, memory: RingMemory, ring: SharedCommandRing, committed: number, events: CommitEvents) {
+  constructor(
+    path: string,
+    memory: RingMemory,
+    ring: SharedCommandRing,
+    committed: number,
+    bufferMemory: SharedArrayBuffer,
+    events: CommitEvents,
+  ) {
     this.#ring = ring;
     this.committed = committed;
     this.#released = ring.released;
     this.#events = events;
     this.#worker = new Worker(new URL('./commit-worker.ts', import.meta.url), {
       name: 'journal',
-      workerData: { path, ring: memory, control: this.#memory, committed } satisfies CommitWorkerData,
+      workerData: { path, ring: memory, control: this.#memory, committed, bufferMemory } satisfies CommitWorkerData,
       resourceLimits: RESOURCE_LIMITS,
     });
     // What it has to say comes through the memory; this is for one that could not start, or found none.

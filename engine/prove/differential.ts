@@ -47,6 +47,9 @@ const ACCOUNTS = 10;
 /** Accepted commands are kept for the replay in buffers of so many bytes. */
 const HISTORY_BYTES = 2 ** 20;
 
+/** What stands in words that are not the command's: as much of a price, a quantity and a flag as of nothing. */
+const FOREIGN_WORD = 0x4059_0000;
+
 interface Options extends CoreOptions {
   /** Rules that every instrument begins with. */
   readonly rules?: InstrumentRules;
@@ -100,6 +103,8 @@ export class Differential {
     const { core, naive } = this;
     this.submitted += 1;
     const words = encodeCommand(this.#scratch, 0, timestampMicros, command);
+    // Where a command of one slot ends, another one's begins.
+    this.#scratch.words.fill(FOREIGN_WORD, words);
     // What slots cannot hold, such as an account with a fraction, neither of them sees.
     const asRead = decodeCommand(this.#scratch, 0);
     const [ours, theirs] = [new Recorder(), new Recorder()];
@@ -233,7 +238,7 @@ export class Differential {
     this.#compareTop(instrument);
     const [ours, theirs] = [this.core.book(instrument), this.naive.book(instrument)];
     for (const side of [BUY, SELL] as const)
-      for (const levels of [2, Infinity])
+      for (const levels of [0, 1, 2, Infinity])
         deepStrictEqual(ours.depth(side, levels), theirs.depth(side, levels), `depth of side ${side} of book ${instrument}`);
     deepStrictEqual(ours.indication(), theirs.indication(), `indication of book ${instrument}`);
   }

@@ -1,0 +1,139 @@
+/** The questions that can be put to the rows, over a read-only connection: each a prepared statement that walks an index and ends at its limit. */
+import type { Database, Statement } from 'better-sqlite3';
+import type { OrderStatus } from '../core/types.ts';
+import { unpackState, unpackTerms } from './terms.ts';
+import type { FillRecord, FirstAnswer, OrderRecord, PositionRecord } from './types.ts';
+
+const ORDER_COLUMNS = `id, account, instrument, terms, status, reason, priceTicks, filledLots, remainingLots, createdAtMicros, updatedAtMicros,
+  clientOrderId, stopTicks, displayLots, expiryMicros`;
+
+interface OrderRow {
+  readonly id: number;
+  readonly account: number;
+  readonly instrument: number;
+  readonly terms: number;
+  readonly status: OrderStatus;
+  readonly reason: OrderRecord['reason'];
+  readonly priceTicks: number;
+  readonly filledLots: number;
+  readonly remainingLots: number;
+  readonly createdAtMicros: number;
+  readonly updatedAtMicros: number;
+  readonly clientOrderId: string | null;
+  readonly stopTicks: number;
+  readonly displayLots: number;
+  readonly expiryMicros: number;
+}
+
+const FILL_COLUMNS =
+  'sequence, fillIndex AS "index", instrument, priceTicks, quantityLots, makerOrderId, takerOrderId, takerSide, timestampMicros';
+/** The order of a first answer: as it was at the end of its own command. */
+const FIRST_ORDER = `
+  SELECT id, account, instrument, terms, coalesce(firstState, status | (reason << 2)) AS state, coalesce(firstPriceTicks, priceTicks) AS priceTicks,
+    coalesce(firstFilledLots, filledLots) AS filledLots, coalesce(firstRemainingLots, remainingLots) AS remainingLots, createdAtMicros,
+    createdAtMicros AS updatedAtMicros, clientOrderId, coalesce(firstStopTicks, stopTicks) AS stopTicks, displayLots, expiryMicros,
+    coalesce(firstLostLots, 0) AS lostLots
+  FROM orders WHERE id = ? AND firstState IS NOT -1`;
+/** All of an account, in order of id: the first of each status, and of those the first. */
+const OF_ACCOUNT = `
+  SELECT ${ORDER_COLUMNS} FROM orders WHERE id IN (${[0, 1, 2, 3]
+    .map(
+      (status) =>
+        `SELECT * FROM (SELECT id FROM orders WHERE account = @account AND status = ${status} AND id > @after ORDER BY id LIMIT @limit)`,
+    )
+    .join(' UNION ALL ')}) ORDER BY id LIMIT @limit`;
+
+type Page = { account?: number | undefined; status?: OrderStatus | undefined; after: number; limit: number };
+
+export class ViewQueries {
+  readonly #order: Statement<[number], OrderRow>;
+  readonly #firstOrder: Statement<[number], Omit<OrderRow, 'status' | 'reason'> & { state: number; lostLots: number }>;
+  readonly #orders: Readonly<Record<'all' | 'account' | 'status' | 'both', Statement<[Page], OrderRow>>>;
+  readonly #ownFills: Statement<[{ id: number; limit: number }], FillRecord>;
+  readonly #ownFillCount: Statement<[{ id: number }], number>;
+  readonly #fills: Statement<[number, number, number], FillRecord>;
+  readonly #trades: Statement<[number, number, number, number], FillRecord>;
+  readonly #allPositions: Statement<[], PositionRecord>;
+  readonly #positions: Statement<[number], PositionRecord>;
+
+  constructor(database: Database) {
+    this.#order = database.prepare(`SELECT ${ORDER_COLUMNS} FROM orders WHERE id = ?`);
+    this.#firstOrder = database.prepare(FIRST_ORDER);
+    const orders = (where: string): Statement<[Page], OrderRow> =>
+      database.prepare(`SELECT ${ORDER_COLUMNS} FROM orders WHERE ${where} id > @after ORDER BY id LIMIT @limit`);
+    this.#orders = {
+      all: orders(''),
+      account: database.prepare(OF_ACCOUNT),
+      status: orders('status = @status AND'),
+      both: orders('account = @account AND status = @status AND'),
+    };
+    const own = 'WHERE sequence = @id AND (makerOrderId = @id OR takerOrderId = @id)';
+    this.#ownFills = database.prepare(`SELECT ${FILL_COLUMNS} FROM fills ${own} ORDER BY fillIndex LIMIT @limit`);
+    this.#ownFillCount = database.prepare<[{ id: number }], number>(`SELECT count(*) FROM fills ${own}`).pluck();
+    this.#fills = database.prepare(
+      `SELECT ${FILL_COLUMNS} FROM fills WHERE (sequence, fillIndex) > (?, ?) ORDER BY sequence, fillIndex LIMIT ?`,
+    );
+    this.#trades = database.prepare(
+      `SELECT ${FILL_COLUMNS} FROM fills WHERE instrument = ? AND (sequence, fillIndex) < (?, ?) ORDER BY sequence DESC, fillIndex DESC LIMIT ?`,
+    );
+    const positions = 'SELECT account, instrument, lots, averageTicks FROM positions WHERE lots <> 0';
+    this.#allPositions = database.prepare(`${positions} ORDER BY account, instrument`);
+    this.#positions = database.prepare(`${positions} AND account = ? ORDER BY instrument`);
+  }
+
+  order(id: number): OrderRecord | undefined {
+    const row = this.#order.get(id);
+    return row === undefined ? undefined : recordOf(row);
+  }
+
+  orders({ account, status }: { account?: number; status?: OrderStatus }, after: number, limit: number): OrderRecord[] {
+    const which = account === undefined ? (status === undefined ? 'all' : 'status') : status === undefined ? 'account' : 'both';
+    return this.#orders[which].all({ account, status, after, limit }).map(recordOf);
+  }
+
+  firstAnswer(id: number, limit: number): FirstAnswer | undefined {
+    const row = this.#firstOrder.get(id);
+    if (row === undefined) return undefined;
+    const { state, lostLots, ...columns } = row;
+    const order = recordOf({ ...columns, ...unpackState(state) });
+    return {
+      order,
+      sentLots: order.quantityLots + lostLots,
+      fills: this.#ownFills.all({ id, limit }),
+      fillCount: this.#ownFillCount.get({ id }) ?? 0,
+    };
+  }
+
+  fills(after: { sequence: number; index: number }, limit: number): FillRecord[] {
+    return this.#fills.all(after.sequence, after.index, limit);
+  }
+
+  trades(instrument: number, before: { sequence: number; index: number }, limit: number): FillRecord[] {
+    return this.#trades.all(instrument, before.sequence, before.index, limit);
+  }
+
+  positions(account: number | undefined): PositionRecord[] {
+    return account === undefined ? this.#allPositions.all() : this.#positions.all(account);
+  }
+}
+
+function recordOf(row: OrderRow): OrderRecord {
+  return {
+    id: row.id,
+    instrument: row.instrument,
+    account: row.account,
+    ...unpackTerms(row.terms),
+    priceTicks: row.priceTicks,
+    stopTicks: row.stopTicks,
+    displayLots: row.displayLots,
+    expiryMicros: row.expiryMicros,
+    quantityLots: row.filledLots + row.remainingLots,
+    filledLots: row.filledLots,
+    remainingLots: row.remainingLots,
+    status: row.status,
+    reason: row.reason,
+    clientOrderId: row.clientOrderId,
+    createdAtMicros: row.createdAtMicros,
+    updatedAtMicros: row.updatedAtMicros,
+  };
+}

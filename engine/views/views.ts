@@ -1,0 +1,194 @@
+/** The read models as the engine's thread sees them: questions go to the threads that can answer them, and come back as promises. */
+import { setTimeout as delay } from 'node:timers/promises';
+import type { OrderStatus } from '../core/types.ts';
+import { discardViews } from './database.ts';
+import { SharedProgress, type FromThread, type Questions } from './threads.ts';
+import {
+  ViewsError,
+  type FillRecord,
+  type FirstAnswer,
+  type OrderRecord,
+  type PositionRecord,
+  type ReplicaState,
+  type Views,
+} from './types.ts';
+import { ViewThreads } from './view-threads.ts';
+
+export interface ViewsOptions {
+  readonly dataDirectory: string;
+  /** How many there are. */
+  readonly instruments: number;
+  /** Finished orders and fills that are older are deleted. */
+  readonly retentionMs: number;
+  /** Commands between two snapshots that are taken unasked. */
+  readonly snapshotEvery: number;
+  /** Told when a snapshot is on the disk: the journal may be compacted, and the rows will miss nothing of it. */
+  readonly onSnapshot?: ((sequence: number) => void) | undefined;
+  readonly log?: ViewsLog | undefined;
+}
+
+export interface ViewsLog {
+  warn(details: object, message: string): void;
+}
+
+/** How long a question may wait for its sequence. */
+const LONGEST_WAIT_MS = 5000;
+/** Questions that are asked and not answered, at most. */
+const MOST_QUESTIONS = 4096;
+const FIRST_BACKOFF_MS = 100;
+const LONGEST_BACKOFF_MS = 10_000;
+/** Threads that ran for so long are started again as if for the first time. */
+const STEADY_MS = 60_000;
+
+interface Asked {
+  readonly resolve: (answer: never) => void;
+  readonly reject: (cause: ViewsError) => void;
+}
+
+/** Starts the threads. Resolves when the rows are open, or cannot be opened yet: that never keeps an engine from starting. */
+export async function openViews(options: ViewsOptions): Promise<Views> {
+  const views = new ThreadedViews(options);
+  await views.opened;
+  return views;
+}
+
+class ThreadedViews implements Views {
+  readonly opened: Promise<void>;
+  readonly #options: ViewsOptions;
+  readonly #shared = new SharedProgress();
+  readonly #asked = new Map<number, Asked>();
+  readonly #ending = new AbortController();
+  readonly #running: Promise<void>;
+  #request = 0;
+  #threads: ViewThreads | undefined;
+  #failure: string | undefined;
+
+  constructor(options: ViewsOptions) {
+    this.#options = options;
+    const opened = Promise.withResolvers<void>();
+    this.opened = opened.promise;
+    this.#running = this.#run(opened.resolve);
+  }
+
+  get sequence(): number {
+    return this.#shared.shown;
+  }
+
+  async order(id: number, atLeast: number): Promise<OrderRecord | undefined> {
+    return await this.#ask('order', [id], atLeast);
+  }
+
+  async orders(filter: { account?: number; status?: OrderStatus }, after: number, limit: number, atLeast: number): Promise<OrderRecord[]> {
+    return await this.#ask('orders', [filter, after, limit], atLeast);
+  }
+
+  async firstAnswer(id: number, limit: number, atLeast: number): Promise<FirstAnswer | undefined> {
+    return await this.#ask('firstAnswer', [id, limit], atLeast);
+  }
+
+  async fills(after: { sequence: number; index: number }, limit: number, atLeast: number): Promise<FillRecord[]> {
+    return await this.#ask('fills', [after, limit], atLeast);
+  }
+
+  async trades(instrument: number, before: { sequence: number; index: number }, limit: number, atLeast: number): Promise<FillRecord[]> {
+    return await this.#ask('trades', [instrument, before, limit], atLeast);
+  }
+
+  async positions(account: number | undefined, atLeast: number): Promise<PositionRecord[]> {
+    return await this.#ask('positions', [account], atLeast);
+  }
+
+  async state(atLeast: number): Promise<ReplicaState> {
+    return await this.#ask('state', [], atLeast);
+  }
+
+  async snapshot(atLeast: number): Promise<ReplicaState> {
+    return await this.#ask('snapshot', [], atLeast);
+  }
+
+  advance(durableSequence: number): void {
+    this.#shared.durable = durableSequence;
+  }
+
+  async close(): Promise<void> {
+    this.#ending.abort();
+    this.#threads?.end();
+    await this.#running;
+  }
+
+  async #ask<Kind extends keyof Questions>(kind: Kind, args: Questions[Kind]['args'], atLeast: number): Promise<Questions[Kind]['answer']> {
+    const threads = this.#threads;
+    if (threads === undefined)
+      throw new ViewsError('HFT_VIEWS_UNAVAILABLE', `there are no queries for the moment: ${this.#failure ?? 'they have ended'}`);
+    if (this.#asked.size >= MOST_QUESTIONS) throw new ViewsError('HFT_VIEWS_BEHIND', `${MOST_QUESTIONS} queries wait already: try again`);
+    this.#request += 1;
+    const request = this.#request;
+    return await new Promise<Questions[Kind]['answer']>((resolve, reject) => {
+      this.#asked.set(request, { resolve, reject });
+      threads.ask({ request, kind, args, atLeast, untilMs: Date.now() + LONGEST_WAIT_MS });
+    });
+  }
+
+  /** Keeps threads running until the end: when they fail they are started again, later each time. */
+  async #run(opened: () => void): Promise<void> {
+    const { dataDirectory, instruments, retentionMs, snapshotEvery, log } = this.#options;
+    const { signal } = this.#ending;
+    let backoffMs = FIRST_BACKOFF_MS;
+    while (!signal.aborted) {
+      const startMs = performance.now();
+      this.#threads = new ViewThreads({ dataDirectory, instruments, retentionMs, snapshotEvery }, this.#shared, (message) => {
+        if (message.kind === 'ready') opened();
+        this.#hear(message);
+      });
+      const failure = await this.#threads.ended;
+      this.#threads = undefined;
+      this.#failure = failure?.message;
+      this.#refuseAll();
+      opened();
+      if (failure === undefined || signal.aborted) return;
+      if (failure.damaged) {
+        discardViews(dataDirectory);
+        this.#shared.shown = 0;
+      }
+      if (performance.now() - startMs > STEADY_MS) backoffMs = FIRST_BACKOFF_MS;
+      log?.warn(
+        { failure: failure.message, damaged: failure.damaged, backoffMs },
+        failure.damaged
+          ? 'the read models are discarded, and made again from the journal'
+          : 'the read models have failed: they are started again',
+      );
+      await delay(backoffMs, undefined, { signal }).catch(() => undefined);
+      backoffMs = Math.min(LONGEST_BACKOFF_MS, backoffMs * 2);
+    }
+  }
+
+  #hear(message: FromThread): void {
+    switch (message.kind) {
+      case 'answer':
+        this.#settle(message.request)?.resolve(message.answer as never);
+        break;
+      case 'refusal':
+        this.#settle(message.request)?.reject(new ViewsError(message.code, message.message));
+        break;
+      case 'snapshot':
+        this.#options.onSnapshot?.(message.sequence);
+        break;
+      case 'warning':
+        this.#options.log?.warn(message.details, message.message);
+        break;
+      default:
+    }
+  }
+
+  #settle(request: number): Asked | undefined {
+    const asked = this.#asked.get(request);
+    this.#asked.delete(request);
+    return asked;
+  }
+
+  #refuseAll(): void {
+    const refusal = new ViewsError('HFT_VIEWS_UNAVAILABLE', `there are no queries for the moment: ${this.#failure ?? 'they have ended'}`);
+    for (const { reject } of this.#asked.values()) reject(refusal);
+    this.#asked.clear();
+  }
+}
