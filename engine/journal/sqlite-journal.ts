@@ -183,11 +183,13 @@ export class SqliteJournal implements Journal {
   }
 
   /**
-   * Drops batches up to `throughSequence`, or to the older of the two newest good snapshots if that comes before: in another thread, in steps between
-   * commits. Gives the last sequence that has been dropped, now or before. Rejects with JournalError; what has been dropped until then stays so.
+   * Drops batches up to `throughSequence`, or to the older of the two newest good snapshots if that comes before, whose commands are of times before
+   * `beforeMicros`: in another thread, in steps between commits. Gives the last sequence that has been dropped, now or before. Rejects with
+   * JournalError; what has been dropped until then stays so.
    */
-  async compact(throughSequence: number): Promise<number> {
-    return this.#maintenance === undefined ? this.queries.compactedThrough() : await this.#maintenance.compact(throughSequence);
+  async compact(throughSequence: number, beforeMicros = Infinity): Promise<number> {
+    if (this.#maintenance === undefined) return this.queries.compactedThrough();
+    return await this.#maintenance.compact({ throughSequence, beforeMicros });
   }
 
   /** Whether there is room to write: tries it. Throws JournalError when it fails for another reason. */
