@@ -5,6 +5,7 @@ import { engineInProcess } from './engine-benchmarks.ts';
 import { gcPauses } from './gc.ts';
 import { generateWorkload } from './generate.ts';
 import { fetchPeers, peersDirectory } from './fetch-peers.ts';
+import { journalCommit, journalDisk, journalLatency } from './journal-benchmarks.ts';
 import { findPeers, type Peer } from './peers.ts';
 import { pools } from './pools.ts';
 import { table, type Comparison } from './report.ts';
@@ -15,6 +16,9 @@ const NAMES = [
   'book.p99',
   'book.bytes-per-order',
   'book.cancel-scaling',
+  'journal.disk',
+  'journal.commit',
+  'journal.latency',
   'engine.in-process',
   'pools',
   'gc.pauses',
@@ -66,6 +70,12 @@ async function measure(name: (typeof NAMES)[number], file: Workload, runs: numbe
       return bookBytesPerOrder(file);
     case 'book.cancel-scaling':
       return bookCancelScaling(runs);
+    case 'journal.disk':
+      return await journalDisk(runs);
+    case 'journal.commit':
+      return await journalCommit(runs);
+    case 'journal.latency':
+      return await journalLatency(runs);
     case 'engine.in-process':
       return await engineInProcess(file, runs);
     case 'pools':

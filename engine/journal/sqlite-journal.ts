@@ -13,6 +13,7 @@ import type { CommitEvents, Committer } from './committer.ts';
 import { acceptLoss, examine, finishCut } from './cut.ts';
 import { InlineCommitter } from './inline-committer.ts';
 import { lockDirectory, type DirectoryLock } from './lock.ts';
+import { Maintenance } from './maintenance.ts';
 import { JOURNAL_FILE, openWal, prepareDirectory, refuseLoss } from './open-database.ts';
 import { JournalQueries } from './queries.ts';
 import { migrate } from './schema.ts';
@@ -42,9 +43,13 @@ export class SqliteJournal implements Journal {
   readonly #committer: Committer;
   /** Figures of the buffers that batches are written through: `bufferFigures` reads them. */
   readonly bufferMemory = bufferPoolMemory();
+  /** undefined where nobody else can open the database. */
+  readonly #maintenance: Maintenance | undefined;
   #listener: JournalListener | undefined;
   #failed = false;
   #bytesSinceCheckpoint = 0;
+  #checkpointing = false;
+  #checkpointFailure: unknown;
 
   /**
    * Opens the journal in `directory`, making both when they are not there. Throws JournalError when another process has it, when it is
@@ -96,6 +101,7 @@ export class SqliteJournal implements Journal {
         failed: (cause) => this.#fail(cause),
       };
       this.#setBusyWait(0);
+      this.#maintenance = shared ? new Maintenance(path, durability) : undefined;
       this.#committer =
         durability === 'disk' && shared
           ? new WorkerCommitter(path, memory, this.ring, last, this.bufferMemory, events)
@@ -146,14 +152,42 @@ export class SqliteJournal implements Journal {
     );
   }
 
-  /** Copies the WAL back when it has grown enough. Call between ticks. Gives whether it did. */
+  /**
+   * Has the log copied back into the database when it has grown enough, in another thread. Call now and then, between ticks. Gives whether it began;
+   * throws JournalError when the last one failed: it is tried again with the next call.
+   */
   checkpointIfDue(): boolean {
+    const failure = this.#checkpointFailure;
+    this.#checkpointFailure = undefined;
+    if (failure !== undefined) throw failure;
     this.#bytesSinceCheckpoint += this.#committer.takeWalBytes();
-    if (this.#bytesSinceCheckpoint < CHECKPOINT_BYTES) return false;
-    this.#database.pragma('wal_checkpoint(PASSIVE)');
-    // Only now: one that fails stays due.
-    this.#bytesSinceCheckpoint = 0;
+    if (this.#checkpointing || this.#bytesSinceCheckpoint < CHECKPOINT_BYTES) return false;
+    if (this.#maintenance === undefined) {
+      this.#guard(() => this.#database.pragma('wal_checkpoint(PASSIVE)'));
+      this.#bytesSinceCheckpoint = 0;
+    } else void this.#checkpoint(this.#maintenance);
     return true;
+  }
+
+  async #checkpoint(maintenance: Maintenance): Promise<void> {
+    const bytes = this.#bytesSinceCheckpoint;
+    this.#checkpointing = true;
+    try {
+      await maintenance.checkpoint();
+      // Only now: one that fails stays due.
+      this.#bytesSinceCheckpoint -= bytes;
+    } catch (cause) {
+      this.#checkpointFailure = cause;
+    }
+    this.#checkpointing = false;
+  }
+
+  /**
+   * Drops batches up to `throughSequence`, or to the older of the two newest good snapshots if that comes before: in another thread, in steps between
+   * commits. Gives the last sequence that has been dropped, now or before. Rejects with JournalError; what has been dropped until then stays so.
+   */
+  async compact(throughSequence: number): Promise<number> {
+    return this.#maintenance === undefined ? this.queries.compactedThrough() : await this.#maintenance.compact(throughSequence);
   }
 
   /** Whether there is room to write: tries it. Throws JournalError when it fails for another reason. */
@@ -183,6 +217,7 @@ export class SqliteJournal implements Journal {
   /** Writes what still waits, folds the WAL in, closes, and gives the directory free. Throws JournalError when what waited could not be written. */
   close(): void {
     const failure = this.#committer.close();
+    this.#maintenance?.close();
     try {
       this.#guard(() => this.#database.pragma('wal_checkpoint(TRUNCATE)'));
     } catch {
