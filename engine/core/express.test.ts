@@ -80,7 +80,7 @@ describe('the short way', () => {
     ['a client order id that is known', [buy(1, 100, { clientIdLow: 5 })], buy(1, 100, { clientIdLow: 5 })],
     ['over the quantity limit', [], buy(11, 100), { maxOrderLots: 10 }],
     ['what may be over the notional limit', [], buy(10, 100), { maxNotional: 1000n }],
-    ['a sell that may trade at a higher value', [buy(10, 101)], sell(10, 1, other), { maxNotional: 1000n }],
+    ['a sell that may trade at a higher value', [buy(10, 100)], sell(10, 1, other), { maxNotional: 1000n }],
     ['the edge of the band', TRADED, buy(1, 110), { priceBandPercent: 10 }],
     ['over the position limit', [buy(7, 100)], buy(4, 100), { maxPositionLots: 10 }],
     ['over the limit of orders', [buy(1, 100)], buy(1, 100), {}, { maxOpenOrders: 1 }],
@@ -93,7 +93,14 @@ describe('the short way', () => {
   it('moves the reference of the volatility band as the long way does', () => {
     const [short, long] = [0, 1].map((session) => {
       const scenario = new Scenario();
-      scenario.run(...KNOWN, { kind: SET_VOLATILITY, instrument: 0, bandPercent: 10, windowMicros: 5, haltMicros: 9, auctionMicros: 0 });
+      scenario.run(...KNOWN, ...GONE, {
+        kind: SET_VOLATILITY,
+        instrument: 0,
+        bandPercent: 10,
+        windowMicros: 5,
+        haltMicros: 9,
+        auctionMicros: 0,
+      });
       scenario.run(...TRADED, sell(1, 105), buy(1, 105, other));
       scenario.nowMicros += 10;
       scenario.run(buy(1, 90, { session }), sell(1, 115), buy(1, 115, { ...other, session }));
