@@ -66,27 +66,37 @@ Runs the same load of orders in a process for each setting of V8's flags, by tur
   --seconds N     of each run (5)
   --path objects|slots   with the garbage of a request, or without (objects)
   --durability memory|commit|disk   (commit)
-  --share N       of the peak rate (1)`;
+  --share N       of the peak rate (0.5)
 
-function row(name: string, runs: readonly LoadFigures[]): string[] {
+Counts and sums of pauses are for a million orders, pauses in milliseconds; "stall" is for how long the machine alone held up a loop.`;
+
+/** Medians of the runs; counts and sums for each million orders, so that a slow run counts as much as a fast one. */
+function row(name: string, runs: readonly LoadFigures[], seconds: number): string[] {
   const middle = (read: (figures: LoadFigures) => number): number => median(runs.map(read));
-  const seconds = (kind: string): string => {
-    const of = (read: (pauses: LoadFigures['all']) => number): number =>
-      middle(({ pauses }) => read(pauses.find((one) => one.kind === kind) ?? { count: 0, totalMs: 0, p50Ms: 0, p99Ms: 0, longestMs: 0 }));
-    const count = of((one) => one.count);
-    if (count === 0) return '0';
-    return `${Math.round(count)}: ${of((one) => one.p50Ms).toFixed(2)} ${of((one) => one.p99Ms).toFixed(2)} ${of((one) => one.longestMs).toFixed(2)}`;
+  const millions = ({ perSecond }: LoadFigures): number => (perSecond * seconds) / 1e6;
+  const pauses = (kind: string): string => {
+    const of = (read: (pauses: LoadFigures['all'], figures: LoadFigures) => number): string =>
+      middle((figures) => {
+        const found = figures.pauses.find((one) => one.kind === kind);
+        return found === undefined ? 0 : read(found, figures);
+      }).toFixed(2);
+    return [
+      of(({ count }, figures) => count / millions(figures)),
+      of(({ p50Ms }) => p50Ms),
+      of(({ p99Ms }) => p99Ms),
+      of(({ longestMs }) => longestMs),
+    ].join(' / ');
   };
   return [
     name,
-    seconds('minor'),
-    seconds('major'),
-    seconds('incremental'),
-    middle(({ all }) => all.totalMs).toFixed(0),
-    `${Math.round(middle(({ perSecond }) => perSecond) / 1000)} k`,
+    pauses('minor'),
+    pauses('major'),
+    middle((figures) => figures.all.totalMs / millions(figures)).toFixed(1),
+    `${Math.round(middle(({ peakPerSecond }) => peakPerSecond) / 1000)} k`,
     middle(({ cpuMicros }) => cpuMicros).toFixed(2),
     (middle(({ mostCommitted }) => mostCommitted) / MI).toFixed(0),
     (middle(({ rssBytes }) => rssBytes) / MI).toFixed(0),
+    middle(({ stallMs }) => stallMs).toFixed(1),
   ];
 }
 
@@ -98,7 +108,7 @@ async function main(): Promise<void> {
       seconds: { type: 'string', default: '5' },
       path: { type: 'string', default: 'objects' },
       durability: { type: 'string', default: 'commit' },
-      share: { type: 'string', default: '1' },
+      share: { type: 'string', default: '0.5' },
       help: { type: 'boolean', default: false },
     },
   });
@@ -117,8 +127,8 @@ async function main(): Promise<void> {
       console.error(`run ${run + 1}, ${name}`);
     }
   }
-  const head = ['setting', 'minor n: p50 p99 max', 'major', 'incremental', 'all ms', 'orders/s', 'CPU us', 'heap MiB', 'RSS MiB'];
-  const rows = [...figures].map(([name, runs]) => row(name, runs));
+  const head = ['setting', 'minor: n / p50 / p99 / longest', 'major', 'ms', 'peak orders/s', 'CPU µs', 'heap MiB', 'RSS MiB', 'stall ms'];
+  const rows = [...figures].map(([name, runs]) => row(name, runs, options.seconds));
   for (const cells of [head, head.map(() => '---'), ...rows]) console.log(`| ${cells.join(' | ')} |`);
 }
 

@@ -48,7 +48,7 @@ describe('the pools of a core', () => {
     expect(pool('client-order-ids')).toMatchObject({ used: 1 });
     expect(pool('books')).toMatchObject({ used: 1 });
     for (const orderId of [1, 2, 3]) submit({ kind: CANCEL_ORDER, account: 0, orderId });
-    expect(pool('orders')).toMatchObject({ used: 1, capacity: 4, mostUsed: 3 });
+    expect(pool('orders')).toMatchObject({ used: 1, capacity: 4, mostUsed: 3, leaked: 0 });
     expect(pool('levels')).toMatchObject({ used: 1, mostUsed: 2 });
     expect(pool('holdings')).toMatchObject({ used: 2 });
     for (const priceTicks of [1, 2, 3]) order(priceTicks);

@@ -4,8 +4,10 @@ import type { PoolFigures } from './pool-figures.ts';
 
 export function corePools({ store, clientIds, books }: CoreState): PoolFigures[] {
   const { orders, levels, ids, extras, holdings, expiries } = store;
+  // Books count their orders by themselves: what is in none of them has been lost.
+  const leaked = orders.live - books.reduce((sum, { openOrders }) => sum + openOrders, 0);
   return [
-    { pool: 'orders', used: orders.live, capacity: orders.capacity, mostUsed: orders.most, bytes: orders.bytes },
+    { pool: 'orders', used: orders.live, capacity: orders.capacity, mostUsed: orders.most, bytes: orders.bytes, leaked },
     { pool: 'levels', used: levels.live, capacity: levels.capacity, mostUsed: levels.most, bytes: levels.bytes },
     { pool: 'order-ids', used: orders.live, capacity: ids.places, mostUsed: orders.most, bytes: ids.bytes },
     { pool: 'order-extras', used: extras.live, capacity: extras.capacity, mostUsed: extras.most, bytes: extras.bytes },

@@ -14,6 +14,6 @@ export interface PoolFigures {
   readonly misses?: number;
   /** Not served at all. */
   readonly refused?: number;
-  /** Lost without having been given back, as far as somebody watched. */
+  /** Lost without having been given back, as far as that can be told. */
   readonly leaked?: number;
 }

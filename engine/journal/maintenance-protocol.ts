@@ -1,5 +1,4 @@
 /** What the main thread asks of the thread that looks after the files, and what it hears. */
-import type { Droppable } from './compaction.ts';
 import type { Durability, JournalErrorCode } from './types.ts';
 
 export interface MaintenanceData {
@@ -11,8 +10,8 @@ export interface MaintenanceData {
 
 export type MaintenanceRequest =
   | { readonly kind: 'checkpoint' }
-  /** Drop what may be dropped, as far as no start needs it any more. */
-  | ({ readonly kind: 'compact' } & Droppable)
+  /** Drop what no start needs any more, up to this sequence at most. */
+  | { readonly kind: 'compact'; readonly throughSequence: number }
   | { readonly kind: 'close' };
 
 export type MaintenanceAnswer =

@@ -2,7 +2,7 @@
 import { dirname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parentPort, workerData } from 'node:worker_threads';
-import { compactionStep, type Droppable } from './compaction.ts';
+import { compactionStep } from './compaction.ts';
 import type { MaintenanceAnswer, MaintenanceData, MaintenanceRequest } from './maintenance-protocol.ts';
 import { openAnother } from './open-database.ts';
 import { compactableThrough } from './snapshot.ts';
@@ -42,10 +42,10 @@ function frames(mode: 'PASSIVE' | 'FULL'): number {
   return result.log;
 }
 
-async function compact({ throughSequence, beforeMicros }: Droppable): Promise<number> {
-  const droppable = { throughSequence: Math.min(throughSequence, compactableThrough(dirname(path))), beforeMicros };
+async function compact(throughSequence: number): Promise<number> {
+  const through = Math.min(throughSequence, compactableThrough(dirname(path)));
   for (;;) {
-    const { done, compactedThrough } = compactionStep(database, droppable);
+    const { done, compactedThrough } = compactionStep(database, through);
     if (done || closing) return compactedThrough;
     await delay(PAUSE_MS);
   }
@@ -63,7 +63,7 @@ async function handle(request: MaintenanceRequest): Promise<void> {
     return;
   }
   try {
-    if (request.kind === 'compact') answer({ kind: 'compact', compactedThrough: await compact(request) });
+    if (request.kind === 'compact') answer({ kind: 'compact', compactedThrough: await compact(request.throughSequence) });
     else {
       checkpoint();
       answer({ kind: 'checkpoint' });

@@ -1,6 +1,5 @@
 /** Has the files looked after in a thread of its own, which is started when there is something to do for the first time. */
 import { Worker } from 'node:worker_threads';
-import type { Droppable } from './compaction.ts';
 import type { MaintenanceAnswer, MaintenanceData, MaintenanceRequest } from './maintenance-protocol.ts';
 import { JournalError, type Durability } from './types.ts';
 
@@ -31,9 +30,9 @@ export class Maintenance {
     await this.#ask({ kind: 'checkpoint' });
   }
 
-  /** Drops batches as far as snapshots allow; gives the last sequence that has been dropped, now or before. Rejects with JournalError. */
-  async compact(droppable: Droppable): Promise<number> {
-    return await this.#ask({ kind: 'compact', ...droppable });
+  /** Drops batches up to `throughSequence`, or as far as snapshots allow; gives the last sequence that has been dropped. Rejects with JournalError. */
+  async compact(throughSequence: number): Promise<number> {
+    return await this.#ask({ kind: 'compact', throughSequence });
   }
 
   async #ask(request: Extract<MaintenanceRequest, { kind: 'checkpoint' | 'compact' }>): Promise<number> {

@@ -62,6 +62,17 @@ function tamper(sql: string): void {
   database.close();
 }
 
+describe('the commands before a time', () => {
+  it('are found to a batch', async () => {
+    const journal = openJournal();
+    expect(journal.queries.lastSequenceBefore(1)).toBe(0);
+    // The time of each is its sequence.
+    for (let first = 1; first <= 100; first += 10) await append(journal, first, first + 9);
+    const found = [0, 1, 10, 11, 12, 21, 55, 100, 1000].map((timestamp) => journal.queries.lastSequenceBefore(timestamp));
+    expect(found).toEqual([0, 0, 0, 0, 10, 10, 50, 90, 90]);
+  });
+});
+
 describe('SqliteJournal', () => {
   it('gives back what was pushed, across batches and restarts', async () => {
     let journal = openJournal();

@@ -41,10 +41,10 @@ export class SqliteJournal implements Journal {
   readonly #path: string;
   readonly #batches: BatchReader;
   readonly #committer: Committer;
-  /** undefined where nobody else can open the database. */
-  readonly #maintenance: Maintenance | undefined;
   /** Figures of the buffers that batches are written through: `bufferFigures` reads them. */
   readonly bufferMemory = bufferPoolMemory();
+  /** undefined where nobody else can open the database. */
+  readonly #maintenance: Maintenance | undefined;
   #listener: JournalListener | undefined;
   #failed = false;
   #bytesSinceCheckpoint = 0;
@@ -183,13 +183,11 @@ export class SqliteJournal implements Journal {
   }
 
   /**
-   * Drops batches up to `throughSequence`, or to the older of the two newest good snapshots if that comes before, whose commands are of times before
-   * `beforeMicros`: in another thread, in steps between commits. Gives the last sequence that has been dropped, now or before. Rejects with
-   * JournalError; what has been dropped until then stays so.
+   * Drops batches up to `throughSequence`, or to the older of the two newest good snapshots if that comes before: in another thread, in steps between
+   * commits. Gives the last sequence that has been dropped, now or before. Rejects with JournalError; what has been dropped until then stays so.
    */
-  async compact(throughSequence: number, beforeMicros = Infinity): Promise<number> {
-    if (this.#maintenance === undefined) return this.queries.compactedThrough();
-    return await this.#maintenance.compact({ throughSequence, beforeMicros });
+  async compact(throughSequence: number): Promise<number> {
+    return this.#maintenance === undefined ? this.queries.compactedThrough() : await this.#maintenance.compact(throughSequence);
   }
 
   /** Whether there is room to write: tries it. Throws JournalError when it fails for another reason. */

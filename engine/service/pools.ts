@@ -4,9 +4,10 @@ import type { PoolFigures } from '../core/pool-figures.ts';
 import type { SqliteJournal } from '../journal/sqlite-journal.ts';
 import { bufferFigures } from '../pools/buffer-pool.ts';
 import type { Market } from './market.ts';
+import type { ProblemCode } from './problem.ts';
 
 /** Codes of refusals for want of room, by the pool that had none. */
-const REFUSALS = new Map([
+const REFUSALS = new Map<string, ProblemCode>([
   ['orders', 'HFT_BOOK_FULL'],
   ['commands', 'HFT_JOURNAL_BUSY'],
   ['accounts', 'HFT_TOO_MANY_ACCOUNTS'],

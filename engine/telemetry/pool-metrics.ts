@@ -14,7 +14,7 @@ const FIGURES = [
     key: 'leaked',
     type: 'counter',
     name: 'hft_pool_leaked_total',
-    help: 'Lost without having been given back; looked for with HFT_WATCH_LEAKS=1.',
+    help: 'Lost without having been given back; of buffers only with HFT_WATCH_LEAKS=1.',
   },
 ] as const satisfies readonly { key: Exclude<keyof PoolFigures, 'pool'>; type: string; name: string; help: string }[];
 
