@@ -7,8 +7,8 @@ import { TakenCommands, type SharedCommandRing } from './command-ring.ts';
 
 /** Commands of one batch at most: half a megabyte or so, and what is read back at once. */
 const MOST_BATCH_COMMANDS = 8192;
-/** What a commit adds to the WAL beyond its batch, at most: 4 to 11 KB were measured, for batches of 1 to 1000 commands. */
-const BYTES_PER_COMMIT = 12_288;
+const PAGE_BYTES = 4096;
+const FRAME_BYTES = 24 + PAGE_BYTES;
 
 export class BatchWriter {
   /** Last sequence in the database. */
@@ -50,9 +50,18 @@ export class BatchWriter {
     }
     this.#ring.release();
     this.committed = last;
-    this.walBytes += BYTES_PER_COMMIT + this.#pending.length;
+    this.walBytes += frames(this.#pending.length) * FRAME_BYTES;
     this.#pending = undefined;
     if (this.#buffer !== undefined) this.#buffers.give(this.#buffer);
     return true;
   }
+}
+
+/**
+ * How many pages a commit of so many bytes writes, on average: the leaf that it is in; now and then, as leaves fill, a new one with its parent and the
+ * page of the file's size; and its own pages when it is larger than one. Measured for batches of 1 to 8,000 commands: never less than 0.95 of what
+ * was written, at most 1.6 (of batches that take just one page).
+ */
+function frames(bytes: number): number {
+  return 1 + 3 * Math.min(1, bytes / PAGE_BYTES) + (bytes < PAGE_BYTES ? 0 : bytes / PAGE_BYTES);
 }

@@ -2,7 +2,7 @@
  * The journal in SQLite. What is pushed in one event-loop tick is one group commit: a transaction for each batch, one BLOB with its checksum. Where a
  * commit waits for the disk, a thread of its own makes it; otherwise it is made on the caller's thread, after the tick.
  */
-import { statSync } from 'node:fs';
+import { statfsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type Database from 'better-sqlite3';
 import { bufferPoolMemory } from '../pools/buffer-pool.ts';
@@ -21,8 +21,9 @@ import { asJournalError, corrupt } from './sqlite-errors.ts';
 import { JournalError, type Durability, type InstrumentRecord, type Journal, type JournalBatch, type JournalListener } from './types.ts';
 import { WorkerCommitter } from './worker-committer.ts';
 
-/** The WAL is copied back into the database once it has grown by this much. */
+/** The WAL is copied back into the database once it has grown by this much, or by this part of a small volume. */
 const CHECKPOINT_BYTES = 32 * 1024 * 1024;
+const CHECKPOINT_PART = 1 / 16;
 /** Up to this size the whole database is checked page by page at start; beyond it the checksums of the batches have to do. */
 const QUICK_CHECK_BYTES = 64 * 1024 * 1024;
 /** What a probe writes to see whether there is room again. */
@@ -47,6 +48,7 @@ export class SqliteJournal implements Journal {
   readonly #maintenance: Maintenance | undefined;
   #listener: JournalListener | undefined;
   #failed = false;
+  readonly #checkpointBytes: number;
   #bytesSinceCheckpoint = 0;
   #checkpointing = false;
   #checkpointFailure: unknown;
@@ -93,6 +95,8 @@ export class SqliteJournal implements Journal {
       migrate(database);
       this.queries = new JournalQueries(database);
       this.#batches = new BatchReader(database, path);
+      const { blocks, bsize } = statfsSync(path);
+      this.#checkpointBytes = Math.min(CHECKPOINT_BYTES, blocks * bsize * CHECKPOINT_PART);
       const last = this.queries.lastSequence();
       const memory = ringMemory();
       this.ring = new SharedCommandRing(memory);
@@ -161,7 +165,7 @@ export class SqliteJournal implements Journal {
     this.#checkpointFailure = undefined;
     if (failure !== undefined) throw failure;
     this.#bytesSinceCheckpoint += this.#committer.takeWalBytes();
-    if (this.#checkpointing || this.#bytesSinceCheckpoint < CHECKPOINT_BYTES) return false;
+    if (this.#checkpointing || this.#bytesSinceCheckpoint < this.#checkpointBytes) return false;
     if (this.#maintenance === undefined) {
       this.#guard(() => this.#database.pragma('wal_checkpoint(PASSIVE)'));
       this.#bytesSinceCheckpoint = 0;
