@@ -9,7 +9,8 @@ export interface MaintenanceData {
 }
 
 export type MaintenanceRequest =
-  | { readonly kind: 'checkpoint' }
+  /** Copy the log back; and let it begin anew, if so. */
+  | { readonly kind: 'checkpoint'; readonly restart: boolean }
   /** Drop what no start needs any more, up to this sequence at most. */
   | { readonly kind: 'compact'; readonly throughSequence: number }
   | { readonly kind: 'close' };

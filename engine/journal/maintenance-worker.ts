@@ -31,8 +31,9 @@ let closing = false;
  * Copies the log back. The log begins anew only when all of it has been copied, and others write while a pass that hinders nobody copies what was there
  * when it began: so the last one, over what little has come since, lets nobody write meanwhile.
  */
-function checkpoint(): void {
+function checkpoint(restart: boolean): void {
   let before = frames('PASSIVE');
+  if (!restart) return;
   for (let pass = 1; pass < PASSES; pass += 1) {
     const now = frames('PASSIVE');
     if (now - before <= LAST_PASS_FRAMES) break;
@@ -70,7 +71,7 @@ async function handle(request: MaintenanceRequest): Promise<void> {
   try {
     if (request.kind === 'compact') answer({ kind: 'compact', compactedThrough: await compact(request.throughSequence) });
     else {
-      checkpoint();
+      checkpoint(request.restart);
       answer({ kind: 'checkpoint' });
     }
   } catch (cause) {

@@ -15,7 +15,10 @@ let directory: string;
 beforeEach(() => {
   directory = temporaryDirectory();
 });
-afterEach(() => rmSync(directory, { recursive: true, force: true }));
+afterEach(() => {
+  vi.restoreAllMocks();
+  rmSync(directory, { recursive: true, force: true });
+});
 
 const sizeOf = (name: string): number => statSync(join(directory, name)).size;
 
@@ -72,14 +75,26 @@ describe('checkpoints', () => {
     60_000,
   );
 
-  it('are asked for once, when the log has grown enough', async () => {
+  it('are asked for when the log has grown a little, and to let it begin anew when it has grown a lot', async () => {
     const journal = SqliteJournal.open(directory, 'memory');
+    const checkpoint = vi.spyOn(Maintenance.prototype, 'checkpoint');
     expect(journal.checkpointIfDue()).toBe(false);
-    for (let first = 1; sizeOf('journal.db-wal') < 40 * MIB; first += 8000) await append(journal, first, first + 7999);
-    expect([journal.checkpointIfDue(), journal.checkpointIfDue()]).toEqual([true, false]);
-    await until(() => sizeOf('journal.db') > 30 * MIB);
-    await delay(50);
-    expect(journal.checkpointIfDue()).toBe(false);
+    let next = 1;
+    for (const [grown, restart] of [
+      [6 * MIB, false],
+      [12 * MIB, false],
+      [40 * MIB, true],
+    ] as const) {
+      for (; sizeOf('journal.db-wal') < grown; next += 8000) await append(journal, next, next + 7999);
+      expect([journal.checkpointIfDue(), journal.checkpointIfDue()]).toEqual([true, false]);
+      expect(checkpoint).toHaveBeenLastCalledWith(restart);
+      await checkpoint.mock.results.at(-1)?.value;
+      await delay(0);
+      expect(journal.checkpointIfDue()).toBe(false);
+      expect(sizeOf('journal.db')).toBeGreaterThan(grown - MIB);
+    }
+    await append(journal, next, next + 7999);
+    expect(timesBegun()).toBeGreaterThan(0);
     journal.close();
   }, 30_000);
 

@@ -25,9 +25,9 @@ export class Maintenance {
     this.#durability = durability;
   }
 
-  /** Copies the log back into the database. Rejects with JournalError. */
-  async checkpoint(): Promise<void> {
-    await this.#ask({ kind: 'checkpoint' });
+  /** Copies the log back into the database, and lets it begin anew if `restart`. Rejects with JournalError. */
+  async checkpoint(restart: boolean): Promise<void> {
+    await this.#ask({ kind: 'checkpoint', restart });
   }
 
   /** Drops batches up to `throughSequence`, or as far as snapshots allow; gives the last sequence that has been dropped. Rejects with JournalError. */

@@ -21,9 +21,11 @@ import { asJournalError, corrupt } from './sqlite-errors.ts';
 import { JournalError, type Durability, type InstrumentRecord, type Journal, type JournalBatch, type JournalListener } from './types.ts';
 import { WorkerCommitter } from './worker-committer.ts';
 
-/** The WAL is copied back into the database once it has grown by this much, or by this part of a small volume. */
-const CHECKPOINT_BYTES = 32 * 1024 * 1024;
-const CHECKPOINT_PART = 1 / 16;
+/** The WAL is copied back into the database once it has grown by this much: little at a time, so that no commit waits long behind it at the disk. */
+const CHECKPOINT_BYTES = 4 * 1024 * 1024;
+/** It begins anew once it has grown by this much, or by this part of a small volume. */
+const RESTART_BYTES = 32 * 1024 * 1024;
+const RESTART_PART = 1 / 16;
 /** Up to this size the whole database is checked page by page at start; beyond it the checksums of the batches have to do. */
 const QUICK_CHECK_BYTES = 64 * 1024 * 1024;
 /** What a probe writes to see whether there is room again. */
@@ -48,8 +50,9 @@ export class SqliteJournal implements Journal {
   readonly #maintenance: Maintenance | undefined;
   #listener: JournalListener | undefined;
   #failed = false;
-  readonly #checkpointBytes: number;
+  readonly #restartBytes: number;
   #bytesSinceCheckpoint = 0;
+  #bytesSinceRestart = 0;
   #checkpointing = false;
   #checkpointFailure: unknown;
 
@@ -96,7 +99,7 @@ export class SqliteJournal implements Journal {
       this.queries = new JournalQueries(database);
       this.#batches = new BatchReader(database, path);
       const { blocks, bsize } = statfsSync(path);
-      this.#checkpointBytes = Math.min(CHECKPOINT_BYTES, blocks * bsize * CHECKPOINT_PART);
+      this.#restartBytes = Math.min(RESTART_BYTES, blocks * bsize * RESTART_PART);
       const last = this.queries.lastSequence();
       const memory = ringMemory();
       this.ring = new SharedCommandRing(memory);
@@ -164,22 +167,28 @@ export class SqliteJournal implements Journal {
     const failure = this.#checkpointFailure;
     this.#checkpointFailure = undefined;
     if (failure !== undefined) throw failure;
-    this.#bytesSinceCheckpoint += this.#committer.takeWalBytes();
-    if (this.#checkpointing || this.#bytesSinceCheckpoint < this.#checkpointBytes) return false;
+    const grown = this.#committer.takeWalBytes();
+    this.#bytesSinceCheckpoint += grown;
+    this.#bytesSinceRestart += grown;
+    const restart = this.#bytesSinceRestart >= this.#restartBytes;
+    if (this.#checkpointing || (this.#bytesSinceCheckpoint < CHECKPOINT_BYTES && !restart)) return false;
     if (this.#maintenance === undefined) {
+      // Nobody else has the database, and nothing is written meanwhile: the log begins anew.
       this.#guard(() => this.#database.pragma('wal_checkpoint(PASSIVE)'));
       this.#bytesSinceCheckpoint = 0;
-    } else void this.#checkpoint(this.#maintenance);
+      this.#bytesSinceRestart = 0;
+    } else void this.#checkpoint(this.#maintenance, restart);
     return true;
   }
 
-  async #checkpoint(maintenance: Maintenance): Promise<void> {
+  async #checkpoint(maintenance: Maintenance, restart: boolean): Promise<void> {
     const bytes = this.#bytesSinceCheckpoint;
     this.#checkpointing = true;
     try {
-      await maintenance.checkpoint();
+      await maintenance.checkpoint(restart);
       // Only now: one that fails stays due.
       this.#bytesSinceCheckpoint -= bytes;
+      if (restart) this.#bytesSinceRestart = this.#bytesSinceCheckpoint;
     } catch (cause) {
       this.#checkpointFailure = cause;
     }
