@@ -130,7 +130,7 @@ describe('operations port', () => {
       },
       leaks: null,
       runtime: {
-        gc: { main: { minor: { count: expect.any(Number) }, heapUsedAfterBytes: expect.any(Number) }, replica: {}, queries: {} },
+        gc: { main: { minor: { count: expect.any(Number) }, heapUsedAfterBytes: expect.any(Number) }, views: {} },
         heap: { heap_size_limit: expect.any(Number) },
         heapSpaces: expect.arrayContaining([expect.objectContaining({ space_name: 'new_space' })]),
         heapFlags: process.execArgv,
@@ -148,7 +148,7 @@ describe('operations port', () => {
     expect(metrics).toMatch(/^hft_pool_leaked_total\{pool="buffers-32768",engine="local"\} 0$/m);
     expect(metrics).toMatch(/^hft_heap_flags\{flags="[^"]*",engine="local"\} 1$/m);
     expect(metrics).toMatch(/^hft_heap_limit_bytes\{engine="local"\} [0-9]{8,}$/m);
-    for (const thread of ['main', 'replica', 'queries'])
+    for (const thread of ['main', 'views'])
       expect(metrics).toContain(`nodejs_gc_duration_seconds_bucket{le="0.0001",kind="minor",thread="${thread}",engine="local"}`);
     for (const [name] of metrics.matchAll(/^# TYPE \S+/gm)) expect(metrics.split(`${name} `)).toHaveLength(2);
   });
