@@ -39,10 +39,8 @@ const TABLES = `
     firstFilledLots INTEGER,
     firstRemainingLots INTEGER
   ) STRICT;
-  CREATE INDEX openOrders ON orders (status, id) WHERE status IN (0, 3);
-  CREATE INDEX openOrdersByAccount ON orders (account, status, id) WHERE status IN (0, 3);
-  CREATE INDEX finishedOrders ON orders (status, id) WHERE status IN (1, 2);
-  CREATE INDEX finishedOrdersByAccount ON orders (account, status, id) WHERE status IN (1, 2);
+  CREATE INDEX ordersByAccount ON orders (account, status, id);
+  CREATE INDEX ordersByStatus ON orders (status, id);
   CREATE TABLE fills (
     sequence INTEGER NOT NULL,
     fillIndex INTEGER NOT NULL,
