@@ -11,6 +11,7 @@ export interface FollowerParts {
   readonly shared: SharedProgress;
   readonly post: (message: FromThread) => void;
   readonly snapshotEvery: number;
+  readonly retentionMs: number;
 }
 
 /** Commands that are made rows at once: few where somebody may be waiting, many where there is much to catch up on. */
@@ -28,6 +29,10 @@ const QUIET_CHECKPOINT_COMMANDS = 10_000;
 const LONGEST_SLEEP_MS = 1000;
 /** Between two looks at who has waited for too long. */
 const WAITING_SLEEP_MS = 50;
+/** Between two passes over the oldest rows: a part of the time for which they are kept, within bounds. */
+const RETENTION_SHARE = 1 / 60;
+const RETENTION_LEAST_MS = 1000;
+const RETENTION_MOST_MS = 600_000;
 /** Between two looks at whether there is room again, and before a snapshot that failed is tried again. */
 const RETRY_MS = 1000;
 const SNAPSHOT_RETRY_MS = 10_000;
@@ -37,8 +42,11 @@ export class Follower {
   #replica: Replica;
   #waiting: Question[] = [];
   #isBlocked = false;
+  /** Whether a pass over the oldest rows is under way. */
+  #isRetaining = false;
   #nextProbeMs = 0;
   #nextSnapshotMs = 0;
+  #nextRetentionMs = 0;
   #lastCommandMs = 0;
   #lastCommitMs = 0;
   #sinceCheckpoint = 0;
@@ -88,10 +96,18 @@ export class Follower {
       shared.shown = replica.sequence;
       this.#lastCommandMs = nowMs;
     }
+    if (nowMs >= this.#nextRetentionMs) this.#retain(nowMs);
     const isQuiet = nowMs - this.#lastCommandMs >= QUIET_MS;
     if (replica.uncommitted >= COMMIT_COMMANDS || nowMs - this.#lastCommitMs >= COMMIT_MS || isQuiet) this.#commit(nowMs, isQuiet);
     if (replica.sequence - replica.snapshotSequence >= snapshotEvery && nowMs >= this.#nextSnapshotMs) this.#snapshotUnasked(nowMs);
     return commands;
+  }
+
+  #retain(nowMs: number): void {
+    const { retentionMs } = this.#parts;
+    this.#isRetaining = this.#replica.retain((nowMs - retentionMs) * 1000);
+    if (this.#isRetaining) return;
+    this.#nextRetentionMs = nowMs + Math.min(RETENTION_MOST_MS, Math.max(RETENTION_LEAST_MS, retentionMs * RETENTION_SHARE));
   }
 
   #commit(nowMs: number, isQuiet: boolean): void {
@@ -201,9 +217,9 @@ export class Follower {
     const longestMs = this.#waiting.length > 0 ? WAITING_SLEEP_MS : LONGEST_SLEEP_MS;
     if (this.#isBlocked) shared.pause(calls, longestMs);
     else if (commands >= STEP) return;
-    // Durable in memory only: it will be in the database in a moment. Or all of this turn is done, and more will come soon.
-    else if (shared.durable > replica.coreSequence || commands > 0) shared.pause(calls, PAUSE_MS);
-    else shared.idle(calls, replica.uncommitted > 0 ? QUIET_MS : longestMs, replica.coreSequence);
+    // What is durable in memory only will be in the database in a moment; and after commands there come more.
+    else if (shared.durable > replica.coreSequence || commands > 0 || this.#isRetaining) shared.pause(calls, PAUSE_MS);
+    else shared.idle(calls, replica.isDirty ? QUIET_MS : longestMs, replica.coreSequence);
   }
 }
 

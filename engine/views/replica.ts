@@ -16,6 +16,7 @@ import { ACCOUNT_NAME, CLIENT_ORDER_ID, type JournalBatch } from '../journal/typ
 import { asDamage, openViewsFile, ViewsDamaged } from './database.ts';
 import { Projection } from './projection.ts';
 import { ViewQueries } from './queries.ts';
+import { Retention } from './retention.ts';
 import { Rows, type Progress } from './rows.ts';
 import { eachOpenOrder, oldestRemembered } from './state-rows.ts';
 import { packTerms } from './terms.ts';
@@ -53,12 +54,14 @@ export class Replica {
   readonly #core: MatchingCore;
   readonly #projection: Projection;
   readonly #accounts: string[];
+  readonly #retention: Retention;
   readonly queries: ViewQueries;
   /** Up to where rows are written, committed or not. */
   #written: Progress;
   #committedSequence: number;
   #state: ReplicaState | undefined;
   #snapshotSequence: number;
+  /** Id of the oldest order whose client order id the core may still know. */
   #oldestRemembered: number;
 
   /** Opens the rows and brings a core to a state not after them. Throws ViewsDamaged when they must be discarded. */
@@ -76,6 +79,7 @@ export class Replica {
     this.#parts = parts;
     this.#database = database;
     this.#rows = new Rows(database);
+    this.#retention = new Retention(database);
     this.queries = new ViewQueries(database);
     this.#written = this.#rows.progress();
     this.#committedSequence = this.#written.sequence;
@@ -99,6 +103,11 @@ export class Replica {
     return this.#written.sequence - this.#committedSequence;
   }
 
+  /** Whether there is anything that is not committed. */
+  get isDirty(): boolean {
+    return this.#rows.inTransaction;
+  }
+
   /** Sequence of the core: behind the rows' for a while after the opening, the same afterwards. */
   get coreSequence(): number {
     return this.#core.sequence;
@@ -107,11 +116,6 @@ export class Replica {
   /** Sequence of the newest snapshot; 0 when there is none. */
   get snapshotSequence(): number {
     return this.#snapshotSequence;
-  }
-
-  /** Id of the oldest order whose client order id the core may still know. */
-  get oldestRemembered(): number {
-    return this.#oldestRemembered;
   }
 
   /** Follows the journal for about `limit` commands, and writes their rows. Gives how many there were. */
@@ -130,9 +134,20 @@ export class Replica {
     });
   }
 
+  /**
+   * Deletes rows of finished orders and of fills that were last changed before `beforeMicros`, a few at a time; gives whether there are more. Orders
+   * whose client order id may be sent again stay.
+   */
+  retain(beforeMicros: number): boolean {
+    return this.#guard(() => {
+      this.#rows.begin();
+      return this.#retention.step(beforeMicros, this.#oldestRemembered);
+    });
+  }
+
   /** Keeps what is written: a death before loses nothing, but it must be done again. */
   commit(): void {
-    if (this.uncommitted === 0) return;
+    if (!this.isDirty) return;
     this.#guard(() => this.#rows.commit(this.#written));
     this.#committedSequence = this.#written.sequence;
   }

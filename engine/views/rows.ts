@@ -74,8 +74,12 @@ export class Rows {
     return found;
   }
 
+  get inTransaction(): boolean {
+    return this.#database.inTransaction;
+  }
+
   begin(): void {
-    if (!this.#database.inTransaction) this.#begin.run();
+    if (!this.inTransaction) this.#begin.run();
   }
 
   commit(progress: Progress): void {
