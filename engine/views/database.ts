@@ -1,5 +1,5 @@
 /** The file of the read models. Everything in it follows from the journal, but not all of it can be made again once the journal is compacted. */
-import { rmSync, statSync } from 'node:fs';
+import { rmSync, statfsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 
@@ -67,7 +67,6 @@ const TABLES = `
     commandCrc INTEGER NOT NULL
   ) STRICT;
   INSERT INTO progress VALUES (0, 0, 0);
-  CREATE TABLE probe (id INTEGER PRIMARY KEY, filler BLOB NOT NULL) STRICT;
 `;
 
 /** The file cannot be used; what is in it must be made again. */
@@ -116,6 +115,12 @@ export function discardViews(dataDirectory: string): void {
 export function asDamage(cause: unknown): unknown {
   if (!(cause instanceof Database.SqliteError) || !/^SQLITE_(CORRUPT|NOTADB)/.test(cause.code)) return cause;
   return new ViewsDamaged(`the read models are damaged: ${cause.message}`, { cause });
+}
+
+/** Bytes that can still be written where the file is. */
+export function freeBytes(dataDirectory: string): number {
+  const { bavail, bsize } = statfsSync(dataDirectory);
+  return bavail * bsize;
 }
 
 /** Whether a failure says that no room is left. */

@@ -35,6 +35,7 @@ const RETENTION_LEAST_MS = 1000;
 const RETENTION_MOST_MS = 600_000;
 /** Between two looks at whether there is room again, and before a snapshot that failed is tried again. */
 const RETRY_MS = 1000;
+const LONGEST_RETRY_MS = 60_000;
 const SNAPSHOT_RETRY_MS = 10_000;
 
 export class Follower {
@@ -44,7 +45,10 @@ export class Follower {
   #isBlocked = false;
   /** Whether a pass over the oldest rows is under way. */
   #isRetaining = false;
-  #nextProbeMs = 0;
+  #nextTryMs = 0;
+  #retryMs = RETRY_MS;
+  /** Whether too little room is left to commit. */
+  #isShort = false;
   #nextSnapshotMs = 0;
   #nextRetentionMs = 0;
   #lastCommandMs = 0;
@@ -67,7 +71,7 @@ export class Follower {
     const nowMs = Date.now();
     let commands = 0;
     try {
-      if (this.#isBlocked) this.#probe(nowMs);
+      if (this.#isBlocked) this.#tryAgain(nowMs);
       else commands = this.#advance(nowMs);
     } catch (cause) {
       if (!isFull(cause)) throw cause;
@@ -79,7 +83,7 @@ export class Follower {
 
   close(): void {
     try {
-      this.#replica.commit();
+      if (this.#hasRoom()) this.#replica.commit();
     } catch (cause) {
       if (!isFull(cause)) throw cause;
     } finally {
@@ -112,8 +116,10 @@ export class Follower {
 
   #commit(nowMs: number, isQuiet: boolean): void {
     this.#lastCommitMs = nowMs;
+    if (!this.#replica.isDirty || !this.#hasRoom()) return;
     this.#sinceCheckpoint += this.#replica.uncommitted;
     this.#replica.commit();
+    this.#retryMs = RETRY_MS;
     if (this.#sinceCheckpoint < (isQuiet ? QUIET_CHECKPOINT_COMMANDS : CHECKPOINT_COMMANDS)) return;
     this.#sinceCheckpoint = 0;
     try {
@@ -126,6 +132,7 @@ export class Follower {
   #snapshotUnasked(nowMs: number): void {
     if (this.#replica.coreSequence < this.#replica.sequence) return;
     this.#commit(nowMs, false);
+    if (this.#replica.isDirty) return;
     try {
       this.#snapshot();
     } catch (cause) {
@@ -144,31 +151,35 @@ export class Follower {
     return state;
   }
 
+  /** Tells when there begins to be none, and when there is again. */
+  #hasRoom(): boolean {
+    const hasRoom = this.#replica.hasRoom();
+    if (hasRoom === this.#isShort) {
+      this.#isShort = !hasRoom;
+      const message = hasRoom
+        ? 'the read models can be written again'
+        : 'little room is left: the read models stay in memory until there is more';
+      this.#parts.post({ kind: 'warning', details: { sequence: this.#replica.sequence }, message });
+    }
+    return hasRoom;
+  }
+
   /** No room for rows: core and rows have parted, and are brought together again. Until there is room, queries show what there is. */
   #block(nowMs: number): void {
     this.#replica.close();
     this.#replica = this.#parts.open();
     this.#parts.shared.shown = this.#replica.sequence;
     this.#isBlocked = true;
-    this.#nextProbeMs = nowMs + RETRY_MS;
-    this.#parts.post({
-      kind: 'warning',
-      details: { sequence: this.#replica.sequence },
-      message: 'no room is left for the read models: queries stay behind until there is',
-    });
+    this.#nextTryMs = nowMs + this.#retryMs;
+    // Each try replays what follows the last snapshot.
+    this.#retryMs = Math.min(LONGEST_RETRY_MS, this.#retryMs * 2);
+    const details = { sequence: this.#replica.sequence, retryMs: this.#retryMs };
+    this.#parts.post({ kind: 'warning', details, message: 'no room is left for the read models: queries stay behind until there is' });
   }
 
-  #probe(nowMs: number): void {
-    if (nowMs < this.#nextProbeMs) return;
-    this.#nextProbeMs = nowMs + RETRY_MS;
-    try {
-      this.#replica.probe();
-    } catch (cause) {
-      if (!isFull(cause)) throw cause;
-      return;
-    }
+  #tryAgain(nowMs: number): void {
+    if (nowMs < this.#nextTryMs || !this.#replica.hasRoom()) return;
     this.#isBlocked = false;
-    this.#parts.post({ kind: 'warning', details: {}, message: 'the read models can be written again' });
   }
 
   #answer(): void {
@@ -204,6 +215,8 @@ export class Follower {
       this.#block(nowMs);
       return { kind: 'refusal', request, code: 'HFT_VIEWS_BEHIND', message: 'no room is left for the read models' };
     }
+    if (this.#replica.isDirty)
+      return { kind: 'refusal', request, code: 'HFT_VIEWS_UNAVAILABLE', message: 'too little room is left for a snapshot' };
     try {
       return { kind: 'answer', request, answer: this.#snapshot() };
     } catch (cause) {
@@ -219,7 +232,7 @@ export class Follower {
     else if (commands >= STEP) return;
     // What is durable in memory only will be in the database in a moment; and after commands there come more.
     else if (shared.durable > replica.coreSequence || commands > 0 || this.#isRetaining) shared.pause(calls, PAUSE_MS);
-    else shared.idle(calls, replica.isDirty ? QUIET_MS : longestMs, replica.coreSequence);
+    else shared.idle(calls, replica.isDirty && !this.#isShort ? QUIET_MS : longestMs, replica.coreSequence);
   }
 }
 

@@ -13,7 +13,7 @@ import type { EventSink, InstrumentRules } from '../core/types.ts';
 import type { JournalReader } from '../journal/reader.ts';
 import { readSnapshot, SnapshotError, snapshotSequences, writeSnapshot, type Snapshot } from '../journal/snapshot.ts';
 import { ACCOUNT_NAME, CLIENT_ORDER_ID, type JournalBatch } from '../journal/types.ts';
-import { asDamage, openViewsFile, ViewsDamaged } from './database.ts';
+import { asDamage, freeBytes, openViewsFile, ViewsDamaged } from './database.ts';
 import { Projection } from './projection.ts';
 import { ViewQueries } from './queries.ts';
 import { Retention } from './retention.ts';
@@ -46,6 +46,12 @@ const NO_RULES: InstrumentRules = {
 };
 const NO_SINK: EventSink = { fill() {}, order() {}, replaced() {}, triggered() {}, state() {} };
 const FIRST_STATE_WORDS = 65_536;
+/** Left to the journal. */
+const RESERVED_BYTES = 256 * 1024;
+/** What commands add to the write-ahead log, at most about: one that changes a page of each table and index; many that share them. */
+const MOST_BYTES_OF_ONE = 48 * 1024;
+const MANY_BYTES = 16 * 1024 * 1024;
+const BYTES_OF_MANY = 512;
 
 export class Replica {
   readonly #parts: ReplicaParts;
@@ -145,6 +151,13 @@ export class Replica {
     });
   }
 
+  /** Whether there is room to commit, and to leave the journal some. Until there is, rows that are not committed show as well as others. */
+  hasRoom(): boolean {
+    const { uncommitted } = this;
+    const bytes = Math.min(uncommitted * MOST_BYTES_OF_ONE, MANY_BYTES + uncommitted * BYTES_OF_MANY, this.#rows.sizeBytes());
+    return freeBytes(this.#parts.dataDirectory) >= bytes + RESERVED_BYTES;
+  }
+
   /** Keeps what is written: a death before loses nothing, but it must be done again. */
   commit(): void {
     if (!this.isDirty) return;
@@ -155,11 +168,6 @@ export class Replica {
   /** Copies what is committed from the write-ahead log into the file, and waits until the disk has it. A throw parts nothing. */
   checkpoint(): void {
     this.#rows.checkpoint();
-  }
-
-  /** Throws when there is no room to write rows. A throw parts nothing. */
-  probe(): void {
-    this.#rows.probe();
   }
 
   /** Sequence, hash and open orders. Costs a walk over every order, once a sequence. */
@@ -178,6 +186,8 @@ export class Replica {
     if (sequence !== this.#committedSequence) throw new Error(`the replica is at ${sequence} and its rows at ${this.#committedSequence}`);
     this.checkpoint();
     const words = this.#words();
+    if (freeBytes(this.#parts.dataDirectory) < words.byteLength + RESERVED_BYTES)
+      throw new Error(`there is no room for ${words.byteLength} bytes`);
     const hash = new StateHash();
     for (const word of words) hash.addDouble(word);
     const stateHash = hash.hex();

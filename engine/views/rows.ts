@@ -13,8 +13,7 @@ export interface Progress {
   readonly commandCrc: number;
 }
 
-/** What a probe writes to see whether there is room. */
-const PROBE_BYTES = 256 * 1024;
+const PAGE_BYTES = 4096;
 
 export class Rows {
   readonly #database: Database;
@@ -31,6 +30,7 @@ export class Rows {
   readonly insertFill: Statement<[number, number, number, number, number, number, number, number, number]>;
   readonly upsertPosition: Statement<[number, number, number, number]>;
   readonly #setProgress: Statement<[number, number]>;
+  readonly #pageCount: Statement<[], number>;
   readonly #begin: Statement<[]>;
   readonly #commit: Statement<[]>;
 
@@ -57,6 +57,7 @@ export class Rows {
       INSERT INTO positions VALUES (?, ?, ?, ?)
       ON CONFLICT DO UPDATE SET lots = excluded.lots, averageTicks = excluded.averageTicks`);
     this.#setProgress = database.prepare('UPDATE progress SET sequence = ?, commandCrc = ?');
+    this.#pageCount = database.prepare<[], number>('PRAGMA page_count').pluck();
     this.#begin = database.prepare('BEGIN IMMEDIATE');
     this.#commit = database.prepare('COMMIT');
   }
@@ -92,10 +93,9 @@ export class Rows {
     if (this.#database.inTransaction) this.#database.exec('ROLLBACK');
   }
 
-  /** Throws when there is no room to write. */
-  probe(): void {
-    this.#database.prepare('INSERT INTO probe (filler) VALUES (zeroblob(?))').run(PROBE_BYTES);
-    this.#database.prepare('DELETE FROM probe').run();
+  /** Bytes of the file, with what is not committed. */
+  sizeBytes(): number {
+    return (this.#pageCount.get() ?? 0) * PAGE_BYTES;
   }
 
   checkpoint(): void {
