@@ -3,9 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { NaiveExchange } from '../core/naive-model.ts';
-import { NO_LIMITS } from '../core/random-commands.ts';
-import { BUY, CANCEL_ORDER, GTC, IOC, LIMIT, NEW_ORDER, SELL, type EventSink, type Side } from '../core/types.ts';
+import { naiveTotals } from '../prove/workload.ts';
 import { learn } from './core-run.ts';
 import { generateWorkload } from './generate.ts';
 import { measureBook } from './measure.ts';
@@ -19,47 +17,6 @@ const order = (id: number, side: number, priceTicks: number, quantityLots: numbe
   quantityLots,
   id,
 });
-
-/** The same file on the naive model, with the words of its fills in file ids. */
-function naiveTotals(records: readonly WorkloadRecord[]) {
-  const exchange = new NaiveExchange();
-  exchange.setInstrument(0, NO_LIMITS);
-  const totals = { fills: 0, volume: 0, hash: 0x811c9dc5 };
-  /** Both ways between file ids and the naive model's: its sequences. */
-  const fileIds = new Map<number, number>();
-  const sequences = new Map<number, number>();
-  const sink: EventSink = {
-    fill(_instrument, makerId, takerId, priceTicks, quantityLots): void {
-      totals.fills += 1;
-      totals.volume += quantityLots;
-      for (const word of [fileIds.get(takerId) ?? 0, fileIds.get(makerId) ?? 0, priceTicks, quantityLots])
-        totals.hash = Math.imul(totals.hash ^ word, 0x01000193);
-    },
-    order: (): void => undefined,
-    replaced: (): void => undefined,
-    triggered: (): void => undefined,
-    state: (): void => undefined,
-  };
-  for (const { type, side, account, priceTicks, quantityLots, id } of records) {
-    if (type === CANCEL_RECORD) {
-      exchange.submit(0, { kind: CANCEL_ORDER, orderId: sequences.get(id) ?? 0, account }, sink);
-    } else {
-      const sequence = exchange.sequence + 1;
-      fileIds.set(sequence, id);
-      sequences.set(id, sequence);
-      const timeInForce = type === GTC_RECORD ? GTC : IOC;
-      const terms = { side: side === 0 ? BUY : SELL, type: LIMIT, timeInForce, priceTicks, quantityLots } as const;
-      exchange.submit(0, { kind: NEW_ORDER, instrument: 0, account, ...terms }, sink);
-    }
-  }
-  return {
-    fills: totals.fills,
-    volume: totals.volume,
-    hash: (totals.hash >>> 0).toString(16),
-    book: exchange.book(0),
-    resting: exchange.openOrders,
-  };
-}
 
 describe('workload files', () => {
   it('hold what was written', () => {
@@ -94,21 +51,9 @@ describe('workload files', () => {
 
 describe('the core on a workload', () => {
   it.each([1, 2, 3])('gives the totals and the book of the naive model, seed %i', (seed) => {
-    const records = generateWorkload({ commands: 8000, seed, resting: 400 });
-    const naive = naiveTotals(records);
-    const figures = measureBook(new Workload(encodeWorkload(records)));
-    const sum = (side: Side) => Number(naive.book.depth(side, Infinity).reduce((lots, { quantityLots }) => lots + quantityLots, 0n));
-    expect(figures).toMatchObject({
-      commands: 8000,
-      fills: naive.fills,
-      volume: naive.volume,
-      hash: naive.hash,
-      resting: naive.resting,
-      bidQuantity: sum(BUY),
-      askQuantity: sum(SELL),
-      bestBid: naive.book.bestTicks(BUY),
-      bestAsk: naive.book.bestTicks(SELL),
-    });
+    const workload = new Workload(encodeWorkload(generateWorkload({ commands: 8000, seed, resting: 400 })));
+    const naive = naiveTotals(workload);
+    expect(measureBook(workload)).toMatchObject(naive);
     expect(naive.fills).toBeGreaterThan(500);
   });
 

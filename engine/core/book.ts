@@ -4,7 +4,7 @@
  * command, except what the store needs to grow. (Numbers of 2^31 and more are boxed by V8 where they cross a call that it does not inline: 16 bytes
  * each, seen only with such ids, prices and quantities.)
  */
-import { indicate } from './auction.ts';
+import { indicate } from './auction-price.ts';
 import { Band } from './band.ts';
 import { DISPLAY, EXPIRY, HIDDEN, LIMIT_PRICE, type Extras, type Terms } from './extras.ts';
 import type { Holdings } from './holdings.ts';

@@ -2,7 +2,7 @@
  * The vocabulary of the core: commands in, events out, all of them numbers. Prices are counted in ticks and quantities in lots of their
  * instrument; both are safe integers. `docs/matching.md` says what every command does; the naive model and the core are both written from it.
  */
-import type { CommandSlots } from './command.ts';
+import type { CommandSlots } from './command-slots.ts';
 import type { PoolFigures } from './pool-figures.ts';
 
 export const BUY = 0;

@@ -9,6 +9,8 @@ import { ACCOUNT_NAME, CLIENT_ORDER_ID, type JournalBatch } from './types.ts';
 
 const FORMAT = 1;
 const HEAD_BYTES = 16;
+/** Where the time of the first command stands. */
+export const FIRST_TIMESTAMP_AT = HEAD_BYTES + 16;
 
 /** How many bytes {@link encodeBatch} writes. */
 export function batchBytes(taken: TakenCommands): number {

@@ -81,7 +81,7 @@ describe('a damaged journal', () => {
     database.close();
     bytes.fill(0xff, (root - 1) * 4096 + 8, (root - 1) * 4096 + 16);
     writeFileSync(path, bytes);
-    const keep = Number(/--accept-loss-after ([0-9]+)/.exec(String(contents()))?.[1]);
+    const keep = Number(/--accept-loss-after ([0-9]+)/.exec(JSON.stringify(contents()))?.[1]);
     expect(keep).toBeLessThan(7);
     expect(contents(keep)).toMatchObject({ durableSequence: keep, sequences: upTo(keep), instruments: [INSTRUMENT] });
   });

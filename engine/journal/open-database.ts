@@ -5,7 +5,7 @@ import Database from 'better-sqlite3';
 import { JournalQueries } from './queries.ts';
 import { corrupt, messageOf } from './sqlite-errors.ts';
 import { examineWal } from './wal-check.ts';
-import { JournalError } from './types.ts';
+import { JournalError, type Durability } from './types.ts';
 
 export const JOURNAL_FILE = 'journal.db';
 /** A journal that has been cut and is whole, and has not taken the place of the damaged one yet. */
@@ -65,23 +65,56 @@ function lastReadable(path: string): number | undefined {
   }
 }
 
-/** Opens the database in WAL mode. The index of the WAL is a file that others can share, and memory of this process where the disk is too full for it. */
-export function openWal(path: string): Database.Database {
-  const database = new Database(path, { timeout: 1000 });
+/** OFF survives nothing for sure, NORMAL the death of the process, FULL the loss of power. */
+const SYNCHRONOUS: Readonly<Record<Durability, string>> = { memory: 'OFF', commit: 'NORMAL', disk: 'FULL' };
+/** Batches are written once, and read once and in order: a cache would hold what nobody asks for again. */
+const CACHE_KIB = 4096;
+/** For reading: not the process's memory but the kernel's, which takes it back when it is needed. */
+export const MAPPED_BYTES = 256 * 1024 * 1024;
+/** What a log that has grown beyond it is cut back to when it begins anew. */
+const LOG_BYTES = 64 * 1024 * 1024;
+/** How long a connection waits at its opening for one that is closing. */
+const OPEN_WAIT_MS = 1000;
+
+/**
+ * Opens the database in WAL mode. The index of the WAL is a file that others can share, and memory of this process where the disk is too full for it:
+ * nobody else can open the database then.
+ */
+export function openWal(path: string, durability: Durability): { database: Database.Database; shared: boolean } {
+  const database = new Database(path, { timeout: OPEN_WAIT_MS });
   try {
     database.pragma('journal_mode = WAL');
-    return database;
+    configure(database, durability);
+    return { database, shared: true };
   } catch (cause) {
     database.close();
     if (!(cause instanceof Database.SqliteError) || !/^SQLITE_(IOERR_SHM|FULL)/.test(cause.code)) throw cause;
   }
-  const alone = new Database(path, { timeout: 1000 });
+  const alone = new Database(path, { timeout: OPEN_WAIT_MS });
   try {
     alone.pragma('locking_mode = EXCLUSIVE');
     alone.pragma('journal_mode = WAL');
-    return alone;
+    configure(alone, durability);
+    return { database: alone, shared: false };
   } catch (cause) {
     alone.close();
     throw cause;
   }
+}
+
+/** One more connection to a database that {@link openWal} has opened, for another thread; it waits so long for those that write. */
+export function openAnother(path: string, durability: Durability, waitMs: number): Database.Database {
+  const database = new Database(path, { timeout: waitMs, fileMustExist: true });
+  configure(database, durability);
+  return database;
+}
+
+function configure(database: Database.Database, durability: Durability): void {
+  database.pragma(`synchronous = ${SYNCHRONOUS[durability]}`);
+  // Checkpoints are ours to time: an automatic one stalls the commit that happens to trigger it.
+  database.pragma('wal_autocheckpoint = 0');
+  database.pragma(`journal_size_limit = ${LOG_BYTES}`);
+  database.pragma(`cache_size = -${CACHE_KIB}`);
+  database.pragma(`mmap_size = ${MAPPED_BYTES}`);
+  database.pragma('temp_store = MEMORY');
 }

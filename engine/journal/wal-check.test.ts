@@ -23,7 +23,7 @@ async function append(journal: SqliteJournal, count: number): Promise<void> {
     journal.ring.push();
   }
   journal.flush();
-  await nextTick();
+  while (journal.ring.waiting > 0) await nextTick();
 }
 const countOf = (index: number): number => (index % 3 === 2 ? 200 : 1);
 const sequenceAfter = (batches: number): number => Array.from({ length: batches }, (_, index) => countOf(index)).reduce((a, b) => a + b, 0);

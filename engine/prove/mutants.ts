@@ -10,7 +10,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { EQUIVALENT_MUTANTS } from './equivalent-mutants.ts';
-import { mutantsOf, mutated, type Mutant } from './mutate.ts';
+import { mutantsOf, mutated, zerosOf, type Mutant } from './mutate.ts';
 
 const ROOT = resolve(import.meta.dirname, '../..');
 /** What does not ship: the model, the generators of commands, the tests; and what is vocabulary only. */
@@ -18,11 +18,11 @@ const NOT_CORE = /^naive-|^random-commands\.ts$|^scenario\.ts$|^types\.ts$|\.tes
 
 /** Histories and commands of each, in the order in which they are tried: most mutants fall at once. */
 const TRIALS = [
-  { seeds: 6, commands: 300, cpuSeconds: 6 },
-  { seeds: 16, commands: 2000, cpuSeconds: 40 },
+  { seeds: 6, commands: 300, cpuSeconds: 3 },
+  { seeds: 16, commands: 2000, cpuSeconds: 20 },
 ] as const;
-/** CPU time of all unit tests: an order more than they take. */
-const TESTS_CPU_SECONDS = 40;
+/** CPU time of the unit tests: some times what they take. */
+const TESTS_CPU_SECONDS = 20;
 /** Address space, because typed arrays do not count as heap. Node alone reserves more than one GiB, and again for each of the tests' threads. */
 const TRIAL_KIB = 4 * 2 ** 20;
 const TESTS_KIB = 16 * 2 ** 20;
@@ -30,7 +30,7 @@ const TESTS_KIB = 16 * 2 ** 20;
 const TIMEOUT_MS = 300_000;
 
 export interface MutantOptions {
-  /** Only mutants of this file. */
+  /** Only mutants of this file, such as book.ts, or of this line, such as book.ts:153. */
   readonly only?: string | undefined;
   /** So many of them, by lot; all when left out. */
   readonly sample?: number | undefined;
@@ -49,23 +49,25 @@ export interface MutantScore {
 
 /** Tries mutants of the core one after the other. Throws when the core that is not broken is caught. */
 export async function scoreMutants({ only, sample, seed, progress = () => undefined }: MutantOptions): Promise<MutantScore> {
+  const zeros = new Set([...coreFiles(), 'types.ts'].flatMap((file) => zerosOf(readCore(file))));
   const all = coreFiles()
-    .filter((file) => only === undefined || file === only)
-    .flatMap((file) => mutantsOf(file, readCore(file)));
+    .flatMap((file) => mutantsOf(file, readCore(file), zeros))
+    .filter(({ file, line }) => only === undefined || only === file || only === `${file}:${line}`);
   const chosen = sample === undefined ? all : drawn(all, sample, seed);
   const survivors: Mutant[] = [];
   let equivalent = 0;
   const copy = new CoreCopy();
   try {
-    if (await copy.isCaught()) throw new Error('the tests fail without any mutant');
+    const failing = await copy.whoNotices();
+    if (failing !== undefined) throw new Error(`${failing} without any mutant`);
     for (const [index, mutant] of chosen.entries()) {
       if (isEquivalent(mutant)) {
         equivalent += 1;
         continue;
       }
-      const caught = await copy.isCaught(mutant);
-      if (!caught) survivors.push(mutant);
-      progress(`${index + 1}/${chosen.length} ${caught ? 'caught' : 'LIVES '} ${described(mutant)}`);
+      const caught = await copy.whoNotices(mutant);
+      if (caught === undefined) survivors.push(mutant);
+      progress(`${index + 1}/${chosen.length} ${caught ?? 'LIVES:'} ${described(mutant)}`);
     }
   } finally {
     copy.remove();
@@ -104,20 +106,20 @@ class CoreCopy {
     for (const path of ['engine/core', 'engine/prove', 'package.json', 'tsconfig.json', 'vitest.config.ts'])
       cpSync(join(ROOT, path), join(this.#directory, path), { recursive: true });
     symlinkSync(join(ROOT, 'node_modules'), join(this.#directory, 'node_modules'));
-    // The model has been asked already, and its own tests run nothing of the core.
+    // The model has been asked already; its own tests and those of the commands it is asked with say nothing about the core.
     this.#tests = readdirSync(join(ROOT, 'engine/core'))
-      .filter((file) => file.endsWith('.test.ts') && !file.endsWith('.prop.test.ts') && !file.startsWith('naive-'))
+      .filter((file) => file.endsWith('.test.ts') && !file.endsWith('.prop.test.ts') && !NOT_CORE.test(file.replace('.test.ts', '.ts')))
       .map((file) => `engine/core/${file}`);
   }
 
-  /** Whether the model or a test notices a mutant; without one, whether they fail as it is. */
-  async isCaught(mutant?: Mutant): Promise<boolean> {
-    if (mutant === undefined) return await this.#anyFails();
+  /** Who notices a mutant, in words; undefined when nobody does. Without a mutant, who fails as it is. */
+  async whoNotices(mutant?: Mutant): Promise<string | undefined> {
+    if (mutant === undefined) return await this.#firstFailure();
     const path = join(this.#directory, 'engine/core', mutant.file);
     const text = readFileSync(path, 'utf8');
     writeFileSync(path, mutated(text, mutant));
     try {
-      return await this.#anyFails();
+      return await this.#firstFailure();
     } finally {
       writeFileSync(path, text);
     }
@@ -127,10 +129,13 @@ class CoreCopy {
     rmSync(this.#directory, { recursive: true, force: true });
   }
 
-  async #anyFails(): Promise<boolean> {
-    for (const { seeds, commands, cpuSeconds } of TRIALS)
-      if (await this.#fails(cpuSeconds, TRIAL_KIB, 'node', ['engine/prove/mutant-trial.ts', String(seeds), String(commands)])) return true;
-    return await this.#fails(TESTS_CPU_SECONDS, TESTS_KIB, 'vitest', ['run', '--project', 'unit', '--bail', '1', ...this.#tests]);
+  async #firstFailure(): Promise<string | undefined> {
+    for (const { seeds, commands, cpuSeconds } of TRIALS) {
+      if (await this.#fails(cpuSeconds, TRIAL_KIB, 'node', ['engine/prove/mutant-trial.ts', String(seeds), String(commands)]))
+        return `the model differs in ${seeds} × ${commands} commands`;
+    }
+    const testing = ['run', '--project', 'unit', '--bail', '1', ...this.#tests];
+    return (await this.#fails(TESTS_CPU_SECONDS, TESTS_KIB, 'vitest', testing)) ? 'a unit test fails' : undefined;
   }
 
   async #fails(cpuSeconds: number, memoryKib: number, program: string, programArguments: readonly string[]): Promise<boolean> {
@@ -160,7 +165,7 @@ Exit code 1 when the score is below --least. All mutants take hours; a sample of
 
   --sample N    so many mutants, by lot (all)
   --seed N      of the lot (1)
-  --only FILE   only those of one file, such as book.ts
+  --only WHERE  only those of one file or line, such as book.ts or book.ts:153
   --least N     the score that is enough (0.95)`;
 
 if (import.meta.main) {

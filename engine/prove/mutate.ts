@@ -56,8 +56,13 @@ const TYPE_FIELDS = new Set(['typeAnnotation', 'typeParams', 'typeParameters', '
 const TYPE_NODE = /^Ts(?!AsExpression|NonNullExpression|SatisfiesExpression|ParameterProperty)/;
 const FUNCTIONS = new Set(['FunctionDeclaration', 'FunctionExpression', 'ArrowFunctionExpression', 'ClassMethod', 'PrivateMethod']);
 
-/** All mutants of a file, in the order of their places. Throws when the text is no TypeScript. */
-export function mutantsOf(file: string, text: string): Mutant[] {
+/** Names of constants that are 0, such as those of first fields: adding one and taking it away are the same. */
+export function zerosOf(text: string): string[] {
+  return [...text.matchAll(/^(?:export )?const (\w+) = 0;$/gm)].map(([, name = '']) => name);
+}
+
+/** All mutants of a file, in the order of their places. `zeros` are {@link zerosOf} it and all it imports. Throws when the text is no TypeScript. */
+export function mutantsOf(file: string, text: string, zeros: ReadonlySet<string>): Mutant[] {
   const bytes = Buffer.from(text);
   /** Offset in `text` of a position of the parser, which counts bytes from 1. */
   const offset = bytes.length === text.length ? (at: number) => at - 1 : (at: number) => bytes.toString('utf8', 0, at - 1).length;
@@ -99,7 +104,8 @@ export function mutantsOf(file: string, text: string): Mutant[] {
         return;
       case 'BinaryExpression': {
         const [left, right] = [node['left'] as Node, node['right'] as Node];
-        swapOperator(node['operator'] as string, left.span.end, right.span.start);
+        const addsNothing = node['operator'] === '+' && zeros.has(String(right['value']));
+        if (!addsNothing) swapOperator(node['operator'] as string, left.span.end, right.span.start);
         break;
       }
       case 'AssignmentExpression': {

@@ -148,6 +148,8 @@ export class Engine {
       retentionMs: parseDurationMs(retention),
       snapshotEvery,
       instruments: instruments.length,
+      onSnapshot: () => void this.#compact(),
+      log: this.#log,
     });
     const views = this.#views;
     this.#recovery = recovery;
@@ -221,6 +223,19 @@ export class Engine {
     await this.#applyConfiguration();
     this.#blocked = undefined;
     this.#log.warn({}, 'the journal can be written again: orders are accepted');
+  }
+
+  /** Drops from the journal what is older than the retention, as far as two snapshots have it. Tried again after every snapshot. */
+  async #compact(): Promise<void> {
+    const journal = this.#journal;
+    if (journal === undefined) return;
+    const { retention = JOURNAL_DEFAULTS.retention } = this.config.journal;
+    try {
+      await journal.compact(journal.queries.lastSequenceBefore((Date.now() - parseDurationMs(retention)) * 1000));
+    } catch (cause) {
+      if (this.#journal === journal)
+        this.#log.warn({ err: cause }, 'old commands could not be dropped; it is tried again after the next snapshot');
+    }
   }
 
   #upkeep(): void {

@@ -9,11 +9,8 @@ const VIEWS_FILE = 'views.db';
 const SCHEMA_VERSION = 1;
 /** Up to this size the whole file is checked page by page when it is opened. */
 const QUICK_CHECK_BYTES = 64 * 1024 * 1024;
-/** The WAL is copied back when it has so many pages: seldom, because that waits for the disk. */
-const CHECKPOINT_PAGES = 4000;
-const WRITER_CACHE_KIB = 16_384;
-const READER_CACHE_KIB = 8192;
-const MAPPED_BYTES = 256 * 1024 * 1024;
+/** What a second of much trading changes should fit, or it goes into the write-ahead log early. */
+const CACHE_KIB = 32_768;
 
 /**
  * `terms` is packed, see `terms.ts`. The columns that begin with `first` say how the order was at the end of its own command; they are NULL while it
@@ -43,8 +40,10 @@ const TABLES = `
     firstRemainingLots INTEGER,
     firstLostLots INTEGER
   ) STRICT;
-  CREATE INDEX ordersByAccount ON orders (account, status, id);
-  CREATE INDEX ordersByStatus ON orders (status, id);
+  CREATE INDEX openOrders ON orders (status, id) WHERE status IN (0, 3);
+  CREATE INDEX openOrdersByAccount ON orders (account, status, id) WHERE status IN (0, 3);
+  CREATE INDEX finishedOrders ON orders (status, id) WHERE status IN (1, 2);
+  CREATE INDEX finishedOrdersByAccount ON orders (account, status, id) WHERE status IN (1, 2);
   CREATE TABLE fills (
     sequence INTEGER NOT NULL,
     fillIndex INTEGER NOT NULL,
@@ -79,16 +78,17 @@ export class ViewsDamaged extends Error {
   override readonly name = 'ViewsDamaged';
 }
 
-/** Opens the file for its one writer, and makes it when it is not there. Throws ViewsDamaged, or what SQLite throws. */
-export function openForWriting(dataDirectory: string): Database.Database {
+/** Opens the file, and makes it when it is not there. Throws ViewsDamaged, or what SQLite throws. */
+export function openViewsFile(dataDirectory: string): Database.Database {
   const path = join(dataDirectory, VIEWS_FILE);
   const database = new Database(path, { timeout: 1000 });
   try {
     database.pragma('journal_mode = WAL');
     // The loss of power takes the last commits; they are made again from the journal.
     database.pragma('synchronous = NORMAL');
-    database.pragma(`wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
-    database.pragma(`cache_size = -${WRITER_CACHE_KIB}`);
+    // Checkpoints are ours to time: they wait for the disk.
+    database.pragma('wal_autocheckpoint = 0');
+    database.pragma(`cache_size = -${CACHE_KIB}`);
     database.pragma('temp_store = MEMORY');
     const version = database.pragma('user_version', { simple: true });
     if (version === 0) {
@@ -108,14 +108,6 @@ export function openForWriting(dataDirectory: string): Database.Database {
     database.close();
     throw asDamage(cause);
   }
-}
-
-/** Opens the file for queries. The writer must have made it. */
-export function openForReading(dataDirectory: string): Database.Database {
-  const database = new Database(join(dataDirectory, VIEWS_FILE), { readonly: true, fileMustExist: true, timeout: 1000 });
-  database.pragma(`cache_size = -${READER_CACHE_KIB}`);
-  database.pragma(`mmap_size = ${MAPPED_BYTES}`);
-  return database;
 }
 
 /** Removes the file, so that it is made anew. Nobody may have it open. */

@@ -92,11 +92,6 @@ export class Projection implements EventSink {
     this.#texts = Array.from({ length: mostGathered }, () => null);
   }
 
-  /** Whether so much is gathered that it should be written. */
-  get isFull(): boolean {
-    return this.#orderCount > this.#most / 2 || this.#fillCount > this.#most / 2;
-  }
-
   /** Says which command is going to be replayed. */
   begin(sequence: number, slots: CommandSlots, at: number, clientOrderId: string | null): void {
     const { words, doubles } = slots;

@@ -1,6 +1,6 @@
-/** The questions that can be put to the rows, over a read-only connection: each a prepared statement that walks an index and ends at its limit. */
+/** The questions that can be put to the rows, each a prepared statement that walks an index and ends at its limit. */
 import type { Database, Statement } from 'better-sqlite3';
-import type { OrderStatus } from '../core/types.ts';
+import { CANCELLED, FILLED, OPEN, PENDING, type OrderStatus } from '../core/types.ts';
 import { unpackState, unpackTerms } from './terms.ts';
 import type { FillRecord, FirstAnswer, OrderRecord, PositionRecord } from './types.ts';
 
@@ -34,21 +34,28 @@ const FIRST_ORDER = `
     createdAtMicros AS updatedAtMicros, clientOrderId, coalesce(firstStopTicks, stopTicks) AS stopTicks, displayLots, expiryMicros,
     coalesce(firstLostLots, 0) AS lostLots
   FROM orders WHERE id = ? AND firstState IS NOT -1`;
+const STATUSES = [OPEN, FILLED, CANCELLED, PENDING] as const;
+/** In the words of the partial indexes, without which SQLite does not use them. */
+function withStatus(status: OrderStatus): string {
+  return `status IN (${status === OPEN || status === PENDING ? '0, 3' : '1, 2'}) AND status = ${status}`;
+}
 /** All of an account, in order of id: the first of each status, and of those the first. */
-const OF_ACCOUNT = `
-  SELECT ${ORDER_COLUMNS} FROM orders WHERE id IN (${[0, 1, 2, 3]
-    .map(
-      (status) =>
-        `SELECT * FROM (SELECT id FROM orders WHERE account = @account AND status = ${status} AND id > @after ORDER BY id LIMIT @limit)`,
-    )
-    .join(' UNION ALL ')}) ORDER BY id LIMIT @limit`;
+const FIRST_OF_EACH = STATUSES.map(
+  (status) =>
+    `SELECT * FROM (SELECT id FROM orders WHERE account = @account AND ${withStatus(status)} AND id > @after ORDER BY id LIMIT @limit)`,
+).join(' UNION ALL ');
 
-type Page = { account?: number | undefined; status?: OrderStatus | undefined; after: number; limit: number };
+type Page = { account?: number | undefined; after: number; limit: number };
+type PageStatement = Statement<[Page], OrderRow>;
 
 export class ViewQueries {
   readonly #order: Statement<[number], OrderRow>;
   readonly #firstOrder: Statement<[number], Omit<OrderRow, 'status' | 'reason'> & { state: number; lostLots: number }>;
-  readonly #orders: Readonly<Record<'all' | 'account' | 'status' | 'both', Statement<[Page], OrderRow>>>;
+  readonly #orders: PageStatement;
+  readonly #ordersOf: PageStatement;
+  /** By status. */
+  readonly #ordersWith: readonly PageStatement[];
+  readonly #ordersOfWith: readonly PageStatement[];
   readonly #ownFills: Statement<[{ id: number; limit: number }], FillRecord>;
   readonly #ownFillCount: Statement<[{ id: number }], number>;
   readonly #fills: Statement<[number, number, number], FillRecord>;
@@ -59,14 +66,12 @@ export class ViewQueries {
   constructor(database: Database) {
     this.#order = database.prepare(`SELECT ${ORDER_COLUMNS} FROM orders WHERE id = ?`);
     this.#firstOrder = database.prepare(FIRST_ORDER);
-    const orders = (where: string): Statement<[Page], OrderRow> =>
-      database.prepare(`SELECT ${ORDER_COLUMNS} FROM orders WHERE ${where} id > @after ORDER BY id LIMIT @limit`);
-    this.#orders = {
-      all: orders(''),
-      account: database.prepare(OF_ACCOUNT),
-      status: orders('status = @status AND'),
-      both: orders('account = @account AND status = @status AND'),
-    };
+    const orders = (where: string): PageStatement =>
+      database.prepare(`SELECT ${ORDER_COLUMNS} FROM orders WHERE ${where} ORDER BY id LIMIT @limit`);
+    this.#orders = orders('id > @after');
+    this.#ordersOf = orders(`id IN (${FIRST_OF_EACH})`);
+    this.#ordersWith = STATUSES.map((status) => orders(`${withStatus(status)} AND id > @after`));
+    this.#ordersOfWith = STATUSES.map((status) => orders(`account = @account AND ${withStatus(status)} AND id > @after`));
     const own = 'WHERE sequence = @id AND (makerOrderId = @id OR takerOrderId = @id)';
     this.#ownFills = database.prepare(`SELECT ${FILL_COLUMNS} FROM fills ${own} ORDER BY fillIndex LIMIT @limit`);
     this.#ownFillCount = database.prepare<[{ id: number }], number>(`SELECT count(*) FROM fills ${own}`).pluck();
@@ -87,8 +92,9 @@ export class ViewQueries {
   }
 
   orders({ account, status }: { account?: number; status?: OrderStatus }, after: number, limit: number): OrderRecord[] {
-    const which = account === undefined ? (status === undefined ? 'all' : 'status') : status === undefined ? 'account' : 'both';
-    return this.#orders[which].all({ account, status, after, limit }).map(recordOf);
+    const [all, ofStatus] = account === undefined ? [this.#orders, this.#ordersWith] : [this.#ordersOf, this.#ordersOfWith];
+    const statement = status === undefined ? all : (ofStatus[status] as PageStatement);
+    return statement.all({ account, after, limit }).map(recordOf);
   }
 
   firstAnswer(id: number, limit: number): FirstAnswer | undefined {

@@ -4,9 +4,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { JournalReader } from '../journal/reader.ts';
 import { SqliteJournal } from '../journal/sqlite-journal.ts';
 import { temporaryDirectory } from '../testing/temporary-directory.ts';
-import { openForReading } from './database.ts';
 import { RandomMarket } from './naive-views.ts';
-import { ViewQueries } from './queries.ts';
 import { Replica } from './replica.ts';
 
 const INSTRUMENTS = 3;
@@ -54,18 +52,12 @@ async function grow(market: RandomMarket, journal: SqliteJournal, commands: numb
 }
 
 /** Everything that queries show is what the naive read models show. */
-function compare(market: RandomMarket): void {
-  const database = openForReading(directory);
-  try {
-    const queries = new ViewQueries(database);
-    const orders = [...market.views.orders.values()];
-    expect(queries.orders({}, 0, MOST)).toEqual(orders);
-    expect(queries.fills({ sequence: 0, index: -1 }, MOST)).toEqual(market.views.fills);
-    expect(queries.positions(undefined)).toEqual(market.positions());
-    for (const [id, answer] of market.firstAnswers) expect(queries.firstAnswer(id, MOST)).toEqual(answer);
-  } finally {
-    database.close();
-  }
+function compare(market: RandomMarket, { queries }: Replica): void {
+  const orders = [...market.views.orders.values()];
+  expect(queries.orders({}, 0, MOST)).toEqual(orders);
+  expect(queries.fills({ sequence: 0, index: -1 }, MOST)).toEqual(market.views.fills);
+  expect(queries.positions(undefined)).toEqual(market.positions());
+  for (const [id, answer] of market.firstAnswers) expect(queries.firstAnswer(id, MOST)).toEqual(answer);
 }
 
 describe('the rows of a replica', () => {
@@ -80,7 +72,7 @@ describe('the rows of a replica', () => {
       expect(replica.sequence).toBe(market.core.sequence);
       expect(replica.state().stateHash).toBe(market.core.stateHash());
     }
-    compare(market);
+    compare(market, replica);
     close();
   });
 });

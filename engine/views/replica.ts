@@ -2,7 +2,7 @@
  * A core that follows the journal, and the rows of what it does. Rows are written in transactions that hold whole commands and say how far they go,
  * so that a death at any moment leaves them true; the core is made again from a snapshot and the commands after it.
  *
- * After any throw the replica must be closed: core and rows have parted. Opened again, it begins where the rows end.
+ * After most throws the replica must be closed: core and rows have parted. Opened again, it begins where the rows end.
  */
 import { crc32 } from 'node:zlib';
 import type { Database } from 'better-sqlite3';
@@ -13,8 +13,9 @@ import type { EventSink, InstrumentRules } from '../core/types.ts';
 import type { JournalReader } from '../journal/reader.ts';
 import { readSnapshot, SnapshotError, snapshotSequences, writeSnapshot, type Snapshot } from '../journal/snapshot.ts';
 import { ACCOUNT_NAME, CLIENT_ORDER_ID, type JournalBatch } from '../journal/types.ts';
-import { asDamage, openForWriting, ViewsDamaged } from './database.ts';
+import { asDamage, openViewsFile, ViewsDamaged } from './database.ts';
 import { Projection } from './projection.ts';
+import { ViewQueries } from './queries.ts';
 import { Rows, type Progress } from './rows.ts';
 import { eachOpenOrder, oldestRemembered } from './state-rows.ts';
 import { packTerms } from './terms.ts';
@@ -52,17 +53,17 @@ export class Replica {
   readonly #core: MatchingCore;
   readonly #projection: Projection;
   readonly #accounts: string[];
-  /** Where the rows are. */
-  #progress: Progress;
-  /** Where they will be with what has been gathered. */
-  #pending: Progress | undefined;
+  readonly queries: ViewQueries;
+  /** Up to where rows are written, committed or not. */
+  #written: Progress;
+  #committedSequence: number;
   #state: ReplicaState | undefined;
   #snapshotSequence: number;
   #oldestRemembered: number;
 
   /** Opens the rows and brings a core to a state not after them. Throws ViewsDamaged when they must be discarded. */
   static open(parts: ReplicaParts): Replica {
-    const database = openForWriting(parts.dataDirectory);
+    const database = openViewsFile(parts.dataDirectory);
     try {
       return new Replica(parts, database);
     } catch (cause) {
@@ -75,7 +76,9 @@ export class Replica {
     this.#parts = parts;
     this.#database = database;
     this.#rows = new Rows(database);
-    this.#progress = this.#rows.progress();
+    this.queries = new ViewQueries(database);
+    this.#written = this.#rows.progress();
+    this.#committedSequence = this.#written.sequence;
     this.#refuseOtherJournal();
     const { core, snapshot } = this.#restoredCore();
     this.#core = core;
@@ -83,12 +86,17 @@ export class Replica {
     this.#snapshotSequence = snapshotSequences(parts.dataDirectory)[0] ?? 0;
     this.#oldestRemembered = snapshot === undefined ? 0 : oldestRemembered(snapshot.words);
     this.#projection = new Projection(this.#rows, core, parts.mostGathered);
-    if (snapshot !== undefined && snapshot.sequence > this.#progress.sequence) this.#rebuildFrom(snapshot);
+    if (snapshot !== undefined && snapshot.sequence > this.#written.sequence) this.#rebuildFrom(snapshot);
   }
 
-  /** Sequence that the rows show. */
+  /** Sequence that the rows show, over this connection: committed or not. */
   get sequence(): number {
-    return this.#progress.sequence;
+    return this.#written.sequence;
+  }
+
+  /** Commands whose rows are written and not committed. */
+  get uncommitted(): number {
+    return this.#written.sequence - this.#committedSequence;
   }
 
   /** Sequence of the core: behind the rows' for a while after the opening, the same afterwards. */
@@ -106,26 +114,37 @@ export class Replica {
     return this.#oldestRemembered;
   }
 
-  get database(): Database {
-    return this.#database;
-  }
-
-  /** Follows the journal for about `limit` commands, and commits their rows. Gives how many there were. */
+  /** Follows the journal for about `limit` commands, and writes their rows. Gives how many there were. */
   advance(limit: number): number {
     const before = this.#core.sequence;
-    try {
-      for (const batch of this.#parts.journal.read(before + 1, limit)) {
-        const crc = this.#apply(batch);
-        if (crc !== undefined) this.#pending = { sequence: batch.lastSequence, commandCrc: crc };
-        if (this.#projection.isFull) this.#commit();
+    return this.#guard(() => {
+      const batches = this.#parts.journal.read(before + 1, limit);
+      for (const batch of batches) this.#apply(batch);
+      const last = batches.at(-1);
+      if (last !== undefined && last.lastSequence > this.#written.sequence) {
+        this.#projection.write();
+        this.#written = { sequence: last.lastSequence, commandCrc: crcOf(last, last.lastSequence) };
       }
-      this.#commit();
       this.#core.reserve();
       return this.#core.sequence - before;
-    } catch (cause) {
-      this.#rows.rollback();
-      throw asDamage(cause);
-    }
+    });
+  }
+
+  /** Keeps what is written: a death before loses nothing, but it must be done again. */
+  commit(): void {
+    if (this.uncommitted === 0) return;
+    this.#guard(() => this.#rows.commit(this.#written));
+    this.#committedSequence = this.#written.sequence;
+  }
+
+  /** Copies what is committed from the write-ahead log into the file, and waits until the disk has it. A throw parts nothing. */
+  checkpoint(): void {
+    this.#rows.checkpoint();
+  }
+
+  /** Throws when there is no room to write rows. A throw parts nothing. */
+  probe(): void {
+    this.#rows.probe();
   }
 
   /** Sequence, hash and open orders. Costs a walk over every order, once a sequence. */
@@ -135,11 +154,14 @@ export class Replica {
     return this.#state;
   }
 
-  /** Writes a snapshot of this moment. When it is on the disk, so are the rows: nothing that is compacted away then will be missed in them. */
+  /**
+   * Writes a snapshot of this moment, for which everything must be committed. When it is on the disk, so are the rows: nothing that is compacted away then
+   * will be missed in them. A throw parts nothing.
+   */
   snapshot(): ReplicaState {
     const { sequence, timestampMicros, openOrders } = this.#core;
-    if (sequence !== this.#progress.sequence) throw new Error(`the replica is at ${sequence} and its rows at ${this.#progress.sequence}`);
-    this.#rows.sync();
+    if (sequence !== this.#committedSequence) throw new Error(`the replica is at ${sequence} and its rows at ${this.#committedSequence}`);
+    this.checkpoint();
     const words = this.#words();
     const hash = new StateHash();
     for (const word of words) hash.addDouble(word);
@@ -155,15 +177,13 @@ export class Replica {
     this.#database.close();
   }
 
-  /** Gives the checksum of the batch's last command; undefined when it has no rows to be written. */
-  #apply(batch: JournalBatch): number | undefined {
+  #apply(batch: JournalBatch): void {
     const { slots, words, texts } = batch;
     const core = this.#core;
     const projection = this.#projection;
-    const shown = this.#progress.sequence;
+    const shown = this.#written.sequence;
     let sequence = batch.firstSequence;
     let text = 0;
-    let last = 0;
     for (let at = 0; at < words; at += commandWords(slots, at)) {
       let clientOrderId: string | null = null;
       for (let next = texts[text]; next !== undefined && next.sequence === sequence; next = texts[text]) {
@@ -178,24 +198,22 @@ export class Replica {
         } else core.replay(slots, at, NO_SINK);
       }
       sequence += 1;
-      last = at;
     }
-    if (batch.lastSequence <= shown) return undefined;
-    return crc32(new Uint8Array(slots.words.buffer, last * 4, commandWords(slots, last) * 4));
   }
 
-  #commit(): void {
-    if (this.#pending === undefined) return;
-    this.#projection.write();
-    this.#rows.commit(this.#pending);
-    this.#progress = this.#pending;
-    this.#pending = undefined;
+  #guard<Result>(work: () => Result): Result {
+    try {
+      return work();
+    } catch (cause) {
+      this.#rows.rollback();
+      throw asDamage(cause);
+    }
   }
 
   /** Rows of another journal, or of more of it than there is, are none of this one's. */
   #refuseOtherJournal(): void {
     const { journal } = this.#parts;
-    const { sequence, commandCrc } = this.#progress;
+    const { sequence, commandCrc } = this.#written;
     if (sequence === 0) return;
     const last = journal.lastSequence();
     if (sequence > last) throw new ViewsDamaged(`the read models show sequence ${sequence}, and the journal ends at ${last}`);
@@ -210,7 +228,7 @@ export class Replica {
   /** A core at the newest state that is not after the rows; when the journal does not reach back to any, and there are no rows, at the oldest after. */
   #restoredCore(): { core: MatchingCore; snapshot: Snapshot | undefined } {
     const { dataDirectory, journal } = this.#parts;
-    const shown = this.#progress.sequence;
+    const shown = this.#written.sequence;
     const compactedThrough = journal.compactedThrough();
     const last = journal.lastSequence();
     const usable = snapshotSequences(dataDirectory).filter((sequence) => sequence >= compactedThrough && sequence <= last);
@@ -281,8 +299,9 @@ export class Replica {
       rows.upsertPosition.run(account, instrument, lots, averageTicks),
     );
     const [batch] = sequence > this.#parts.journal.compactedThrough() ? this.#parts.journal.read(sequence, 1) : [];
-    this.#progress = { sequence, commandCrc: batch === undefined ? 0 : crcOf(batch, sequence) };
-    rows.commit(this.#progress);
+    this.#written = { sequence, commandCrc: batch === undefined ? 0 : crcOf(batch, sequence) };
+    rows.commit(this.#written);
+    this.#committedSequence = sequence;
     this.#parts.warn(
       { sequence },
       `the read models were made again from the snapshot of sequence ${sequence}: of what came before it they show the open orders and the positions only, without creation times, client order ids and what had been filled`,

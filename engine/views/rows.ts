@@ -103,8 +103,7 @@ export class Rows {
     this.#database.prepare('DELETE FROM probe').run();
   }
 
-  /** Sees to it that everything committed survives the loss of power. */
-  sync(): void {
+  checkpoint(): void {
     this.#database.pragma('wal_checkpoint(PASSIVE)');
   }
 }

@@ -1,4 +1,4 @@
-/** What the threads of the read models share, and what they say to each other. */
+/** What the engine's thread and that of the read models share, and what they say to each other. */
 import type { MessagePort } from 'node:worker_threads';
 import type { OrderStatus } from '../core/types.ts';
 import type { FillRecord, FirstAnswer, OrderRecord, PositionRecord, ReplicaState, ViewsErrorCode } from './types.ts';
@@ -7,23 +7,20 @@ import type { FillRecord, FirstAnswer, OrderRecord, PositionRecord, ReplicaState
 const DURABLE = 0;
 const SHOWN = 1;
 /** Words of it. */
-const REPLICA_CALLS = 0;
-const QUERY_CALLS = 1;
-const REPLICA_SLEEP = 2;
-const QUERY_SLEEP = 3;
-const WANTED = 4;
+const CALLS = 0;
+const SLEEP = 1;
 
-/** How a thread sleeps: not at all; until it is called; or until there is more in the journal, too. */
+/** How the thread sleeps: not at all; until it is called; or until there is more in the journal, too. */
 const AWAKE = 0;
 const UNTIL_CALLED = 1;
 const UNTIL_MORE = 2;
 
 const SEQUENCE_BYTES = 16;
-const SHARED_BYTES = SEQUENCE_BYTES + 20;
+const SHARED_BYTES = SEQUENCE_BYTES + 8;
 
 /**
- * How far the journal and the rows are, in memory that all threads see; and how those who sleep are called. A thread takes the number of calls, looks
- * for work, and sleeps as long as the number is the same: a call in between is not missed.
+ * How far the journal and the rows are, in memory that both threads see; and how the one that sleeps is called. It takes the number of calls, looks for
+ * work, and sleeps as long as the number is the same: a call in between is not missed.
  */
 export class SharedProgress {
   readonly buffer: SharedArrayBuffer;
@@ -41,10 +38,10 @@ export class SharedProgress {
     return Number(Atomics.load(this.#sequences, DURABLE));
   }
 
-  /** Told once a commit: calls the replica only when it has nothing to do. */
+  /** Told once a commit: calls the thread only when it has nothing to do. */
   set durable(sequence: number) {
     Atomics.store(this.#sequences, DURABLE, BigInt(sequence));
-    if (Atomics.load(this.#words, REPLICA_SLEEP) === UNTIL_MORE) this.callReplica();
+    if (Atomics.load(this.#words, SLEEP) === UNTIL_MORE) this.call();
   }
 
   /** Sequence that the rows show. */
@@ -54,77 +51,46 @@ export class SharedProgress {
 
   set shown(sequence: number) {
     Atomics.store(this.#sequences, SHOWN, BigInt(sequence));
-    this.callQueries();
   }
 
-  /** Whether a query waits for rows: the replica then does not wait for more commands to come together. */
-  get wanted(): boolean {
-    return Atomics.load(this.#words, WANTED) !== 0;
+  get calls(): number {
+    return Atomics.load(this.#words, CALLS);
   }
 
-  set wanted(wanted: boolean) {
-    const before = Atomics.exchange(this.#words, WANTED, wanted ? 1 : 0);
-    if (wanted && before === 0) this.callReplica();
+  call(): void {
+    Atomics.add(this.#words, CALLS, 1);
+    if (Atomics.load(this.#words, SLEEP) !== AWAKE) Atomics.notify(this.#words, CALLS);
   }
 
-  get replicaCalls(): number {
-    return Atomics.load(this.#words, REPLICA_CALLS);
+  /** Sleeps until a call after `calls`, `milliseconds` at most. */
+  pause(calls: number, milliseconds: number): void {
+    this.#sleep(UNTIL_CALLED, calls, milliseconds);
   }
 
-  get queryCalls(): number {
-    return Atomics.load(this.#words, QUERY_CALLS);
+  /** As {@link pause}, and until more than `sequence` is durable. */
+  idle(calls: number, milliseconds: number, sequence: number): void {
+    this.#sleep(UNTIL_MORE, calls, milliseconds, sequence);
   }
 
-  callReplica(): void {
-    this.#call(REPLICA_CALLS, REPLICA_SLEEP);
-  }
-
-  callQueries(): void {
-    this.#call(QUERY_CALLS, QUERY_SLEEP);
-  }
-
-  /** In the replica's thread: sleeps until a call after `calls`, `milliseconds` at most. */
-  pauseReplica(calls: number, milliseconds: number): void {
-    this.#sleep(REPLICA_CALLS, REPLICA_SLEEP, UNTIL_CALLED, calls, milliseconds, undefined);
-  }
-
-  /** As {@link pauseReplica}, and until more than `sequence` is durable. */
-  idleReplica(calls: number, milliseconds: number, sequence: number): void {
-    this.#sleep(REPLICA_CALLS, REPLICA_SLEEP, UNTIL_MORE, calls, milliseconds, sequence);
-  }
-
-  /** In the thread of the queries: sleeps until a call after `calls`, `milliseconds` at most. */
-  pauseQueries(calls: number, milliseconds: number): void {
-    this.#sleep(QUERY_CALLS, QUERY_SLEEP, UNTIL_CALLED, calls, milliseconds, undefined);
-  }
-
-  #call(calls: number, sleep: number): void {
-    Atomics.add(this.#words, calls, 1);
-    if (Atomics.load(this.#words, sleep) !== AWAKE) Atomics.notify(this.#words, calls);
-  }
-
-  #sleep(calls: number, sleep: number, how: number, seen: number, milliseconds: number, sequence: number | undefined): void {
+  #sleep(how: number, calls: number, milliseconds: number, sequence?: number): void {
     const words = this.#words;
-    Atomics.store(words, sleep, how);
+    Atomics.store(words, SLEEP, how);
     // Looked at after saying how it sleeps: whoever tells of more from here on calls.
-    if (sequence === undefined || this.durable <= sequence) Atomics.wait(words, calls, seen, milliseconds);
-    Atomics.store(words, sleep, AWAKE);
+    if (sequence === undefined || this.durable <= sequence) Atomics.wait(words, CALLS, calls, milliseconds);
+    Atomics.store(words, SLEEP, AWAKE);
   }
 }
 
-/** What each thread is started with. */
+/** What the thread is started with. */
 export interface ThreadData {
   readonly dataDirectory: string;
+  readonly instruments: number;
+  readonly retentionMs: number;
+  readonly snapshotEvery: number;
   readonly shared: SharedArrayBuffer;
   /** Where the thread records its pauses for garbage collection. */
   readonly gc: SharedArrayBuffer;
   readonly port: MessagePort;
-}
-
-export interface ReplicaThreadData extends ThreadData {
-  readonly instruments: number;
-  readonly retentionMs: number;
-  readonly snapshotEvery: number;
 }
 
 /** The questions, their arguments and their answers. */

@@ -12,7 +12,7 @@ import {
   type ReplicaState,
   type Views,
 } from './types.ts';
-import { ViewThreads } from './view-threads.ts';
+import { ViewThread } from './view-thread.ts';
 
 export interface ViewsOptions {
   readonly dataDirectory: string;
@@ -60,7 +60,7 @@ class ThreadedViews implements Views {
   readonly #ending = new AbortController();
   readonly #running: Promise<void>;
   #request = 0;
-  #threads: ViewThreads | undefined;
+  #thread: ViewThread | undefined;
   #failure: string | undefined;
 
   constructor(options: ViewsOptions) {
@@ -112,20 +112,20 @@ class ThreadedViews implements Views {
 
   async close(): Promise<void> {
     this.#ending.abort();
-    this.#threads?.end();
+    this.#thread?.end();
     await this.#running;
   }
 
   async #ask<Kind extends keyof Questions>(kind: Kind, args: Questions[Kind]['args'], atLeast: number): Promise<Questions[Kind]['answer']> {
-    const threads = this.#threads;
-    if (threads === undefined)
+    const thread = this.#thread;
+    if (thread === undefined)
       throw new ViewsError('HFT_VIEWS_UNAVAILABLE', `there are no queries for the moment: ${this.#failure ?? 'they have ended'}`);
     if (this.#asked.size >= MOST_QUESTIONS) throw new ViewsError('HFT_VIEWS_BEHIND', `${MOST_QUESTIONS} queries wait already: try again`);
     this.#request += 1;
     const request = this.#request;
     return await new Promise<Questions[Kind]['answer']>((resolve, reject) => {
       this.#asked.set(request, { resolve, reject });
-      threads.ask({ request, kind, args, atLeast, untilMs: Date.now() + LONGEST_WAIT_MS });
+      thread.ask({ request, kind, args, atLeast, untilMs: Date.now() + LONGEST_WAIT_MS });
     });
   }
 
@@ -136,12 +136,12 @@ class ThreadedViews implements Views {
     let backoffMs = FIRST_BACKOFF_MS;
     while (!signal.aborted) {
       const startMs = performance.now();
-      this.#threads = new ViewThreads({ dataDirectory, instruments, retentionMs, snapshotEvery }, this.#shared, (message) => {
+      this.#thread = new ViewThread({ dataDirectory, instruments, retentionMs, snapshotEvery }, this.#shared, (message) => {
         if (message.kind === 'ready') opened();
         this.#hear(message);
       });
-      const failure = await this.#threads.ended;
-      this.#threads = undefined;
+      const failure = await this.#thread.ended;
+      this.#thread = undefined;
       this.#failure = failure?.message;
       this.#refuseAll();
       opened();

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { EngineConfig } from '../../../crds/engine-config.ts';
 import { DEFAULT_CONFIG } from '../../config/config.ts';
+import { JournalReader } from '../../journal/reader.ts';
 import { startLocalEngine, type LocalEngine } from '../../testing/local-engine.ts';
 import { OrderClient, type NewOrder } from '../../client/orders.ts';
 import { REJECT } from '../../core/types.ts';
@@ -476,6 +477,29 @@ describe('trading states and the kill switch', () => {
       commands: 0,
       warnings: [],
     });
+    await again[Symbol.asyncDispose]();
+  });
+});
+
+describe('retention', () => {
+  it('drops what is old and held by two snapshots; nothing that rests is lost by it', async () => {
+    const brief = await restart(engine.dataDirectory, { ...CONFIG, journal: { durability: 'commit', retention: '1ms' } });
+    for (let index = 0; index < 10; index += 1) {
+      await brief.orders.place(buy(String(100 + index), '1', { clientOrderId: `kept-${index}` }));
+      if (index === 3 || index === 6) await brief.admin.snapshot();
+    }
+    const compactedThrough = (): number => {
+      const reader = JournalReader.open(engine.dataDirectory);
+      const through = reader.compactedThrough();
+      reader.close();
+      return through;
+    };
+    await expect.poll(compactedThrough, { timeout: 10_000 }).toBe(4);
+    const { sequence, stateHash } = await brief.admin.status();
+    await brief.running.stop();
+    const again = await startLocalEngine({ dataDirectory: engine.dataDirectory, config: CONFIG });
+    expect(await again.admin.status()).toMatchObject({ sequence, stateHash, recovery: { snapshotSequence: sequence, warnings: [] } });
+    expect(await again.orders.place(buy('100', '1', { clientOrderId: 'kept-0' }))).toMatchObject({ repeated: true, order: { id: '1' } });
     await again[Symbol.asyncDispose]();
   });
 });
