@@ -68,6 +68,7 @@ export const loadFiguresSchema = z.object({
 export type LoadFigures = z.output<typeof loadFiguresSchema>;
 
 const RESTING = 10_000;
+const MOST_WAITING = 4096;
 const ACCOUNTS = 100;
 const BODIES = 1024;
 const MIDDLE_TICKS = 100_000;
@@ -153,6 +154,8 @@ class Load {
     for (let index = 0; index < count; index += 1) this.#one();
     this.sent += count;
     await nextTick();
+    // Where another thread commits: what waits for it is bounded by the ring, and as objects lives until then.
+    while (this.#failure === undefined && this.#journal.ring.waiting > MOST_WAITING) await delay(1);
     if (this.#failure !== undefined) throw this.#failure;
     if (performance.now() < this.#upkeepAtMs) return;
     this.#journal.checkpointIfDue();
