@@ -65,7 +65,8 @@ export function judgeHttp({ threads }: HttpGcFigures, limits: Pick<GcLimits, 'p9
 const HELP = `npm run prove -- gc [OPTION ...]
 
 Orders pass sequencer, core and journal at half of the rate that they reach when nothing holds them, under ${TUNED_FLAGS.join(' ')}.
-On the path http they are sent to an engine of its own, and its main thread is judged. Prints the pauses; exit status 1 when 99 of 100 take ${GC_LIMITS.p99Ms} ms or more, one takes more than ${GC_LIMITS.longestMs} ms, or the heap grows.
+On the path http they are sent to an engine of its own, whose main thread is judged. Prints the pauses; exit status 1 when one in a hundred takes
+${GC_LIMITS.p99Ms} ms or more, one at all more than ${GC_LIMITS.longestMs} ms, or the heap grows.
 The journal grows by some 5 MB a second, in a temporary directory.
 
   --seconds N                      how long (600)
