@@ -33,6 +33,8 @@ export const loadOptionsSchema = z.object({
   warmUpSeconds: z.number().positive(),
   /** Share of the rate that the warm-up's second half reached; 1 for as fast as it goes. */
   share: z.number().positive().max(1),
+  /** Orders of one turn at most; 64 as objects, 256 in slots by default. */
+  inFlight: z.int().positive().optional(),
 });
 export type LoadOptions = z.output<typeof loadOptionsSchema>;
 
@@ -106,9 +108,9 @@ class Load {
   answered = 0;
   #upkeepAtMs = 0;
 
-  constructor({ path, durability }: LoadOptions) {
+  constructor({ path, durability, inFlight }: LoadOptions) {
     this.#path = path;
-    this.inFlight = IN_FLIGHT[path];
+    this.inFlight = inFlight ?? IN_FLIGHT[path];
     this.#journal = SqliteJournal.open(this.#directory, durability);
     this.#core.setInstrument(0, NO_LIMITS);
     this.#sequencer = new Sequencer({

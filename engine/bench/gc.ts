@@ -70,6 +70,7 @@ Runs the same load of orders in a process for each setting of V8's flags, by tur
   --path objects|slots   with the garbage of a request, or without (objects)
   --durability memory|commit|disk   (commit)
   --share N       of the peak rate (0.5)
+  --in-flight N   orders in one turn of the event loop (64, in slots 256)
 
 Pauses are in milliseconds, counts and sums for a million orders; "stall" is for how long the machine alone held up a loop. Counts and sizes are
 medians, times the shortest of the runs: other work on the machine only ever adds to them.`;
@@ -110,6 +111,7 @@ async function main(): Promise<void> {
       path: { type: 'string', default: 'objects' },
       durability: { type: 'string', default: 'commit' },
       share: { type: 'string', default: '0.5' },
+      'in-flight': { type: 'string' },
       help: { type: 'boolean', default: false },
     },
   });
@@ -119,7 +121,14 @@ async function main(): Promise<void> {
     process.exitCode = unknown === undefined ? 0 : 2;
     return;
   }
-  const options = loadOptionsSchema.parse({ ...values, seconds: Number(values.seconds), warmUpSeconds: 3, share: Number(values.share) });
+  const inFlight = values['in-flight'];
+  const options = loadOptionsSchema.parse({
+    ...values,
+    seconds: Number(values.seconds),
+    warmUpSeconds: 3,
+    share: Number(values.share),
+    ...(inFlight !== undefined && { inFlight: Number(inFlight) }),
+  });
   const chosen = Object.entries(SETTINGS).filter(([name]) => positionals.length === 0 || positionals.includes(name));
   const figures = new Map(chosen.map(([name]) => [name, [] as LoadFigures[]]));
   for (let run = 0; run < Number(values.runs); run += 1) {
