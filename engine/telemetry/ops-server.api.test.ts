@@ -139,6 +139,14 @@ describe('operations port', () => {
     });
   });
 
+  it('gives the figures of the thread that commits, when one does', async () => {
+    await using disk = await startLocalEngine({ config: { journal: { durability: 'disk' } } });
+    await disk.orders.place(buy('100', '1'));
+    const metrics = await (await fetch(`${disk.opsUrl}/metrics`)).text();
+    expect(metrics).toMatch(/^hft_pool_misses_total\{pool="buffers-128",engine="local"\} 1$/m);
+    expect(metrics).toMatch(/^hft_heap_used_after_gc_bytes\{thread="journal",engine="local"\} [1-9][0-9]+$/m);
+  });
+
   it('gives pools, pauses by thread and heap flags as metrics, each once', async () => {
     await engine.orders.place(buy('100', '1'));
     const metrics = await (await fetch(`${engine.opsUrl}/metrics`)).text();
