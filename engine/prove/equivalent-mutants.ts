@@ -26,7 +26,6 @@ export const EQUIVALENT_MUTANTS: readonly EquivalentMutant[] = [
   { file: 'holdings.ts', before: 'this.#shift = Math.clz32(this.#mask);', why: HOME },
   { file: 'extras.ts', before: 'this.#shift = Math.clz32(this.#mask);', why: HOME },
   { file: 'client-ids.ts', before: 'this.#shift = Math.clz32(this.#mask);', why: HOME },
-  { file: 'client-ids.ts', before: 'this.#shift = Math.clz32(this.#capacity * 2 - 1);', why: HOME },
   {
     file: 'client-ids.ts',
     before: 'const mixed = Math.imul(low ^ Math.imul(high, 0x85ebca6b) ^ Math.imul(account, 0xc2b2ae35), 0x9e3779b1);',
