@@ -34,8 +34,8 @@ export const EQUIVALENT_MUTANTS: readonly EquivalentMutant[] = [
   { file: 'client-ids.ts', before: 'return Math.imul(mixed ^ (mixed >>> 15), 0x85ebca6b) >>> this.#shift;', why: HOME },
   { file: 'extras.ts', before: 'return Math.imul(reference >> 3, MULTIPLIER) >>> this.#shift;', after: />> [24]|<< 3/, why: HOME },
   {
-    file: 'book.ts',
-    before: 'this.#ids.remove(order, doubles[order >> 1] as number);',
+    file: 'order-store.ts',
+    before: 'this.ids.remove(order, this.orders.doubles[order >> 1] as number);',
     after: /remove/,
     why: 'from a wrong id on the entry is found later: it is known by its order',
   },
