@@ -1,5 +1,5 @@
 /**
- * Price levels of all books as records of 24 bytes in one buffer, seen through two typed arrays; a level is known by its number, level 0 is
+ * Price levels of all books as records of 32 bytes in one buffer, seen through two typed arrays; a level is known by its number, level 0 is
  * none. The orders of a level form a list from the oldest to the newest. A record holds
  *
  *     key (double) | oldest order | newest order | number of the ladder (32-bit words) | nothing
@@ -8,14 +8,16 @@
  */
 export const MOST_LEVELS = 2 ** 24 - 1;
 
-/** Doubles of a record; the key of level n is at n times this. */
-export const LEVEL_DOUBLES = 3;
-/** 32-bit words of a record. */
-export const LEVEL_WORDS = 6;
+const RECORD_BYTES = 32;
+/** The record of level n begins at double n << DOUBLES_SHIFT, word n << WORDS_SHIFT: shifts, as products are checked for overflow. */
+const DOUBLES_SHIFT = 2;
+const WORDS_SHIFT = 3;
 /** Word offsets from a record's first word. HEAD of a free level is the next free one. */
-export const HEAD = 2;
-export const TAIL = 3;
-export const LADDER = 4;
+const HEAD = 2;
+const TAIL = 3;
+const LADDER = 4;
+/** For others; what a module exports it does not see as a constant itself. */
+export const LEVEL_LAYOUT = { WORDS_SHIFT, HEAD, TAIL } as const;
 
 export class LevelPool {
   words: Int32Array;
@@ -27,7 +29,7 @@ export class LevelPool {
 
   constructor(capacity: number) {
     this.capacity = capacity;
-    const buffer = new ArrayBuffer((capacity + 1) * LEVEL_DOUBLES * 8);
+    const buffer = new ArrayBuffer((capacity + 1) * RECORD_BYTES);
     this.words = new Int32Array(buffer);
     this.doubles = new Float64Array(buffer);
   }
@@ -43,38 +45,38 @@ export class LevelPool {
 
   /** Signed price in ticks. */
   key(level: number): number {
-    return this.doubles[level * LEVEL_DOUBLES] as number;
+    return this.doubles[level << DOUBLES_SHIFT] as number;
   }
 
   /** Reference of the oldest order. */
   head(level: number): number {
-    return this.words[level * LEVEL_WORDS + HEAD] as number;
+    return this.words[(level << WORDS_SHIFT) + HEAD] as number;
   }
 
   /** Number of the ladder that the level belongs to. */
   ladder(level: number): number {
-    return this.words[level * LEVEL_WORDS + LADDER] as number;
+    return this.words[(level << WORDS_SHIFT) + LADDER] as number;
   }
 
   /** An empty level. Grows when none is left; throws RangeError when that is not possible: a fault, who checks before comes not here. */
   take(key: number, ladder: number): number {
     let level = this.#free;
     if (level !== 0) {
-      this.#free = this.words[level * LEVEL_WORDS + HEAD] as number;
+      this.#free = this.words[(level << WORDS_SHIFT) + HEAD] as number;
     } else {
       if (this.live === this.capacity && !this.grow()) throw new RangeError('no price level is left');
       level = this.#fresh;
       this.#fresh = level + 1;
     }
     this.live += 1;
-    this.doubles[level * LEVEL_DOUBLES] = key;
+    this.doubles[level << DOUBLES_SHIFT] = key;
     // Its tail is 0, as its last order left it; its head is set by its first.
-    this.words[level * LEVEL_WORDS + LADDER] = ladder;
+    this.words[(level << WORDS_SHIFT) + LADDER] = ladder;
     return level;
   }
 
   give(level: number): void {
-    this.words[level * LEVEL_WORDS + HEAD] = this.#free;
+    this.words[(level << WORDS_SHIFT) + HEAD] = this.#free;
     this.#free = level;
     this.live -= 1;
   }
@@ -85,7 +87,7 @@ export class LevelPool {
     if (capacity === this.capacity) return false;
     let buffer: ArrayBuffer;
     try {
-      buffer = new ArrayBuffer((capacity + 1) * LEVEL_DOUBLES * 8);
+      buffer = new ArrayBuffer((capacity + 1) * RECORD_BYTES);
     } catch {
       return false;
     }

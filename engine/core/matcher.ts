@@ -4,7 +4,7 @@
  */
 import type { OrderBook } from './book.ts';
 import type { Holdings } from './holdings.ts';
-import * as levelPool from './level-pool.ts';
+import { LEVEL_LAYOUT, type LevelPool } from './level-pool.ts';
 import * as orderPool from './order-pool.ts';
 import type { OrderStore } from './order-store.ts';
 import * as types from './types.ts';
@@ -12,7 +12,7 @@ import type { EventSink, Reason, SelfTrade, Side } from './types.ts';
 
 // V8 reads an imported binding, and checks it, at every use; a constant of the module itself it folds.
 const { FLAGS_SHIFT, HAS_EXTRAS, HOLDING, LEVEL, LOTS, NEXT } = orderPool;
-const { HEAD, LEVEL_WORDS } = levelPool;
+const { HEAD, WORDS_SHIFT } = LEVEL_LAYOUT;
 const { ALLOW, BUY, CANCEL_BOTH, CANCEL_NEWEST, CANCEL_OLDEST, CANCELLED, DECREMENT, INTERRUPTED, NO_REASON, OPEN, SELF_TRADE, SELL } =
   types;
 
@@ -21,7 +21,7 @@ export class Matcher {
   ended: Reason = NO_REASON;
   readonly #store: OrderStore;
   readonly #orders: orderPool.OrderPool;
-  readonly #levels: levelPool.LevelPool;
+  readonly #levels: LevelPool;
   readonly #holdings: Holdings;
 
   constructor(store: OrderStore) {
@@ -48,7 +48,7 @@ export class Matcher {
     const { band } = book;
     const buying = side === BUY;
     const makerSide = buying ? SELL : BUY;
-    const ladder = buying ? book.asks : book.bids;
+    const ladder = book.ladder(makerSide);
     const worstKey = limitTicks === 0 ? Infinity : buying ? limitTicks : -limitTicks;
     const avoided = mode === ALLOW ? -1 : holding;
     let remaining = quantityLots;
@@ -61,7 +61,7 @@ export class Matcher {
         this.ended = INTERRUPTED;
         break;
       }
-      const maker = levels.words[ladder.best * LEVEL_WORDS + HEAD] as number;
+      const maker = levels.words[(ladder.best << WORDS_SHIFT) + HEAD] as number;
       const makerHolding = words[maker + HOLDING] as number;
       if (makerHolding === avoided) {
         remaining = this.#preventSelfTrade(book, maker, mode, remaining, sink);
@@ -84,7 +84,10 @@ export class Matcher {
         sink.fill(book.instrument, makerId, takerId, priceTicks, lots, left + book.hiddenLots(maker), remaining);
         book.settle(maker);
       } else {
-        if (left === 0) book.close(maker, ladder);
+        if (left === 0) {
+          holdings.closed(makerHolding);
+          this.#store.leave(maker, ladder.best, ladder);
+        }
         sink.fill(book.instrument, makerId, takerId, priceTicks, lots, left, remaining);
       }
     }
@@ -97,7 +100,7 @@ export class Matcher {
     const levels = this.#levels;
     const { band } = book;
     const buying = side === BUY;
-    const ladder = buying ? book.asks : book.bids;
+    const ladder = book.ladder(buying ? SELL : BUY);
     const worstKey = limitTicks === 0 ? Infinity : buying ? limitTicks : -limitTicks;
     const reference = band.referenceTicks === 0 ? book.bestTicks(buying ? SELL : BUY) : band.referenceTicks;
     const reach = band.reach(reference);

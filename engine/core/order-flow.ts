@@ -19,6 +19,7 @@ import {
   NOT_FILLABLE,
   OPEN,
   PENDING,
+  SELL,
   STOP,
   TRADING,
   type EventSink,
@@ -107,7 +108,7 @@ export class OrderFlow {
 
   /** Triggers the stops that the last trade has reached, one after the other, as long as the instrument trades. */
   runStops(book: OrderBook, sink: EventSink): void {
-    if ((book.buyStops.best | book.sellStops.best) === 0) return;
+    if ((book.ladder(STOPS + BUY).best | book.ladder(STOPS + SELL).best) === 0) return;
     while (book.state === TRADING) {
       const order = book.reachedStop();
       if (order === 0) return;

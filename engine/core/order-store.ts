@@ -6,15 +6,22 @@ import { ExpiryHeap } from './expiry-heap.ts';
 import { Extras } from './extras.ts';
 import { Holdings } from './holdings.ts';
 import { IdIndex } from './id-index.ts';
-import { LevelPool } from './level-pool.ts';
-import { LEVEL, LEVEL_MASK, MOST_ORDERS, OrderPool } from './order-pool.ts';
+import type { PriceLadder } from './ladder.ts';
+import { LEVEL_LAYOUT, LevelPool } from './level-pool.ts';
+import * as orderPool from './order-pool.ts';
+
+// V8 reads an imported binding, and checks it, at every use; a constant of the module itself it folds.
+const { FLAGS_SHIFT, HOLDING, LEVEL, LEVEL_MASK, LOTS, MOST_ORDERS, NEXT, PREVIOUS } = orderPool;
+const { HEAD, TAIL, WORDS_SHIFT } = LEVEL_LAYOUT;
 
 const FIRST_ORDERS = 1024;
 const FIRST_LEVELS = 256;
 
 export class OrderStore {
-  readonly orders: OrderPool;
+  readonly orders: orderPool.OrderPool;
   readonly levels = new LevelPool(FIRST_LEVELS);
+  /** Of all books, by number. */
+  readonly ladders: PriceLadder[] = [];
   readonly ids: IdIndex;
   readonly extras = new Extras();
   readonly holdings = new Holdings();
@@ -27,7 +34,7 @@ export class OrderStore {
 
   /** For `mostOrders` open orders at most, over all books; memory for `firstOrders` is taken at once. */
   constructor(mostOrders = MOST_ORDERS, firstOrders = FIRST_ORDERS) {
-    this.orders = new OrderPool(firstOrders, mostOrders);
+    this.orders = new orderPool.OrderPool(firstOrders, mostOrders);
     this.ids = new IdIndex(this.orders);
   }
 
@@ -39,6 +46,73 @@ export class OrderStore {
   /** Number of the ladder on which an order stands. */
   ladderAt(reference: number): number {
     return this.levels.ladder((this.orders.words[reference + LEVEL] as number) & LEVEL_MASK);
+  }
+
+  /** The ladder on which an order stands. */
+  ladderOf(reference: number): PriceLadder {
+    return this.ladders[this.ladderAt(reference)] as PriceLadder;
+  }
+
+  /**
+   * Puts a new id behind all others of a ladder's key; gives its reference. Throws RangeError when there is no room, or the id is open already: what
+   * `submit` has made sure of, `replay` has not.
+   */
+  enter(ladder: PriceLadder, key: number, id: number, lots: number, holding: number, flags: number): number {
+    const { orders } = this;
+    const order = orders.take() || this.#takeAfterGrowth(id);
+    if (!this.ids.add(order, id)) {
+      orders.give(order);
+      throw new RangeError(`order ${id} is open already`);
+    }
+    const level = ladder.at(key);
+    const { words, doubles } = orders;
+    doubles[order >> 1] = id;
+    doubles[(order >> 1) + LOTS] = lots;
+    words[order + LEVEL] = level | (flags << FLAGS_SHIFT);
+    words[order + HOLDING] = holding;
+    this.append(order, level);
+    ladder.orders += 1;
+    return order;
+  }
+
+  /** Takes an order out of its ladder, and closes its level when it was the last there. */
+  leave(order: number, level: number, ladder: PriceLadder): void {
+    this.ids.remove(order, this.orders.doubles[order >> 1] as number);
+    this.drop(order, level, ladder);
+  }
+
+  /** The same for an order that is out of the index already. */
+  drop(order: number, level: number, ladder: PriceLadder): void {
+    if (this.unlink(order, level)) ladder.close(level);
+    this.orders.give(order);
+    ladder.orders -= 1;
+  }
+
+  /** Puts an order behind all others of a level. */
+  append(order: number, level: number): void {
+    const { words } = this.orders;
+    const levelWords = this.levels.words;
+    const at = level << WORDS_SHIFT;
+    const tail = levelWords[at + TAIL] as number;
+    words[order + PREVIOUS] = tail;
+    words[order + NEXT] = 0;
+    levelWords[at + TAIL] = order;
+    if (tail === 0) levelWords[at + HEAD] = order;
+    else words[tail + NEXT] = order;
+  }
+
+  /** Takes an order out of its level. Whether it was the last there. */
+  unlink(order: number, level: number): boolean {
+    const { words } = this.orders;
+    const levelWords = this.levels.words;
+    const at = level << WORDS_SHIFT;
+    const next = words[order + NEXT] as number;
+    const previous = words[order + PREVIOUS] as number;
+    if (previous !== 0) words[previous + NEXT] = next;
+    else levelWords[at + HEAD] = next;
+    if (next !== 0) words[next + PREVIOUS] = previous;
+    else levelWords[at + TAIL] = previous;
+    return (next | previous) === 0;
   }
 
   /** Whether one more order can be open without more memory. */
@@ -77,6 +151,11 @@ export class OrderStore {
     this.extras.reserve();
     this.holdings.reserve();
     this.#sweep();
+  }
+
+  #takeAfterGrowth(id: number): number {
+    if (!this.hasRoom()) throw new RangeError(`no room for order ${id}: ${this.orders.live} orders are open`);
+    return this.orders.take();
   }
 
   #sweep(): void {
