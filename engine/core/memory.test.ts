@@ -6,7 +6,6 @@ import { ExpiryHeap } from './expiry-heap.ts';
 import { Extras } from './extras.ts';
 import { Holdings } from './holdings.ts';
 import { IdIndex } from './id-index.ts';
-import { LevelPool } from './level-pool.ts';
 import { MOST_ORDERS, OrderPool } from './order-pool.ts';
 import { buy, cancel, Scenario, sell, stopAt } from './scenario.ts';
 import { GTD, IOC, type Command, type NewOrder } from './types.ts';
@@ -70,8 +69,7 @@ describe('memory', () => {
   });
 
   it.each<[what: string, firstGrowth: number, order: (index: number) => NewOrder]>([
-    ['orders, of 64', 57, () => buy(1, 100)],
-    ['price levels, of 256', 225, SPREAD[1]],
+    ['orders and their level, of 128', 112, () => buy(1, 100)],
     ['extra terms, of 16', 15, () => buy(1, 100, { session: 7 })],
     ['accounts in an instrument, of 16', 15, (index) => buy(1, 100, { account: index })],
     ['client order ids, of 64', 57, (index) => buy(1, 100, { clientIdLow: index + 1, account: 1 })],
@@ -96,26 +94,17 @@ describe('memory', () => {
     const orders = new OrderPool(8192, MOST_ORDERS);
     expect([orders.nextCapacity, orders.grow(), orders.capacity]).toEqual([10_240, true, 10_240]);
     expect(new OrderPool(16, MOST_ORDERS).nextCapacity).toBe(1040);
-    const levels = new LevelPool(1000);
-    expect([levels.grow(), levels.capacity]).toEqual([true, 1500]);
-    const few = new LevelPool(10);
-    expect([few.grow(), few.capacity]).toEqual([true, 266]);
   });
 
   it('is one record more than there are, in pools that have grown and in new ones', () => {
-    const bytesOf = (pool: OrderPool | LevelPool): number => pool.bytes;
-    expect(bytesOf(new OrderPool(1999, MOST_ORDERS))).toBe(2 * bytesOf(new OrderPool(999, MOST_ORDERS)));
-    expect(bytesOf(new LevelPool(1999))).toBe(2 * bytesOf(new LevelPool(999)));
-    for (const grown of [new OrderPool(16, MOST_ORDERS), new LevelPool(16)]) {
-      grown.grow();
-      const fresh = grown instanceof LevelPool ? new LevelPool(grown.capacity) : new OrderPool(grown.capacity, MOST_ORDERS);
-      expect(bytesOf(grown)).toBe(bytesOf(fresh));
-    }
+    expect(new OrderPool(1999, MOST_ORDERS).bytes).toBe(2 * new OrderPool(999, MOST_ORDERS).bytes);
+    const grown = new OrderPool(16, MOST_ORDERS);
+    grown.grow();
+    expect(grown.bytes).toBe(new OrderPool(grown.capacity, MOST_ORDERS).bytes);
   });
 
   it.each<[what: string, make: () => { readonly bytes: number }]>([
     ['orders', () => new OrderPool(9, 99)],
-    ['price levels', () => new LevelPool(9)],
     ['the index of ids', () => new IdIndex(new OrderPool(9, 99))],
     ['extra terms', () => new Extras()],
     ['holdings', () => new Holdings()],
