@@ -43,7 +43,7 @@ describe('the pools of a core', () => {
     expect(pool('orders')).toMatchObject({ used: 3, mostUsed: 3 });
     expect(pool('records')).toMatchObject({ used: 5 });
     expect(pool('levels')).toMatchObject({ used: 2 });
-    expect(pool('order-ids')).toMatchObject({ used: 3, capacity: 16 });
+    expect(pool('order-ids')).toMatchObject({ used: 3 });
     expect(pool('order-extras')).toMatchObject({ used: 1, mostUsed: 1 });
     expect(pool('expiries')).toMatchObject({ used: 1 });
     expect(pool('holdings')).toMatchObject({ used: 2 });
