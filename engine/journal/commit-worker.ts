@@ -4,6 +4,7 @@
  */
 import { workerData } from 'node:worker_threads';
 import { BufferPool } from '../pools/buffer-pool.ts';
+import { GcPoll } from '../telemetry/gc.ts';
 import { BatchWriter } from './batch-writer.ts';
 import { SharedCommandRing } from './command-ring.ts';
 import { ENDED, NANOS, NEWS, STOP, WAL_KIB, WORK, writeFailure, type CommitWorkerData } from './commit-control.ts';
@@ -13,7 +14,8 @@ import { asJournalError } from './sqlite-errors.ts';
 /** Others write seldom and shortly: instruments at a start, hashes at an end, what is compacted, the end of a checkpoint. */
 const WAIT_MS = 10_000;
 
-const { path, ring: memory, control: shared, committed, bufferMemory } = workerData as CommitWorkerData;
+const { path, ring: memory, control: shared, committed, bufferMemory, gc: gcBuffer } = workerData as CommitWorkerData;
+const gc = new GcPoll(gcBuffer);
 const control = new Int32Array(shared);
 
 function tell(): void {
@@ -31,6 +33,7 @@ function commitAll(writer: BatchWriter, ring: SharedCommandRing): void {
       Atomics.add(control, WAL_KIB, Math.floor(writer.walBytes / 1024));
       writer.walBytes %= 1024;
       tell();
+      gc.poll();
     }
     // Others may have kept it from writing for longer than it waits: then it tries again.
     if (ring.waiting > 0) continue;
