@@ -13,8 +13,8 @@ export interface MaintenanceData {
 export type MaintenanceRequest =
   /** Copy the log back; and let it begin anew, if so. */
   | { readonly kind: 'checkpoint'; readonly restart: boolean }
-  /** Drop what no start needs any more, up to this sequence at most. */
-  | { readonly kind: 'compact'; readonly throughSequence: number }
+  /** Drop what is of times before this one, and what no start needs any more. */
+  | { readonly kind: 'compact'; readonly beforeMicros: number }
   | { readonly kind: 'close' };
 
 export type MaintenanceAnswer =

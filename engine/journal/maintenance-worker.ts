@@ -6,6 +6,7 @@ import { recordGc } from '../telemetry/gc.ts';
 import { compactionStep } from './compaction.ts';
 import type { MaintenanceAnswer, MaintenanceData, MaintenanceRequest } from './maintenance-protocol.ts';
 import { openAnother } from './open-database.ts';
+import { JournalQueries } from './queries.ts';
 import { compactableThrough } from './snapshot.ts';
 import { asJournalError } from './sqlite-errors.ts';
 
@@ -50,8 +51,8 @@ function frames(mode: 'PASSIVE' | 'FULL'): number {
   return result.log;
 }
 
-async function compact(throughSequence: number): Promise<number> {
-  const through = Math.min(throughSequence, compactableThrough(dirname(path)));
+async function compact(beforeMicros: number): Promise<number> {
+  const through = Math.min(new JournalQueries(database).lastSequenceBefore(beforeMicros), compactableThrough(dirname(path)));
   for (;;) {
     const { done, compactedThrough } = compactionStep(database, through);
     if (done || closing) return compactedThrough;
@@ -71,7 +72,7 @@ async function handle(request: MaintenanceRequest): Promise<void> {
     return;
   }
   try {
-    if (request.kind === 'compact') answer({ kind: 'compact', compactedThrough: await compact(request.throughSequence) });
+    if (request.kind === 'compact') answer({ kind: 'compact', compactedThrough: await compact(request.beforeMicros) });
     else {
       checkpoint(request.restart);
       answer({ kind: 'checkpoint' });

@@ -31,9 +31,9 @@ export class Maintenance {
     await this.#ask({ kind: 'checkpoint', restart });
   }
 
-  /** Drops batches up to `throughSequence`, or as far as snapshots allow; gives the last sequence that has been dropped. Rejects with JournalError. */
-  async compact(throughSequence: number): Promise<number> {
-    return await this.#ask({ kind: 'compact', throughSequence });
+  /** Drops batches from before `beforeMicros` as far as snapshots allow; gives the last sequence that has been dropped. Rejects with JournalError. */
+  async compact(beforeMicros: number): Promise<number> {
+    return await this.#ask({ kind: 'compact', beforeMicros });
   }
 
   async #ask(request: Extract<MaintenanceRequest, { kind: 'checkpoint' | 'compact' }>): Promise<number> {

@@ -196,11 +196,12 @@ export class SqliteJournal implements Journal {
   }
 
   /**
-   * Drops batches up to `throughSequence`, or to the older of the two newest good snapshots if that comes before: in another thread, in steps between
-   * commits. Gives the last sequence that has been dropped, now or before. Rejects with JournalError; what has been dropped until then stays so.
+   * Drops batches whose commands are of times before `beforeMicros`, up to the older of the two newest good snapshots: in another thread, in steps
+   * between commits. A batch more may stay. Gives the last sequence that has been dropped, now or before. Rejects with JournalError; what has been
+   * dropped until then stays so.
    */
-  async compact(throughSequence: number): Promise<number> {
-    return this.#maintenance === undefined ? this.queries.compactedThrough() : await this.#maintenance.compact(throughSequence);
+  async compact(beforeMicros: number): Promise<number> {
+    return this.#maintenance === undefined ? this.queries.compactedThrough() : await this.#maintenance.compact(beforeMicros);
   }
 
   /** Whether there is room to write: tries it. Throws JournalError when it fails for another reason. */
