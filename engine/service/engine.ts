@@ -231,7 +231,7 @@ export class Engine {
     if (journal === undefined) return;
     const { retention = JOURNAL_DEFAULTS.retention } = this.config.journal;
     try {
-      await journal.compact(journal.queries.lastSequenceBefore((Date.now() - parseDurationMs(retention)) * 1000));
+      await journal.compact((Date.now() - parseDurationMs(retention)) * 1000);
     } catch (cause) {
       if (this.#journal === journal)
         this.#log.warn({ err: cause }, 'old commands could not be dropped; it is tried again after the next snapshot');
