@@ -106,7 +106,7 @@ export class Engine {
 
   async #start(): Promise<void> {
     try {
-      await this.#recover();
+      await this.#recover(this.#parts.acceptLossAfter);
       if (this.#stopping.signal.aborted) return;
       await this.#admit();
       this.#phase = 'warming';
@@ -125,8 +125,8 @@ export class Engine {
   }
 
   /** Books, accounts and instruments from the journal. */
-  async #recover(): Promise<void> {
-    const { config, dataDirectory, acceptLossAfter } = this.#parts;
+  async #recover(acceptLossAfter?: number): Promise<void> {
+    const { config, dataDirectory } = this.#parts;
     const { durability, retention = JOURNAL_DEFAULTS.retention, snapshotEvery = JOURNAL_DEFAULTS.snapshotEvery } = config.journal;
     const journal = SqliteJournal.open(dataDirectory, durability, { acceptLossAfter });
     this.#journal = journal;
