@@ -69,8 +69,11 @@ function lastReadable(path: string): number | undefined {
 const SYNCHRONOUS: Readonly<Record<Durability, string>> = { memory: 'OFF', commit: 'NORMAL', disk: 'FULL' };
 /** Batches are written once, and read once and in order: a cache would hold what nobody asks for again. */
 const CACHE_KIB = 4096;
-/** For reading: not the process's memory but the kernel's, which takes it back when it is needed. */
-export const MAPPED_BYTES = 256 * 1024 * 1024;
+/**
+ * Mapped where batches are read: a tenth less work than copying them. It is the kernel's memory, which takes it back when it is needed, but counts as the
+ * process's once for each connection; so no more than this.
+ */
+export const MAPPED_BYTES = 64 * 1024 * 1024;
 /** What a log that has grown beyond it is cut back to when it begins anew. */
 const LOG_BYTES = 64 * 1024 * 1024;
 /** How long a connection waits at its opening for one that is closing. */
@@ -85,6 +88,7 @@ export function openWal(path: string, durability: Durability): { database: Datab
   try {
     database.pragma('journal_mode = WAL');
     configure(database, durability);
+    database.pragma(`mmap_size = ${MAPPED_BYTES}`);
     return { database, shared: true };
   } catch (cause) {
     database.close();
@@ -115,6 +119,5 @@ function configure(database: Database.Database, durability: Durability): void {
   database.pragma('wal_autocheckpoint = 0');
   database.pragma(`journal_size_limit = ${LOG_BYTES}`);
   database.pragma(`cache_size = -${CACHE_KIB}`);
-  database.pragma(`mmap_size = ${MAPPED_BYTES}`);
   database.pragma('temp_store = MEMORY');
 }
