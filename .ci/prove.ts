@@ -11,8 +11,20 @@ const PROOFS: Readonly<Record<string, Proof>> = {
     program: 'engine/prove/kill.ts',
     about: 'kill -9 an engine at random moments under load; every acknowledged order and fill must survive',
   },
-  book: { program: 'engine/prove/book.ts', about: 'a million commands to the matching core and to a naive model; nothing may differ' },
-  mutants: { program: 'engine/prove/mutants.ts', about: 'break the matching core in many ways; its tests must notice every one' },
+  book: {
+    program: 'engine/prove/book.ts',
+    about: 'a million commands to the matching core and to a naive model; nothing may differ, and what does is shown as short as can be',
+  },
+  workload: {
+    program: 'engine/prove/workload.ts',
+    about: 'workload files through `npm run book` and through the naive model: the same totals',
+  },
+  mutants: { program: 'engine/prove/mutants.ts', about: 'break the matching core in many ways; the model or its tests must notice' },
+  recovery: {
+    program: 'engine/prove/recovery.ts',
+    about: 'a journal of five million commands is recovered in time, and to the state in which it was written',
+  },
+  gc: { program: 'engine/prove/gc.ts', about: 'ten minutes of orders at half the peak rate; every pause must be short and the heap flat' },
 };
 
 const HELP = `npm run prove -- NAME [OPTION ...]

@@ -2,7 +2,10 @@
  * The operator as a process against a real API server that has no controllers and no kubelet: what it writes, what it puts right, and that
  * being killed changes nothing. It runs as its own ServiceAccount, so that a right missing from the ClusterRole fails here.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { ADMIN_TOKEN_KEY } from '../../charts/names.ts';
+import { API_VERSION, KIND } from '../../crds/hftengine.ts';
 import { loadClient, type KubeClient } from '../../operator/kube/client.ts';
 import { CHILD_RESOURCES, childResource } from '../../operator/engine/resource.ts';
 import { resources, type KubeObject, type Live } from '../../operator/kube/resource.ts';
@@ -173,6 +176,34 @@ describe('one operator', () => {
       const { status } = await admin.get(engines, { name: 'taken', namespace: NAMESPACE });
       return status?.conditions?.some(({ type, status: value }) => type === 'Degraded' && value === 'False');
     });
+  });
+
+  test('beside the Secret of a deleted HFTEngine of the same name nothing is started', async () => {
+    const owner = { apiVersion: API_VERSION, kind: KIND, name: 'reborn', uid: '00000000-0000-4000-8000-000000000001' };
+    const former = {
+      apiVersion: 'v1',
+      kind: 'Secret',
+      metadata: {
+        name: 'reborn-keys',
+        namespace: NAMESPACE,
+        labels: { 'hftengine.io/engine': 'reborn', 'app.kubernetes.io/managed-by': 'hft-operator' },
+        ownerReferences: [{ ...owner, controller: true }],
+      },
+      stringData: { [ADMIN_TOKEN_KEY]: 'f'.repeat(43) },
+    };
+    await admin.create(resources.secrets, former);
+    await admin.create(engines, engineObject('reborn', NAMESPACE) as EngineObject);
+    await eventually(
+      'it is looked at',
+      async () => (await admin.get(engines, { name: 'reborn', namespace: NAMESPACE })).status?.conditions,
+    );
+    // Several looks at the Secret, which no garbage collector takes away here.
+    await sleep(2_000);
+    expect(await admin.find(resources.deployments, { name: 'reborn-engine', namespace: NAMESPACE })).toBeUndefined();
+    await admin.delete(resources.secrets, { name: 'reborn-keys', namespace: NAMESPACE });
+    await settled('reborn', 1);
+    const secret = await admin.get(resources.secrets, { name: 'reborn-keys', namespace: NAMESPACE });
+    expect(Buffer.from(secret.data?.[ADMIN_TOKEN_KEY] ?? '', 'base64').toString()).not.toBe('f'.repeat(43));
   });
 
   test('a change is planned, announced and applied', async () => {

@@ -1,10 +1,10 @@
 /** The benchmarks of the book: what it does in a second, what the slowest commands take, what an order costs, how cancels scale. */
-import { LadderBook } from '../core/book.ts';
+import { CommandSlots, encodeCommand, SLOT_BYTES, SLOT_WORDS } from '../core/command.ts';
+import { MatchingCore } from '../core/core.ts';
 import { ORDER_WORDS } from '../core/order-pool.ts';
-import { OrderStore } from '../core/order-store.ts';
-import { randomWords } from '../core/random-commands.ts';
-import { BUY, SELL } from '../core/types.ts';
-import { learn } from './core-run.ts';
+import { NO_LIMITS, randomWords } from '../core/random-commands.ts';
+import { BUY, CANCEL_ORDER, GTC, LIMIT, NEW_ORDER, SELL } from '../core/types.ts';
+import { EventRing, learn } from './core-run.ts';
 import { latencies, percentile, throughput, timedCommands } from './measure.ts';
 import type { Peer } from './peers.ts';
 import { compare, type Comparison } from './report.ts';
@@ -45,8 +45,13 @@ export function bookBytesPerOrder(workload: Workload): Comparison[] {
 
 const CANCELS = 1000;
 const ROUNDS = 100;
-
+const ACCOUNTS = 1000;
 const LARGEST = 1_000_000;
+
+interface Resting {
+  readonly orderId: number;
+  readonly account: number;
+}
 
 /**
  * Nanoseconds of a cancel among up to a million resting orders, against the same among ten thousand. What remains of a difference is the
@@ -103,29 +108,42 @@ function touchNanos(resting: number): number {
 /** Mean time of a cancel of any order in a book that holds `resting` of them on 2,000 prices; what was cancelled is placed again. */
 function cancelNanos(resting: number): number {
   const random = randomWords(resting);
-  const book = new LadderBook(new OrderStore(undefined, resting + CANCELS), 0);
-  const live = new Float64Array(resting);
-  let id = 0;
+  const core = new MatchingCore({ firstOrders: resting + CANCELS });
+  core.setInstrument(0, NO_LIMITS);
+  const slots = new CommandSlots(new ArrayBuffer(CANCELS * SLOT_BYTES));
+  const one = new CommandSlots(new ArrayBuffer(2 * SLOT_BYTES));
+  const sink = new EventRing();
+  const live = Array.from({ length: resting }, (): Resting => ({ orderId: 0, account: 0 }));
   const place = (at: number): void => {
-    id += 1;
     const side = random() % 2 === 0 ? BUY : SELL;
     const distance = random() % 1000;
-    book.rest(id, 1, side, side === BUY ? 99_999 - distance : 100_000 + distance, 1 + (random() % 100));
-    live[at] = id;
+    const account = random() % ACCOUNTS;
+    const priceTicks = side === BUY ? 99_999 - distance : 100_000 + distance;
+    const quantityLots = 1 + (random() % 100);
+    const terms = { side, type: LIMIT, timeInForce: GTC, priceTicks, quantityLots } as const;
+    encodeCommand(one, 0, 0, { kind: NEW_ORDER, instrument: 0, account, ...terms });
+    core.submit(one, 0, sink);
+    live[at] = { orderId: core.sequence, account };
   };
   for (let at = 0; at < resting; at += 1) place(at);
-  const chosen = new Int32Array(CANCELS);
-  const ids = new Float64Array(CANCELS);
+  const submitAll = (): void => {
+    for (let at = 0; at < CANCELS * SLOT_WORDS; at += SLOT_WORDS) core.submit(slots, at, sink);
+  };
   let timedMs = 0;
   for (let round = 0; round < ROUNDS; round += 1) {
-    const places = new Set<number>();
-    while (places.size < CANCELS) places.add(random() % resting);
-    chosen.set([...places]);
-    for (let index = 0; index < CANCELS; index += 1) ids[index] = live[chosen[index] ?? 0] ?? 0;
+    const chosen = new Set<number>();
+    while (chosen.size < CANCELS) chosen.add(random() % resting);
+    let slot = 0;
+    for (const at of chosen) {
+      const { orderId, account } = live[at] as Resting;
+      encodeCommand(one, 0, 0, { kind: CANCEL_ORDER, orderId, account });
+      slots.words.set(one.words.subarray(0, SLOT_WORDS), slot);
+      slot += SLOT_WORDS;
+    }
     const startMs = performance.now();
-    for (let index = 0; index < CANCELS; index += 1) book.remove(ids[index] as number);
+    submitAll();
     if (round >= ROUNDS / 2) timedMs += performance.now() - startMs;
-    if (book.openOrders !== resting - CANCELS) throw new Error('a cancel found no order');
+    if (core.openOrders !== resting - CANCELS) throw new Error('a cancel found no order');
     for (const at of chosen) place(at);
   }
   return (timedMs * 1e6) / (CANCELS * (ROUNDS / 2));

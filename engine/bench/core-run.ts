@@ -5,7 +5,7 @@ import { CANCEL_ORDER, GTC, IOC, LIMIT, NEW_ORDER, type AccountRules, type Event
 import { CANCEL_RECORD, GTC_RECORD, type Workload } from './workload.ts';
 
 /** Limits that are all looked at and refuse nothing in a workload. */
-const RULES: InstrumentRules = {
+export const RULES: InstrumentRules = {
   tradable: true,
   maxOrderLots: 2 ** 40,
   maxNotional: 2n ** 80n,
@@ -13,7 +13,7 @@ const RULES: InstrumentRules = {
   maxPositionLots: 2 ** 50,
   maxOpenNotional: 2 ** 80,
 };
-const ACCOUNT_RULES: AccountRules = { maxOpenOrders: 2 ** 30 };
+export const ACCOUNT_RULES: AccountRules = { maxOpenOrders: 2 ** 30 };
 
 /** Slots that the commands of a run go through, as they do in a journal's ring. */
 const RING_SLOTS = 4096;

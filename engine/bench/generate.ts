@@ -1,20 +1,33 @@
 /** A seeded market for workload files: about `resting` orders around a price that wanders, with orders placed, taken and cancelled. */
+import { CommandSlots, encodeCommand, SLOT_BYTES } from '../core/command.ts';
 import { MatchingCore } from '../core/core.ts';
 import { NO_LIMITS, randomWords } from '../core/random-commands.ts';
-import { CANCEL_ORDER, GTC, IOC, LIMIT, NEW_ORDER, type EventSink } from '../core/types.ts';
+import { ANY_ACCOUNT, CANCEL_ORDER, GTC, IOC, LIMIT, NEW_ORDER, type Command, type EventSink } from '../core/types.ts';
 import { CANCEL_RECORD, GTC_RECORD, IOC_RECORD, type WorkloadRecord } from './workload.ts';
 
-const IGNORE: EventSink = { fill: () => undefined, order: () => undefined };
+const ignore = (): void => undefined;
+const IGNORE: EventSink = { fill: ignore, order: ignore, replaced: ignore, triggered: ignore, state: ignore };
 
-/** `commands` records; the same seed gives the same records. Ids are sequences from 1, a core keeps count of what rests. */
+/** A record, and what the core calls its order. */
+interface Placed {
+  readonly record: WorkloadRecord;
+  readonly orderId: number;
+}
+
+/** `commands` records; the same seed gives the same records. Ids count from 1, a core keeps count of what rests. */
 export function generateWorkload(options: { commands: number; seed: number; resting: number }): WorkloadRecord[] {
   const random = randomWords(options.seed);
   const below = (limit: number): number => random() % limit;
   const core = new MatchingCore();
   core.setInstrument(0, NO_LIMITS);
+  const slots = new CommandSlots(new ArrayBuffer(2 * SLOT_BYTES));
+  const submit = (command: Command): void => {
+    encodeCommand(slots, 0, 0, command);
+    core.submit(slots, 0, IGNORE);
+  };
   const records: WorkloadRecord[] = [];
   /** Orders that rested when they were placed; many are gone since. */
-  const placed: WorkloadRecord[] = [];
+  const placed: Placed[] = [];
   let midTicks = 100_000;
   while (records.length < options.commands) {
     const id = records.length + 1;
@@ -27,13 +40,14 @@ export function generateWorkload(options: { commands: number; seed: number; rest
       const last = placed.pop();
       if (order === undefined || last === undefined) continue;
       if (order !== last) placed[at] = last;
-      const known = core.find(order.id) === 0;
+      const { record, orderId } = order;
+      const known = core.find(orderId) >= 0;
       // One in eight of those that are gone is asked for all the same, and a few by an account that they do not belong to.
       if (!known && below(8) > 0) continue;
       const stolen = below(200) === 0;
-      records.push({ ...order, type: CANCEL_RECORD, account: stolen ? order.account + 1 : order.account, quantityLots: 0 });
-      core.apply(id, 0, { kind: CANCEL_ORDER, instrument: 0, orderId: stolen ? 0 : order.id }, IGNORE);
+      records.push({ ...record, type: CANCEL_RECORD, account: stolen ? record.account + 1 : record.account, quantityLots: 0 });
       if (stolen) placed.push(order);
+      else submit({ kind: CANCEL_ORDER, orderId, account: ANY_ACCOUNT });
       continue;
     }
     const ioc = kind >= 90;
@@ -51,8 +65,8 @@ export function generateWorkload(options: { commands: number; seed: number; rest
     records.push(record);
     const { account, priceTicks, quantityLots } = record;
     const timeInForce = ioc ? IOC : GTC;
-    core.apply(id, 0, { kind: NEW_ORDER, instrument: 0, account, side, type: LIMIT, timeInForce, priceTicks, quantityLots }, IGNORE);
-    if (core.find(id) === 0) placed.push(record);
+    submit({ kind: NEW_ORDER, instrument: 0, account, side, type: LIMIT, timeInForce, priceTicks, quantityLots });
+    if (core.find(core.sequence) >= 0) placed.push({ record, orderId: core.sequence });
   }
   return records;
 }

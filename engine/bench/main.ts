@@ -1,13 +1,28 @@
 /** `npm run bench`: the benchmarks, each against a limit or a peer that is measured in the same run. */
 import { parseArgs } from 'node:util';
 import { bookBytesPerOrder, bookCancelScaling, bookP99, bookThroughput } from './book-benchmarks.ts';
+import { engineInProcess } from './engine-benchmarks.ts';
+import { gcPauses } from './gc.ts';
 import { generateWorkload } from './generate.ts';
 import { fetchPeers, peersDirectory } from './fetch-peers.ts';
+import { journalCommit, journalDisk, journalLatency } from './journal-benchmarks.ts';
 import { findPeers, type Peer } from './peers.ts';
+import { pools } from './pools.ts';
 import { table, type Comparison } from './report.ts';
 import { encodeWorkload, readWorkload, Workload } from './workload.ts';
 
-const NAMES = ['book.throughput', 'book.p99', 'book.bytes-per-order', 'book.cancel-scaling'] as const;
+const NAMES = [
+  'book.throughput',
+  'book.p99',
+  'book.bytes-per-order',
+  'book.cancel-scaling',
+  'journal.disk',
+  'journal.commit',
+  'journal.latency',
+  'engine.in-process',
+  'pools',
+  'gc.pauses',
+] as const;
 
 const HELP = `npm run bench [-- [OPTION ...] [NAME ...]]
 
@@ -55,6 +70,18 @@ async function measure(name: (typeof NAMES)[number], file: Workload, runs: numbe
       return bookBytesPerOrder(file);
     case 'book.cancel-scaling':
       return bookCancelScaling(runs);
+    case 'journal.disk':
+      return await journalDisk(runs);
+    case 'journal.commit':
+      return await journalCommit(runs);
+    case 'journal.latency':
+      return await journalLatency(runs);
+    case 'engine.in-process':
+      return await engineInProcess(file, runs);
+    case 'pools':
+      return await pools(runs);
+    case 'gc.pauses':
+      return await gcPauses(runs);
   }
 }
 

@@ -104,8 +104,7 @@ async function projection(commands: number): Promise<void> {
       const from = replica.sequence;
       const cpu = process.cpuUsage();
       const startMs = performance.now();
-      while (replica.sequence < from + commands / 3 && replica.advance(limit) > 0)
-        if (replica.uncommitted >= 50_000) replica.commit();
+      while (replica.sequence < from + commands / 3 && replica.advance(limit) > 0) if (replica.uncommitted >= 50_000) replica.commit();
       replica.commit();
       const { user, system } = process.cpuUsage(cpu);
       const done = replica.sequence - from;

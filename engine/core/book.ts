@@ -4,16 +4,23 @@
  * command, except what the store needs to grow. (Numbers of 2^31 and more are boxed by V8 where they cross a call that it does not inline: 16 bytes
  * each, seen only with such ids, prices and quantities.)
  */
-import { indicate } from './auction.ts';
+import { indicate } from './auction-price.ts';
 import { Band } from './band.ts';
 import { DISPLAY, EXPIRY, HIDDEN, LIMIT_PRICE, type Extras, type Terms } from './extras.ts';
 import type { Holdings } from './holdings.ts';
 import type { IdIndex } from './id-index.ts';
 import { PriceLadder } from './ladder.ts';
-import type { LevelPool } from './level-pool.ts';
-import { FLAGS_SHIFT, HAS_EXTRAS, HOLDING, LEVEL, LEVEL_MASK, LOTS, NEXT, PREVIOUS, type OrderPool } from './order-pool.ts';
+import * as levelPool from './level-pool.ts';
+import * as orderPool from './order-pool.ts';
 import type { OrderStore } from './order-store.ts';
-import { BUY, SELL, TRADING, type BookView, type Indication, type Level, type Side, type TradingState } from './types.ts';
+import type { RiskLimits } from './risk.ts';
+import * as types from './types.ts';
+import type { BookView, Indication, Level, Side, TradingState } from './types.ts';
+
+// V8 reads an imported binding, and checks it, at every use; a constant of the module itself it folds.
+const { FLAGS_SHIFT, HAS_EXTRAS, HOLDING, LEVEL, LEVEL_MASK, LOTS, NEXT, PREVIOUS } = orderPool;
+const { HEAD, LEVEL_WORDS, TAIL } = levelPool;
+const { BUY, SELL, TRADING } = types;
 
 /** The lists of a book: a side for what rests, STOPS + side for what waits. */
 export const STOPS = 2;
@@ -26,21 +33,23 @@ export class OrderBook implements BookView {
   untilMicros = 0;
   lastTradeTicks = 0;
   openOrders = 0;
+  limits: RiskLimits;
   readonly band = new Band();
   readonly bids: PriceLadder;
   readonly asks: PriceLadder;
   readonly buyStops: PriceLadder;
   readonly sellStops: PriceLadder;
   readonly #store: OrderStore;
-  readonly #orders: OrderPool;
-  readonly #levels: LevelPool;
+  readonly #orders: orderPool.OrderPool;
+  readonly #levels: levelPool.LevelPool;
   readonly #ids: IdIndex;
   readonly #extras: Extras;
   readonly #holdings: Holdings;
 
   /** A book of `store`, in which no other book has the same `instrument`. */
-  constructor(store: OrderStore, instrument: number) {
+  constructor(store: OrderStore, instrument: number, limits: RiskLimits) {
     this.instrument = instrument;
+    this.limits = limits;
     this.#store = store;
     this.#orders = store.orders;
     this.#levels = store.levels;
@@ -68,6 +77,11 @@ export class OrderBook implements BookView {
     return this.#store.hasRoom() && this.ladder(list).reserve();
   }
 
+  /** Whether one more order can rest on a side without more memory. */
+  hasRoomNow(side: Side): boolean {
+    return this.#store.hasRoomNow && (side === BUY ? this.bids : this.asks).hasRoom;
+  }
+
   /** Puts a new id behind all others of its price. `terms` is read only when `flags` say that there are some. */
   rest(id: number, side: Side, priceTicks: number, lots: number, holding: number, flags: number, terms: Terms): void {
     const hidden = (flags & HAS_EXTRAS) !== 0 && terms.displayLots > 0 && terms.displayLots < lots ? lots - terms.displayLots : 0;
@@ -85,12 +99,18 @@ export class OrderBook implements BookView {
     flags: number,
     terms: Terms,
   ): void {
-    const order = this.#open(id, holding);
+    const order = this.restPlain(id, side, priceTicks, shownLots, holding, flags);
+    if (hiddenLots > 0) this.#holdings.increased(holding, side, priceTicks, hiddenLots);
     if ((flags & HAS_EXTRAS) !== 0) this.#addExtras(order, id, hiddenLots, terms);
-    const buying = side === BUY;
-    const ladder = buying ? this.bids : this.asks;
-    this.#place(order, id, shownLots, ladder.at(buying ? -priceTicks : priceTicks), flags);
-    this.#holdings.opened(holding, side, priceTicks, shownLots + hiddenLots);
+  }
+
+  /** Puts an order that shows all it has behind all others of its price; extras are the caller's. Gives its reference. */
+  restPlain(id: number, side: Side, priceTicks: number, lots: number, holding: number, flags: number): number {
+    const order = this.#open(id, holding);
+    const ladder = side === BUY ? this.bids : this.asks;
+    this.#place(order, id, lots, ladder.at(side === BUY ? -priceTicks : priceTicks), flags);
+    this.#holdings.opened(holding, side, priceTicks, lots);
+    return order;
   }
 
   /** Lets a new id wait behind all others of its stop price. */
@@ -110,6 +130,24 @@ export class OrderBook implements BookView {
     const lots = this.remainingLots(order);
     this.#holdings.reduced(this.#orders.words[order + HOLDING] as number, (ladder & 1) as Side, this.valueTicks(order), lots);
     this.close(order, this.ladder(ladder & (LADDERS - 1)));
+    return lots;
+  }
+
+  /** The same for an order that rests and has no extras: nearly every one. */
+  removePlain(order: number, level: number): number {
+    const { words, doubles } = this.#orders;
+    const half = order >> 1;
+    const lots = doubles[half + LOTS] as number;
+    const key = this.#levels.key(level);
+    const holding = words[order + HOLDING] as number;
+    // Bids have negative keys.
+    if (key < 0) this.#holdings.reduced(holding, BUY, -key, lots);
+    else this.#holdings.reduced(holding, SELL, key, lots);
+    this.#ids.remove(order, doubles[half] as number);
+    if (this.#unlink(order, level)) (key < 0 ? this.bids : this.asks).close(level);
+    this.#holdings.closed(holding);
+    this.#orders.give(order);
+    this.openOrders -= 1;
     return lots;
   }
 
@@ -207,7 +245,7 @@ export class OrderBook implements BookView {
 
   /** The limit of an order that rests, the stop price of one that waits. */
   keyTicks(order: number): number {
-    return Math.abs(this.#levels.keys[(this.#orders.words[order + LEVEL] as number) & LEVEL_MASK] as number);
+    return Math.abs(this.#levels.key((this.#orders.words[order + LEVEL] as number) & LEVEL_MASK));
   }
 
   /** The limit of an order that waits; 0 for one that will be a market order. */
@@ -226,17 +264,15 @@ export class OrderBook implements BookView {
   reachedStop(): number {
     const last = this.lastTradeTicks;
     if (last === 0) return 0;
-    const { keys, heads } = this.#levels;
-    const buy = this.buyStops.best;
-    if (buy !== 0 && (keys[buy] as number) <= last) return heads[buy] as number;
-    const sell = this.sellStops.best;
-    return sell !== 0 && (keys[sell] as number) <= -last ? (heads[sell] as number) : 0;
+    const { buyStops, sellStops } = this;
+    if (buyStops.bestKey <= last) return this.#levels.head(buyStops.best);
+    return sellStops.bestKey <= -last ? this.#levels.head(sellStops.best) : 0;
   }
 
   /** The order of a list that is next to trade, or to be triggered; 0 when it is empty. */
   first(list: number): number {
     const { best } = this.ladder(list);
-    return best === 0 ? 0 : (this.#levels.heads[best] as number);
+    return best === 0 ? 0 : this.#levels.head(best);
   }
 
   /** The order that is next after another of its list; 0 for none. */
@@ -244,19 +280,19 @@ export class OrderBook implements BookView {
     const next = this.next(order);
     if (next !== 0) return next;
     const level = this.ladder(this.listOf(order)).after((this.#orders.words[order + LEVEL] as number) & LEVEL_MASK);
-    return level === 0 ? 0 : (this.#levels.heads[level] as number);
+    return level === 0 ? 0 : this.#levels.head(level);
   }
 
   bestTicks(side: Side): number {
-    const { best } = side === BUY ? this.bids : this.asks;
-    return best === 0 ? 0 : Math.abs(this.#levels.keys[best] as number);
+    const { best, bestKey } = side === BUY ? this.bids : this.asks;
+    return best === 0 ? 0 : Math.abs(bestKey);
   }
 
   /** The levels of a list, best first, each by its price and its oldest order, until `visit` gives false. */
   eachLevel(list: number, visit: (ticks: number, firstOrder: number) => boolean): void {
     const ladder = this.ladder(list);
     for (let level = ladder.best; level !== 0; level = ladder.after(level)) {
-      if (!visit(Math.abs(this.#levels.keys[level] as number), this.#levels.heads[level] as number)) return;
+      if (!visit(Math.abs(this.#levels.key(level)), this.#levels.head(level))) return;
     }
   }
 
@@ -325,26 +361,28 @@ export class OrderBook implements BookView {
 
   #append(order: number, level: number): void {
     const { words } = this.#orders;
-    const levels = this.#levels;
-    const tail = levels.tails[level] as number;
+    const levelWords = this.#levels.words;
+    const at = level * LEVEL_WORDS;
+    const tail = levelWords[at + TAIL] as number;
     words[order + PREVIOUS] = tail;
     words[order + NEXT] = 0;
-    if (tail === 0) levels.heads[level] = order;
+    levelWords[at + TAIL] = order;
+    if (tail === 0) levelWords[at + HEAD] = order;
     else words[tail + NEXT] = order;
-    levels.tails[level] = order;
   }
 
   /** Takes an order out of its level. Whether it was the last there. */
   #unlink(order: number, level: number): boolean {
     const { words } = this.#orders;
-    const levels = this.#levels;
+    const levelWords = this.#levels.words;
+    const at = level * LEVEL_WORDS;
     const next = words[order + NEXT] as number;
     const previous = words[order + PREVIOUS] as number;
     if (previous !== 0) words[previous + NEXT] = next;
-    else levels.heads[level] = next;
+    else levelWords[at + HEAD] = next;
     if (next !== 0) words[next + PREVIOUS] = previous;
-    else levels.tails[level] = previous;
-    return next === 0 && previous === 0;
+    else levelWords[at + TAIL] = previous;
+    return (next | previous) === 0;
   }
 
   #addExtras(order: number, id: number, hiddenLots: number, terms: Terms): number {

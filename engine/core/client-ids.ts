@@ -37,6 +37,11 @@ export class ClientIds {
     this.#shift = Math.clz32(this.#mask);
   }
 
+  /** Ids that fit. */
+  get capacity(): number {
+    return this.#capacity;
+  }
+
   get bytes(): number {
     return this.#capacity * 20 + this.#index.byteLength;
   }

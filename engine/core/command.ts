@@ -17,6 +17,7 @@
  *
  * Kind 0 is no command: a filler, where two slots would not fit before the end of a ring.
  */
+import { CommandSlots, SLOT_BYTES, SLOT_WORDS } from './command-slots.ts';
 import {
   ADVANCE_TIME,
   CANCEL_ORDER,
@@ -35,8 +36,7 @@ import {
   type TradingState,
 } from './types.ts';
 
-export const SLOT_BYTES = 64;
-export const SLOT_WORDS = 16;
+export { CommandSlots, SLOT_BYTES, SLOT_WORDS };
 
 /** Flags of word 1. */
 export const POST_ONLY = 1;
@@ -47,18 +47,6 @@ export const SELF_TRADE_MASK = 7;
 export const WIDE = 16;
 /** State, reason or on, in word 1. */
 export const DETAIL_SHIFT = 8;
-
-/** Slots in one buffer, through both views. `at` is always the index of a slot's first word. */
-export class CommandSlots {
-  readonly words: Int32Array;
-  readonly doubles: Float64Array;
-
-  /** The buffer's length must be a multiple of SLOT_BYTES. */
-  constructor(buffer: ArrayBuffer | SharedArrayBuffer) {
-    this.words = new Int32Array(buffer);
-    this.doubles = new Float64Array(buffer);
-  }
-}
 
 /** Words that the command at `at` takes: of one slot or two. */
 export function commandWords(slots: CommandSlots, at: number): number {

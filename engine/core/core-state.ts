@@ -18,6 +18,8 @@ export class CoreState {
   readonly clientIds: ClientIds;
   /** The kill switch of all. */
   killed = false;
+  /** See AccountRules. */
+  maxOpenOrders = Infinity;
 
   constructor(options: CoreOptions) {
     this.store = new OrderStore(options.mostOrders, options.firstOrders);

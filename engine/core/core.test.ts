@@ -408,6 +408,12 @@ describe('replace', () => {
     expect(scenario.depth(BUY)).toBe('4@51 11@50');
   });
 
+  it('of a stop with another limit and the same quantity keeps its place', () => {
+    const scenario = new Scenario();
+    scenario.run(stopAt(105, buy(5, 50)), stopAt(105, buy(5, 50)), replace(1, { priceTicks: 51 }), sell(1, 105));
+    expect(scenario.run(buy(1, 105, other)).filter((line) => line.endsWith('triggered'))).toEqual(['1 triggered', '2 triggered']);
+  });
+
   it('keeps expiry, day, post-only and session', () => {
     const scenario = new Scenario();
     scenario.run(buy(5, 100, { timeInForce: GTD, expiryMicros: 1000, session: 7, postOnly: true }), buy(5, 100, { timeInForce: DAY }));

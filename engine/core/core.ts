@@ -2,11 +2,15 @@
 import { LADDERS, OrderBook } from './book.ts';
 import { DETAIL_SHIFT, type CommandSlots } from './command.ts';
 import { CoreState, type CoreOptions } from './core-state.ts';
+import { Express } from './express.ts';
 import { StateHash } from './hash.ts';
 import { MassCancel } from './mass-cancel.ts';
 import { OrderFlow } from './order-flow.ts';
 import { HOLDING } from './order-pool.ts';
 import { OrderRules } from './order-rules.ts';
+import { riskLimits } from './risk.ts';
+import { corePools } from './core-pools.ts';
+import type { PoolFigures } from './pool-figures.ts';
 import { eachStateWord, restoreState } from './state-words.ts';
 import { TradingStates } from './trading-states.ts';
 import {
@@ -42,6 +46,7 @@ export class MatchingCore implements Core {
   readonly #state: CoreState;
   readonly #rules: OrderRules;
   readonly #flow: OrderFlow;
+  readonly #express: Express;
   readonly #massCancel: MassCancel;
   readonly #states: TradingStates;
 
@@ -49,6 +54,7 @@ export class MatchingCore implements Core {
     this.#state = new CoreState(options);
     this.#rules = new OrderRules(this.#state);
     this.#flow = new OrderFlow(this.#state);
+    this.#express = new Express(this.#state, this.#flow);
     this.#massCancel = new MassCancel(this.#state, this.#flow);
     this.#states = new TradingStates(this.#state, this.#flow, this.#massCancel);
   }
@@ -86,30 +92,20 @@ export class MatchingCore implements Core {
   setInstrument(instrument: number, rules: InstrumentRules): void {
     const { books, store } = this.#state;
     if (instrument < 0 || instrument > books.length) throw new RangeError(`instrument ${instrument} does not follow ${books.length - 1}`);
-    if (instrument === books.length) books.push(new OrderBook(store, instrument));
-    this.#rules.setInstrument(instrument, rules);
+    const limits = riskLimits(rules);
+    const book = books[instrument];
+    if (book === undefined) books.push(new OrderBook(store, instrument, limits));
+    else book.limits = limits;
   }
 
   setAccountRules(rules: AccountRules): void {
-    this.#rules.setAccountRules(rules);
+    this.#state.maxOpenOrders = rules.maxOpenOrders;
   }
 
   submit(slots: CommandSlots, at: number, sink: EventSink): Reject {
     const kind = (slots.words[at] as number) & 0xff;
-    if (kind === NEW_ORDER) {
-      const reject = this.#rules.newOrder(slots, at);
-      if (reject !== REJECT.none) return reject;
-      this.#begin(slots, at);
-      this.#flow.newOrder(slots, at, this.#rules.holding, sink);
-      return REJECT.none;
-    }
-    if (kind === CANCEL_ORDER) {
-      const order = this.#findOf(slots, at);
-      if (order === 0) return REJECT.unknownOrder;
-      this.#begin(slots, at);
-      this.#flow.cancel(order, REQUESTED, sink);
-      return REJECT.none;
-    }
+    if (kind === NEW_ORDER) return this.#express.newOrder(slots, at, sink) ? REJECT.none : this.#newOrder(slots, at, sink);
+    if (kind === CANCEL_ORDER) return this.#express.cancel(slots, at, sink) ? REJECT.none : this.#cancelOrder(slots, at, sink);
     return this.#submitOther(slots, at, kind, sink);
   }
 
@@ -174,6 +170,10 @@ export class MatchingCore implements Core {
     return account === ANY_ACCOUNT ? this.#state.killed : this.#state.store.holdings.isKilled(account);
   }
 
+  pools(): PoolFigures[] {
+    return corePools(this.#state);
+  }
+
   eachStateWord(visit: (word: number) => void): void {
     eachStateWord(this.#state, visit);
   }
@@ -204,6 +204,22 @@ export class MatchingCore implements Core {
     if (order === 0) return 0;
     const account = (slots.words[at + 3] as number) >>> 0;
     return account === ANY_ACCOUNT || holdings.accountOf(orders.words[order + HOLDING] as number) === account ? order : 0;
+  }
+
+  #newOrder(slots: CommandSlots, at: number, sink: EventSink): Reject {
+    const reject = this.#rules.newOrder(slots, at);
+    if (reject !== REJECT.none) return reject;
+    this.#begin(slots, at);
+    this.#flow.newOrder(slots, at, this.#rules.holding, sink);
+    return REJECT.none;
+  }
+
+  #cancelOrder(slots: CommandSlots, at: number, sink: EventSink): Reject {
+    const order = this.#findOf(slots, at);
+    if (order === 0) return REJECT.unknownOrder;
+    this.#begin(slots, at);
+    this.#flow.cancel(order, REQUESTED, sink);
+    return REJECT.none;
   }
 
   #submitOther(slots: CommandSlots, at: number, kind: number, sink: EventSink): Reject {

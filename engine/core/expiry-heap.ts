@@ -9,6 +9,11 @@ export class ExpiryHeap {
   #ids = new Float64Array(FIRST_ENTRIES);
   size = 0;
 
+  /** Entries that fit. */
+  get capacity(): number {
+    return this.#ids.length;
+  }
+
   get bytes(): number {
     return this.#expiries.byteLength + this.#ids.byteLength;
   }

@@ -58,6 +58,16 @@ export class Extras {
   #free = 0;
   live = 0;
 
+  /** Most rows that were ever live at once. */
+  get most(): number {
+    return this.#fresh;
+  }
+
+  /** Rows that fit. */
+  get capacity(): number {
+    return this.#capacity;
+  }
+
   get bytes(): number {
     return this.doubles.byteLength + this.#sessions.byteLength + this.#references.byteLength + this.#index.byteLength;
   }

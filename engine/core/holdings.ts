@@ -36,6 +36,16 @@ export class Holdings {
   #accountOrders = new Int32Array(FIRST_ACCOUNTS);
   #killed = new Uint8Array(FIRST_ACCOUNTS);
 
+  /** Pairs of account and instrument; never fewer than before. */
+  get rows(): number {
+    return this.#rows;
+  }
+
+  /** Rows that fit. */
+  get capacity(): number {
+    return this.#capacity;
+  }
+
   get bytes(): number {
     return this.#doubles.byteLength + this.#index.byteLength + this.#accountOrders.byteLength + this.#killed.byteLength;
   }
@@ -171,9 +181,7 @@ export class Holdings {
   /** Accounts whose switch is on, rising. */
   killedAccounts(): number[] {
     const accounts: number[] = [];
-    this.#killed.forEach((on, account) => {
-      if (on === 1) accounts.push(account);
-    });
+    for (let account = this.#killed.indexOf(1); account >= 0; account = this.#killed.indexOf(1, account + 1)) accounts.push(account);
     return accounts;
   }
 

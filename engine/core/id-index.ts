@@ -26,6 +26,11 @@ export class IdIndex {
     this.#shift = Math.clz32(this.#mask);
   }
 
+  /** Places; at most three quarters of them are ever used. */
+  get places(): number {
+    return this.#entries.length;
+  }
+
   get bytes(): number {
     return this.#entries.byteLength;
   }

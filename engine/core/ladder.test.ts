@@ -7,7 +7,7 @@ function newLadder(): { ladder: PriceLadder; levels: LevelPool; keys: () => numb
   const ladder = new PriceLadder(levels, 5);
   const keys = (): number[] => {
     const found: number[] = [];
-    for (let level = ladder.best; level !== 0; level = ladder.after(level)) found.push(levels.keys[level] ?? NaN);
+    for (let level = ladder.best; level !== 0; level = ladder.after(level)) found.push(levels.key(level));
     return found;
   };
   return { ladder, levels, keys };
@@ -17,7 +17,7 @@ describe('PriceLadder', () => {
   it('takes its first window to the first price and keeps others far', () => {
     const { ladder, levels, keys } = newLadder();
     const first = ladder.at(1_000_000);
-    expect([ladder.farSize, levels.ladders[first], ladder.at(1_000_000)]).toEqual([0, 5, first]);
+    expect([ladder.farSize, levels.ladder(first), ladder.at(1_000_000)]).toEqual([0, 5, first]);
     ladder.at(1_000_000 + 767);
     expect(ladder.farSize).toBe(0);
     ladder.at(1_000_000 + 768);
@@ -34,7 +34,7 @@ describe('PriceLadder', () => {
       live.push(ladder.at(key));
       if (live.length > 50) ladder.close(live.shift() ?? 0);
     }
-    expect(keys()).toEqual(live.map((level) => levels.keys[level]));
+    expect(keys()).toEqual(live.map((level) => levels.key(level)));
     expect([ladder.window, ladder.size, levels.live]).toEqual([1024, 50, 50]);
     expect(ladder.farSize).toBeLessThan(50);
   });

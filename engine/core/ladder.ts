@@ -12,6 +12,7 @@ import { Bitmap, LARGEST_BITMAP } from './bitmap.ts';
 import type { LevelPool } from './level-pool.ts';
 
 const FIRST_WINDOW = 1024;
+const FIRST_FAR = 64;
 const WIDENING = 4;
 /** Far visits that are always free. */
 const PATIENCE = 32;
@@ -19,16 +20,19 @@ const PATIENCE = 32;
 export class PriceLadder {
   /** The level of the smallest key; 0 when there is none. */
   best = 0;
+  /** Its key; Infinity when there is none. */
+  bestKey = Infinity;
   /** Levels that hold orders. */
   size = 0;
   readonly #levels: LevelPool;
   readonly #number: number;
   /** Key of the first cell. */
   #base = 0;
-  #cells = new Int32Array(FIRST_WINDOW);
-  #occupied = new Bitmap(FIRST_WINDOW);
+  /** Nothing before the first level: most ladders of stops never have one. */
+  #cells = new Int32Array(0);
+  #occupied = new Bitmap(0);
   /** Levels outside the window, keys rising. Never shorter than `size`, so that moving the window needs no memory. */
-  #far = new Int32Array(64);
+  #far = new Int32Array(0);
   #farSize = 0;
   #farVisits = 0;
 
@@ -51,11 +55,17 @@ export class PriceLadder {
     return this.#farSize;
   }
 
+  /** Whether one more level can be opened without more memory. */
+  get hasRoom(): boolean {
+    return this.size < this.#far.length;
+  }
+
   /** Makes sure that one more level can be opened. false, with nothing changed, when memory is out. */
   reserve(): boolean {
-    if (this.size < this.#far.length) return true;
+    if (this.hasRoom) return true;
     try {
-      const far = new Int32Array(this.#far.length * 2);
+      const far = new Int32Array(Math.max(FIRST_FAR, this.#far.length * 2));
+      if (this.#cells.length === 0 && !this.#widen(FIRST_WINDOW)) return false;
       far.set(this.#far);
       this.#far = far;
     } catch {
@@ -77,7 +87,7 @@ export class PriceLadder {
   /** Takes an empty level out. */
   close(level: number): void {
     const levels = this.#levels;
-    const key = levels.keys[level] as number;
+    const key = levels.key(level);
     const offset = key - this.#base;
     if (offset >= 0 && offset < this.#cells.length) {
       this.#cells[offset] = 0;
@@ -89,13 +99,16 @@ export class PriceLadder {
       this.#farVisits += 1;
     }
     this.size -= 1;
-    if (this.best === level) this.best = this.size === 0 ? 0 : this.after(level);
+    if (this.best === level) {
+      this.best = this.size === 0 ? 0 : this.after(level);
+      this.bestKey = this.best === 0 ? Infinity : levels.key(this.best);
+    }
     levels.give(level);
   }
 
   /** The level of the next larger key; 0 when there is none. */
   after(level: number): number {
-    const key = this.#levels.keys[level] as number;
+    const key = this.#levels.key(level);
     const offset = key - this.#base;
     const width = this.#cells.length;
     const cell = offset < width ? this.#occupied.after(offset < 0 ? -1 : offset) : -1;
@@ -106,7 +119,7 @@ export class PriceLadder {
     if (position < this.#farSize && this.#far[position] === level) position += 1;
     if (position === this.#farSize) return near;
     const far = this.#far[position] as number;
-    return near !== 0 && (this.#levels.keys[near] as number) < (this.#levels.keys[far] as number) ? near : far;
+    return near !== 0 && this.#levels.key(near) < this.#levels.key(far) ? near : far;
   }
 
   #openNear(key: number, offset: number): number {
@@ -117,18 +130,26 @@ export class PriceLadder {
     return level;
   }
 
-  #take(key: number): number {
+  #mustReserve(): void {
     if (!this.reserve()) throw new RangeError('no memory for a price level');
+  }
+
+  #take(key: number): number {
+    this.#mustReserve();
     return this.#levels.take(key, this.#number);
   }
 
   #opened(level: number, key: number): void {
     this.size += 1;
-    if (this.best === 0 || key < (this.#levels.keys[this.best] as number)) this.best = level;
+    if (key < this.bestKey) {
+      this.best = level;
+      this.bestKey = key;
+    }
   }
 
   #atFar(key: number): number {
     this.#farVisits += 1;
+    if (this.#cells.length === 0) this.#mustReserve();
     if (this.size === 0) this.#base = this.#baseFor(key);
     else if (this.#farVisits > PATIENCE + (this.size >> 2)) this.#adapt(key);
     const offset = key - this.#base;
@@ -139,7 +160,7 @@ export class PriceLadder {
     const position = this.#position(key);
     if (position < this.#farSize) {
       const found = this.#far[position] as number;
-      if (this.#levels.keys[found] === key) return found;
+      if (this.#levels.key(found) === key) return found;
     }
     const level = this.#take(key);
     this.#far.copyWithin(position + 1, position, this.#farSize);
@@ -151,12 +172,12 @@ export class PriceLadder {
 
   /** Index in `far` of the first level whose key is not smaller than `key`. */
   #position(key: number): number {
-    const { keys } = this.#levels;
+    const levels = this.#levels;
     let from = 0;
     let to = this.#farSize;
     while (from < to) {
       const middle = (from + to) >>> 1;
-      if ((keys[this.#far[middle] as number] as number) < key) from = middle + 1;
+      if (levels.key(this.#far[middle] as number) < key) from = middle + 1;
       else to = middle;
     }
     return from;
@@ -170,7 +191,7 @@ export class PriceLadder {
   /** Moves the window to the best key, `key` included; widens it when it is there. Does nothing when it is as wide as can be. */
   #adapt(key: number): void {
     this.#farVisits = 0;
-    const best = Math.min(key, this.#levels.keys[this.best] as number);
+    const best = Math.min(key, this.bestKey);
     let width = this.#cells.length;
     if (Math.abs(this.#baseFor(best) - this.#base) < width >> 3) {
       if (width === LARGEST_BITMAP) return;
@@ -211,11 +232,11 @@ export class PriceLadder {
 
   /** Puts the levels of the window into its cells, the others stay in `far`. */
   #scatter(): void {
-    const { keys } = this.#levels;
+    const levels = this.#levels;
     let kept = 0;
     for (let index = 0; index < this.#farSize; index += 1) {
       const level = this.#far[index] as number;
-      const offset = (keys[level] as number) - this.#base;
+      const offset = levels.key(level) - this.#base;
       if (offset >= 0 && offset < this.#cells.length) {
         this.#cells[offset] = level;
         this.#occupied.add(offset);

@@ -4,34 +4,24 @@
  */
 import type { OrderBook } from './book.ts';
 import type { Holdings } from './holdings.ts';
-import type { LevelPool } from './level-pool.ts';
-import { FLAGS_SHIFT, HAS_EXTRAS, HOLDING, LEVEL, LOTS, NEXT, type OrderPool } from './order-pool.ts';
+import * as levelPool from './level-pool.ts';
+import * as orderPool from './order-pool.ts';
 import type { OrderStore } from './order-store.ts';
-import {
-  ALLOW,
-  BUY,
-  CANCEL_BOTH,
-  CANCEL_NEWEST,
-  CANCEL_OLDEST,
-  CANCELLED,
-  DECREMENT,
-  INTERRUPTED,
-  NO_REASON,
-  OPEN,
-  SELF_TRADE,
-  SELL,
-  type EventSink,
-  type Reason,
-  type SelfTrade,
-  type Side,
-} from './types.ts';
+import * as types from './types.ts';
+import type { EventSink, Reason, SelfTrade, Side } from './types.ts';
+
+// V8 reads an imported binding, and checks it, at every use; a constant of the module itself it folds.
+const { FLAGS_SHIFT, HAS_EXTRAS, HOLDING, LEVEL, LOTS, NEXT } = orderPool;
+const { HEAD, LEVEL_WORDS } = levelPool;
+const { ALLOW, BUY, CANCEL_BOTH, CANCEL_NEWEST, CANCEL_OLDEST, CANCELLED, DECREMENT, INTERRUPTED, NO_REASON, OPEN, SELF_TRADE, SELL } =
+  types;
 
 export class Matcher {
   /** What ended the last match before the order did, in spite of the prices: SELF_TRADE, INTERRUPTED, or NO_REASON. */
   ended: Reason = NO_REASON;
   readonly #store: OrderStore;
-  readonly #orders: OrderPool;
-  readonly #levels: LevelPool;
+  readonly #orders: orderPool.OrderPool;
+  readonly #levels: levelPool.LevelPool;
   readonly #holdings: Holdings;
 
   constructor(store: OrderStore) {
@@ -64,16 +54,14 @@ export class Matcher {
     let remaining = quantityLots;
     this.ended = NO_REASON;
     while (remaining > 0) {
-      const level = ladder.best;
-      if (level === 0) break;
-      const key = levels.keys[level] as number;
-      if (key > worstKey) break;
+      const key = ladder.bestKey;
+      if (key > worstKey || key === Infinity) break;
       const priceTicks = buying ? key : -key;
       if (priceTicks > band.highTicks || priceTicks < band.lowTicks) {
         this.ended = INTERRUPTED;
         break;
       }
-      const maker = levels.heads[level] as number;
+      const maker = levels.words[ladder.best * LEVEL_WORDS + HEAD] as number;
       const makerHolding = words[maker + HOLDING] as number;
       if (makerHolding === avoided) {
         remaining = this.#preventSelfTrade(book, maker, mode, remaining, sink);
@@ -106,7 +94,7 @@ export class Matcher {
   /** Whether an order that trades wholly or not at all would trade wholly now. */
   isFillable(book: OrderBook, side: Side, limitTicks: number, quantityLots: number, holding: number, mode: SelfTrade): boolean {
     const { words } = this.#orders;
-    const { keys, heads } = this.#levels;
+    const levels = this.#levels;
     const { band } = book;
     const buying = side === BUY;
     const ladder = buying ? book.asks : book.bids;
@@ -115,13 +103,13 @@ export class Matcher {
     const reach = band.reach(reference);
     let missing = quantityLots;
     for (let level = ladder.best; level !== 0; level = ladder.after(level)) {
-      const key = keys[level] as number;
+      const key = levels.key(level);
       const priceTicks = buying ? key : -key;
       if (key > worstKey || Math.abs(priceTicks - reference) > reach) return false;
       // Before an own order that ends the taker, icebergs trade what they show only: they renew themselves behind it.
       let shown = 0;
       let all = 0;
-      for (let order = heads[level] as number; order !== 0; order = words[order + NEXT] as number) {
+      for (let order = levels.head(level); order !== 0; order = words[order + NEXT] as number) {
         if (mode !== ALLOW && words[order + HOLDING] === holding) {
           if (mode === CANCEL_OLDEST) continue;
           return false;

@@ -29,12 +29,12 @@ import {
 
 export class OrderFlow {
   readonly #state: CoreState;
-  readonly #matcher: Matcher;
+  readonly matcher: Matcher;
   readonly #terms = new Terms();
 
   constructor(state: CoreState) {
     this.#state = state;
-    this.#matcher = new Matcher(state.store);
+    this.matcher = new Matcher(state.store);
   }
 
   /** Applies a new order, whose id is the sequence. `holding` is -1 when its account has none in the instrument yet. */
@@ -71,12 +71,12 @@ export class OrderFlow {
     } else if (!trading) {
       this.#rest(book, id, side, priceTicks, lots, own, flags, sink);
       return;
-    } else if (timeInForce === FOK && !this.#matcher.isFillable(book, side, priceTicks, lots, own, modeOf(flags))) {
+    } else if (timeInForce === FOK && !this.matcher.isFillable(book, side, priceTicks, lots, own, modeOf(flags))) {
       sink.order(id, lots, CANCELLED, NOT_FILLABLE);
       return;
     }
     const rests = timeInForce !== IOC && timeInForce !== FOK && priceTicks > 0;
-    this.#arrive(book, id, side, priceTicks, lots, own, flags, rests, sink);
+    this.arrive(book, id, side, priceTicks, lots, own, flags, rests, sink);
     this.runStops(book, sink);
   }
 
@@ -123,11 +123,11 @@ export class OrderFlow {
     const { limitTicks } = this.#terms;
     const lots = book.remove(order);
     sink.triggered(id);
-    this.#arrive(book, id, side, limitTicks, lots, holding, flags, limitTicks > 0, sink);
+    this.arrive(book, id, side, limitTicks, lots, holding, flags, limitTicks > 0, sink);
   }
 
   /** Trades an order as far as it can, and tells or keeps what is left of it. `limitTicks` is 0 for any price. */
-  #arrive(
+  arrive(
     book: OrderBook,
     id: number,
     side: Side,
@@ -138,7 +138,7 @@ export class OrderFlow {
     rests: boolean,
     sink: EventSink,
   ): void {
-    const matcher = this.#matcher;
+    const matcher = this.matcher;
     const left = matcher.match(book, id, side, limitTicks, lots, holding, modeOf(flags), sink);
     if (matcher.ended !== NO_REASON) this.#endEarly(book, id, left, matcher.ended, sink);
     else if (left === 0) sink.order(id, 0, FILLED, NO_REASON);
@@ -188,7 +188,7 @@ export class OrderFlow {
     const flags = this.#recall(order, book.flagsOf(order));
     book.remove(order);
     sink.replaced(id, priceTicks, lots, 0);
-    if (book.state === TRADING) this.#arrive(book, id, side, priceTicks, lots, holding, flags, true, sink);
+    if (book.state === TRADING) this.arrive(book, id, side, priceTicks, lots, holding, flags, true, sink);
     else this.#rest(book, id, side, priceTicks, lots, holding, flags, sink);
   }
 

@@ -222,6 +222,34 @@ describe('limits of an order', () => {
       atMarket(buy(3 * 2 ** 20, 0, other)),
       'maxNotional',
     ],
+    [
+      'exactly beyond 2^53 when there is less to trade with than is wanted',
+      { maxNotional: BigInt(2 ** 52) * BigInt(2 ** 20) + BigInt(2 ** 52 + 1) },
+      [sell(2 ** 20, 2 ** 52), sell(1, 2 ** 52 + 1)],
+      atMarket(buy(2 ** 20 + 2, 0, other)),
+      '',
+    ],
+    [
+      'and over it',
+      { maxNotional: BigInt(2 ** 52) * BigInt(2 ** 20) + BigInt(2 ** 52) },
+      [sell(2 ** 20, 2 ** 52), sell(1, 2 ** 52 + 1)],
+      atMarket(buy(2 ** 20 + 2, 0, other)),
+      'maxNotional',
+    ],
+    [
+      'exactly beyond 2^53 with what a selling limit order would leave',
+      { maxNotional: BigInt(2 ** 52 + 1) * BigInt(2 ** 20) + BigInt(2 ** 52) * 3n },
+      [buy(2 ** 20, 2 ** 52 + 1), buy(9, 2 ** 52 - 1)],
+      sell(2 ** 20 + 3, 2 ** 52, other),
+      '',
+    ],
+    [
+      'and over it',
+      { maxNotional: BigInt(2 ** 52 + 1) * BigInt(2 ** 20) + BigInt(2 ** 52) * 3n - 1n },
+      [buy(2 ** 20, 2 ** 52 + 1), buy(9, 2 ** 52 - 1)],
+      sell(2 ** 20 + 3, 2 ** 52, other),
+      'maxNotional',
+    ],
     ['no band without a trade', { priceBandPercent: 10 }, [], buy(1, 500), ''],
     ['the lower edge of the band', { priceBandPercent: 10 }, traded, buy(1, 90), ''],
     ['below the band', { priceBandPercent: 10 }, traded, buy(1, 89), 'priceBand'],
@@ -235,8 +263,8 @@ describe('limits of an order', () => {
     ['post-only that would not', {}, [sell(1, 100)], buy(1, 99, { postOnly: true }), ''],
   ])('%s', (...given) => expect(rejected(given)).toBe(given[4]));
 
-  it('compares the band exactly beyond 2^53', () => {
-    const reference = 2 ** 52;
+  // The tenth of the second is whole: on the edge both sides of the comparison are equal.
+  it.each([2 ** 52, 25 * 2 ** 47])('compares the band around %i exactly', (reference) => {
     const edge = reference + Number((BigInt(reference) * 10n) / 100n);
     const scenario = new Scenario({ priceBandPercent: 10 });
     scenario.run(sell(1, reference, other), buy(1, reference));

@@ -2,7 +2,7 @@
 import { STOPS, type OrderBook } from './book.ts';
 import { POST_ONLY, SELF_TRADE_MASK, SELF_TRADE_SHIFT, WIDE, type CommandSlots } from './command.ts';
 import type { CoreState } from './core-state.ts';
-import { outsideBand, overNotional, riskLimits, sweepOverNotional, type RiskLimits } from './risk.ts';
+import { outsideBand, overNotional, sweepOverNotional, type RiskLimits } from './risk.ts';
 import {
   BUY,
   CLOSED,
@@ -21,8 +21,6 @@ import {
   STOP,
   STOP_LIMIT,
   TRADING,
-  type AccountRules,
-  type InstrumentRules,
   type Reject,
   type Side,
   type TradingState,
@@ -37,19 +35,9 @@ export class OrderRules {
   /** After REJECT.duplicate: the order that was sent first. */
   duplicateOf = 0;
   readonly #state: CoreState;
-  readonly #limits: RiskLimits[] = [];
-  #maxOpenOrders = Infinity;
 
   constructor(state: CoreState) {
     this.#state = state;
-  }
-
-  setInstrument(instrument: number, rules: InstrumentRules): void {
-    this.#limits[instrument] = riskLimits(rules);
-  }
-
-  setAccountRules(rules: AccountRules): void {
-    this.#maxOpenOrders = rules.maxOpenOrders;
   }
 
   newOrder(slots: CommandSlots, at: number): Reject {
@@ -70,7 +58,7 @@ export class OrderRules {
       }
     }
     const book = books[instrument] as OrderBook;
-    const limits = this.#limits[instrument] as RiskLimits;
+    const { limits } = book;
     const switches = this.#switches(account, limits);
     if (switches !== REJECT.none) return switches;
     const head = words[at] as number;
@@ -99,7 +87,7 @@ export class OrderRules {
     if (holding >= 0 && holdings.exposure(holding, side) + lots > limits.maxPositionLots) return REJECT.maxPosition;
     if (holding < 0 && lots > limits.maxPositionLots) return REJECT.maxPosition;
     if (timeInForce === IOC || timeInForce === FOK) return REJECT.none;
-    if (holdings.openOrders(account) >= this.#maxOpenOrders) return REJECT.maxOpenOrders;
+    if (holdings.openOrders(account) >= this.#state.maxOpenOrders) return REJECT.maxOpenOrders;
     const openNotional = holding < 0 ? 0 : holdings.openNotional(holding);
     if (openNotional + valueTicks * lots > limits.maxOpenNotional) return REJECT.maxOpenNotional;
     return book.hasRoom(type >= STOP ? STOPS + side : side) ? REJECT.none : REJECT.noRoom;
@@ -131,7 +119,7 @@ export class OrderRules {
     if (priceTicks === oldPrice && lots === remaining && stopTicks === oldStop) return REJECT.badTerms;
     if (book.state === HALTED || book.state === CLOSED) return REJECT.notInState;
     const holding = book.holdingOf(order);
-    const limits = this.#limits[book.instrument] as RiskLimits;
+    const { limits } = book;
     const switches = this.#switches(holdings.accountOf(holding), limits);
     if (switches !== REJECT.none) return switches;
     const side = book.sideOf(order);

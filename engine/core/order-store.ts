@@ -38,7 +38,12 @@ export class OrderStore {
 
   /** Number of the ladder on which an order stands. */
   ladderAt(reference: number): number {
-    return this.levels.ladders[(this.orders.words[reference + LEVEL] as number) & LEVEL_MASK] as number;
+    return this.levels.ladder((this.orders.words[reference + LEVEL] as number) & LEVEL_MASK);
+  }
+
+  /** Whether one more order can be open without more memory. */
+  get hasRoomNow(): boolean {
+    return this.orders.live < this.orders.capacity && this.levels.live < this.levels.capacity;
   }
 
   /** Whether one more order can be open, after growing if need be. false, with nothing changed, at the limit or when memory is out. */

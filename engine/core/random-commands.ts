@@ -84,6 +84,9 @@ interface Weather {
   readonly selfTrade: number;
 }
 
+/** How often another order is picked when one that is going to be changed turns out to have ended. */
+const PICKS = 4;
+
 /** Beyond so many orders that may rest, a stream often cancels the oldest: the books stay small enough for a naive model. */
 const MOST_LIVE = 150;
 
@@ -103,6 +106,7 @@ export class RandomCommands {
   #untilWeather = 0;
   #sequence = 0;
   #mayRest = false;
+  #isOpen: (orderId: number) => boolean = () => true;
   readonly #pending: Command[] = [];
 
   constructor(seed: number, instruments: number) {
@@ -115,9 +119,10 @@ export class RandomCommands {
 
   /**
    * `sequence` is that of the last command that was accepted: by it the stream knows the ids of its orders. `dueMicros`, when something is due,
-   * takes its time there.
+   * takes its time there. `isOpen`, when it is given, lets most cancels and replacements find their order.
    */
-  next(sequence: number, dueMicros = Infinity): Step {
+  next(sequence: number, dueMicros = Infinity, isOpen: (orderId: number) => boolean = () => true): Step {
+    this.#isOpen = isOpen;
     if (this.#mayRest && sequence > this.#sequence) this.#live.push(sequence);
     if (this.#live.length > 2 * MOST_LIVE) this.#live.shift();
     this.#mayRest = false;
@@ -203,7 +208,7 @@ export class RandomCommands {
         instrument: this.#below(3) === 0 ? ALL_INSTRUMENTS : this.#below(this.instruments + (this.#chance(50) ? 2 : 0)),
         account: this.#someAccount(),
         session: this.#oneOf([0, 1, 1, 2, 2 ** 32 - 1]),
-        reason: this.#oneOf([MASS, DISCONNECTED]),
+        reason: this.#chance(50) ? (this.#below(12) as typeof MASS) : this.#oneOf([MASS, DISCONNECTED]),
       };
     if (this.#live.length > MOST_LIVE && this.#chance(100))
       return { kind: CANCEL_ORDER, account: ANY_ACCOUNT, orderId: this.#live.shift() as number };
@@ -220,7 +225,8 @@ export class RandomCommands {
 
   /** On, and soon off again; now and then the two are out of step. */
   #killSwitch(): Command {
-    const account = this.#someAccount();
+    if (this.#chance(50)) return { kind: KILL_SWITCH, account: this.#oneOf([MOST_ACCOUNTS, ANY_ACCOUNT - 1]), on: true };
+    const account = this.#chance(30) ? MOST_ACCOUNTS - 1 : this.#someAccount();
     for (let more = this.#below(10); more > 0; more -= 1) this.#pending.push(this.#newOrder());
     this.#pending.push({ kind: KILL_SWITCH, account, on: this.#chance(20) }, { kind: KILL_SWITCH, account: ANY_ACCOUNT, on: false });
     return { kind: KILL_SWITCH, account, on: true };
@@ -241,6 +247,8 @@ export class RandomCommands {
 
   /** A state, and soon after what leads back to trading, so that no stream stays closed for long. */
   #setStates(): Command {
+    if (this.#chance(30))
+      return { kind: SET_STATE, instrument: -2 + this.#below(3), state: this.#oneOf([CLOSED + 1, 255, TRADING]) as TradingState };
     const instrument = this.#below(4) === 0 ? ALL_INSTRUMENTS : this.#below(this.instruments + (this.#chance(50) ? 1 : 0));
     const set = (state: TradingState): Command => ({ kind: SET_STATE, instrument, state });
     const first = this.#oneOf<TradingState>([PRE_OPEN, AUCTION, AUCTION, HALTED, CLOSED, TRADING]);
@@ -254,6 +262,22 @@ export class RandomCommands {
   }
 
   #liveId(): number {
+    let id = this.#someId();
+    // Now and then one that has ended is just what is wanted.
+    if (this.#chance(150)) return id;
+    for (let more = PICKS; more > 0 && !this.#isOpen(id); more -= 1) {
+      this.#forget(id);
+      id = this.#someId();
+    }
+    return id;
+  }
+
+  #forget(orderId: number): void {
+    const at = this.#live.indexOf(orderId);
+    if (at >= 0) this.#live.splice(at, 1);
+  }
+
+  #someId(): number {
     // Mostly late ones: they are the likeliest to be open still.
     const late = this.#below(4) > 0 ? Math.max(0, this.#live.length - 20) : 0;
     const at = late + this.#below(this.#live.length + 1 - late);
@@ -262,8 +286,7 @@ export class RandomCommands {
 
   #cancel(): Command {
     const orderId = this.#liveId();
-    const at = this.#live.indexOf(orderId);
-    if (at >= 0) this.#live.splice(at, 1);
+    this.#forget(orderId);
     return { kind: CANCEL_ORDER, orderId, account: this.#below(8) === 0 ? this.#below(3) : ANY_ACCOUNT };
   }
 

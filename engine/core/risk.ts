@@ -2,8 +2,19 @@
  * Limits, and the exact comparisons with them: what a double cannot hold is compared as a BigInt, which only values near a limit or beyond 2^53
  * need, so that nothing is allocated for others.
  */
-import type { OrderBook } from './book.ts';
 import { BUY, SELL, type InstrumentRules, type Side } from './types.ts';
+
+/** What is looked at of a book: the orders of a side, best first. */
+interface RestingOrders {
+  bestTicks(side: Side): number;
+  /** 0 for an empty side. */
+  first(side: Side): number;
+  /** The one behind in priority, of its price or the next; 0 at the end. */
+  behind(order: number): number;
+  keyTicks(order: number): number;
+  /** Hidden lots included. */
+  remainingLots(order: number): number;
+}
 
 /** Relative distance within which two sums of products of doubles may compare wrongly: far more than their roundings of 2^-53 add up to. */
 const DOUBT = 2 ** -26;
@@ -33,7 +44,7 @@ export function overNotional(priceTicks: number, quantityLots: number, limits: R
  * Whether what an order of `side` would trade for now at `limitTicks` or better (0: at any price), and what would be left of it at its limit, is
  * more than `maxNotional`. Walks the levels that it would trade with, unless the best price shows that it cannot be.
  */
-export function sweepOverNotional(book: OrderBook, side: Side, limitTicks: number, quantityLots: number, limits: RiskLimits): boolean {
+export function sweepOverNotional(book: RestingOrders, side: Side, limitTicks: number, quantityLots: number, limits: RiskLimits): boolean {
   if (side === SELL) {
     const best = book.bestTicks(BUY);
     if (best <= limitTicks) return overNotional(limitTicks, quantityLots, limits);
@@ -42,7 +53,7 @@ export function sweepOverNotional(book: OrderBook, side: Side, limitTicks: numbe
   return walkOverNotional(book, side, limitTicks, quantityLots, limits);
 }
 
-function walkOverNotional(book: OrderBook, side: Side, limitTicks: number, quantityLots: number, limits: RiskLimits): boolean {
+function walkOverNotional(book: RestingOrders, side: Side, limitTicks: number, quantityLots: number, limits: RiskLimits): boolean {
   const buying = side === BUY;
   let remaining = quantityLots;
   let value = 0;
@@ -59,7 +70,7 @@ function walkOverNotional(book: OrderBook, side: Side, limitTicks: number, quant
   return value > limits.surelyOver || exactSweep(book, side, limitTicks, quantityLots) > limits.maxNotional;
 }
 
-function exactSweep(book: OrderBook, side: Side, limitTicks: number, quantityLots: number): bigint {
+function exactSweep(book: RestingOrders, side: Side, limitTicks: number, quantityLots: number): bigint {
   const buying = side === BUY;
   let remaining = quantityLots;
   let value = 0n;

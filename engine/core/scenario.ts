@@ -1,5 +1,5 @@
 /** For tests: commands in a few words, and what the core makes of them as lines of text. */
-import { CommandSlots, encodeCommand, SLOT_BYTES } from './command.ts';
+import { CommandSlots, encodeCommand, SLOT_BYTES, SLOT_WORDS } from './command.ts';
 import { MatchingCore } from './core.ts';
 import type { CoreOptions } from './core-state.ts';
 import {
@@ -117,12 +117,15 @@ function instrumentText(instrument: number): string {
   return instrument === 0 ? '' : `[${instrument}] `;
 }
 
+/** Where commands are written: not at the beginning, where any offset is right. */
+const AT = 2 * SLOT_WORDS;
+
 /** A core with instruments 0 and 1, and commands applied to it one after the other, a microsecond apart. */
 export class Scenario {
   readonly core: MatchingCore;
   /** Time of the last command. */
   nowMicros = 0;
-  readonly #slots = new CommandSlots(new ArrayBuffer(2 * SLOT_BYTES));
+  readonly #slots = new CommandSlots(new ArrayBuffer(4 * SLOT_BYTES));
 
   constructor(rules: Partial<InstrumentRules> = {}, options: CoreOptions = {}) {
     this.core = new MatchingCore(options);
@@ -134,8 +137,8 @@ export class Scenario {
     return commands.flatMap((command) => {
       this.nowMicros += 1;
       const sink = new Lines();
-      encodeCommand(this.#slots, 0, this.nowMicros, command);
-      const reject = this.core.submit(this.#slots, 0, sink);
+      encodeCommand(this.#slots, AT, this.nowMicros, command);
+      const reject = this.core.submit(this.#slots, AT, sink);
       if (reject === REJECT.none) return sink.lines;
       return [`reject ${Object.entries(REJECT).find(([, code]) => code === reject)?.[0]}`, ...sink.lines];
     });
@@ -145,8 +148,8 @@ export class Scenario {
   replay(command: Command): string[] {
     this.nowMicros += 1;
     const sink = new Lines();
-    encodeCommand(this.#slots, 0, this.nowMicros, command);
-    this.core.replay(this.#slots, 0, sink);
+    encodeCommand(this.#slots, AT, this.nowMicros, command);
+    this.core.replay(this.#slots, AT, sink);
     return sink.lines;
   }
 

@@ -278,6 +278,14 @@ describe('time', () => {
     expect(scenario.core.nextDueMicros).toBe(40);
   });
 
+  it('begins at 0', () => {
+    const scenario = new Scenario();
+    scenario.nowMicros = -1;
+    expect(scenario.run(buy(1, 100, { timeInForce: GTD, expiryMicros: 1 }))).toEqual(['1 OPEN 1']);
+    expect(scenario.core.nextDueMicros).toBe(1);
+    expect(scenario.run(ADVANCE)).toEqual(['1 CANCELLED 1 EXPIRED']);
+  });
+
   it('forgets those that have ended', () => {
     const scenario = new Scenario();
     scenario.run(buy(1, 100, until(20)), buy(1, 100, until(30)), cancel(1));

@@ -2,7 +2,8 @@
  * The vocabulary of the core: commands in, events out, all of them numbers. Prices are counted in ticks and quantities in lots of their
  * instrument; both are safe integers. `docs/matching.md` says what every command does; the naive model and the core are both written from it.
  */
-import type { CommandSlots } from './command.ts';
+import type { CommandSlots } from './command-slots.ts';
+import type { PoolFigures } from './pool-figures.ts';
 
 export const BUY = 0;
 export const SELL = 1;
@@ -350,6 +351,8 @@ export interface Core {
   eachPosition(visit: (position: Position) => void): void;
   /** Whether the switch is on for `account` itself; ANY_ACCOUNT asks for the one of all. */
   killed(account: number): boolean;
+  /** What its pools hold, for figures. */
+  pools(): PoolFigures[];
   /** The whole state as numbers, in the order of docs/matching.md. Costs a walk over every order. */
   eachStateWord(visit: (word: number) => void): void;
   /** Takes the state that `eachStateWord` gave out. Only on a core that has applied nothing and knows the instruments. Throws RangeError when it is none. */

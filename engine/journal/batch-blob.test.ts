@@ -2,7 +2,7 @@ import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { commandWords, decodeCommand, encodeCommand } from '../core/command.ts';
 import { ADVANCE_TIME, BUY, CANCEL_ORDER, KILL_SWITCH, LIMIT, GTC, NEW_ORDER, type Command } from '../core/types.ts';
-import { decodeBatch, encodeBatch } from './batch-blob.ts';
+import { batchBytes, decodeBatch, encodeBatch } from './batch-blob.ts';
 import { SharedCommandRing, TakenCommands, ringMemory } from './command-ring.ts';
 import { ACCOUNT_NAME, CLIENT_ORDER_ID } from './types.ts';
 
@@ -45,7 +45,7 @@ function encoded(batch: Input): Buffer {
   }
   const taken = new TakenCommands(64);
   ring.take(taken);
-  return encodeBatch(taken);
+  return encodeBatch(taken, Buffer.alloc(batchBytes(taken) + 100, 0xff));
 }
 
 describe('a batch as bytes', () => {
@@ -69,9 +69,8 @@ describe('a batch as bytes', () => {
   it('is refused when it is cut, of another format or of another length', () => {
     const blob = encoded([[{ kind: ADVANCE_TIME }, 'id', 'name']]);
     expect(decodeBatch(blob, 1, 1).texts).toHaveLength(2);
-    const corrupt = expect.objectContaining({ code: 'HFT_JOURNAL_CORRUPT' });
-    for (let length = 0; length < blob.length; length += 1) expect(() => decodeBatch(blob.subarray(0, length), 1, 1)).toThrow(corrupt);
-    expect(() => decodeBatch(blob, 1, 2)).toThrow(corrupt);
+    for (let length = 0; length < blob.length; length += 1) expect(() => decodeBatch(blob.subarray(0, length), 1, 1)).toThrow(RangeError);
+    expect(() => decodeBatch(blob, 1, 2)).toThrow(RangeError);
     const other = Buffer.from(blob);
     other.writeUInt32LE(2, 0);
     expect(() => decodeBatch(other, 1, 1)).toThrow('is not of format 1');

@@ -5,15 +5,22 @@
  */
 import { CommandSlots, commandWords } from '../core/command.ts';
 import { PACKED_TEXT_HEAD_BYTES, type TakenCommands } from './command-ring.ts';
-import { ACCOUNT_NAME, CLIENT_ORDER_ID, JournalError, type JournalBatch } from './types.ts';
+import { ACCOUNT_NAME, CLIENT_ORDER_ID, type JournalBatch } from './types.ts';
 
 const FORMAT = 1;
 const HEAD_BYTES = 16;
+/** Where the time of the first command stands. */
+export const FIRST_TIMESTAMP_AT = HEAD_BYTES + 16;
 
-/** The bytes of what was taken from the ring. A buffer of their own: one allocation a batch. */
-export function encodeBatch(taken: TakenCommands): Buffer {
+/** How many bytes {@link encodeBatch} writes. */
+export function batchBytes(taken: TakenCommands): number {
+  return HEAD_BYTES + taken.wordCount * 4 + taken.textBytes;
+}
+
+/** Writes what was taken from the ring into `into`, which has room for {@link batchBytes}; gives the part that it takes. */
+export function encodeBatch(taken: TakenCommands, into: Buffer): Buffer {
   const slotBytes = taken.wordCount * 4;
-  const blob = Buffer.allocUnsafe(HEAD_BYTES + slotBytes + taken.textBytes);
+  const blob = into.subarray(0, batchBytes(taken));
   blob.writeUInt32LE(FORMAT, 0);
   blob.writeUInt32LE(taken.commands, 4);
   blob.writeUInt32LE(taken.wordCount, 8);
@@ -23,16 +30,14 @@ export function encodeBatch(taken: TakenCommands): Buffer {
   return blob;
 }
 
-/** Reads a batch back. Throws JournalError HFT_JOURNAL_CORRUPT when the bytes are none that {@link encodeBatch} gives for these sequences. */
+/** Reads a batch back. Throws RangeError, saying what the batch does wrong, when the bytes are none that {@link encodeBatch} gives for these sequences. */
 export function decodeBatch(blob: Buffer, firstSequence: number, lastSequence: number): JournalBatch {
-  const corrupt = (found: string): JournalError =>
-    new JournalError('HFT_JOURNAL_CORRUPT', `batch ${firstSequence} to ${lastSequence} ${found}`);
-  if (blob.length < HEAD_BYTES || blob.readUInt32LE(0) !== FORMAT) throw corrupt(`is not of format ${FORMAT}`);
+  if (blob.length < HEAD_BYTES || blob.readUInt32LE(0) !== FORMAT) throw new RangeError(`is not of format ${FORMAT}`);
   const commands = blob.readUInt32LE(4);
   const words = blob.readUInt32LE(8);
   const textsAt = HEAD_BYTES + words * 4;
-  if (blob.length !== textsAt + blob.readUInt32LE(12)) throw corrupt(`has another length than its ${blob.length} bytes say`);
-  if (words % 16 !== 0 || commands !== lastSequence - firstSequence + 1) throw corrupt(`holds ${commands} commands`);
+  if (blob.length !== textsAt + blob.readUInt32LE(12)) throw new RangeError(`has another length than its ${blob.length} bytes say`);
+  if (words % 16 !== 0 || commands !== lastSequence - firstSequence + 1) throw new RangeError(`holds ${commands} commands`);
   // A copy: doubles need an alignment that the blob does not have.
   const bytes = new Uint8Array(words * 4);
   bytes.set(blob.subarray(HEAD_BYTES, textsAt));
@@ -40,27 +45,21 @@ export function decodeBatch(blob: Buffer, firstSequence: number, lastSequence: n
   let found = 0;
   let at = 0;
   for (; at < words; at += commandWords(slots, at)) found += 1;
-  if (at !== words || found !== commands) throw corrupt(`holds ${found} commands, not ${commands}`);
-  return { firstSequence, lastSequence, slots, words, texts: decodeTexts(blob, textsAt, firstSequence, commands, corrupt) };
+  if (at !== words || found !== commands) throw new RangeError(`holds ${found} commands, not ${commands}`);
+  return { firstSequence, lastSequence, slots, words, texts: decodeTexts(blob, textsAt, firstSequence, commands) };
 }
 
-function decodeTexts(
-  blob: Buffer,
-  from: number,
-  firstSequence: number,
-  commands: number,
-  corrupt: (found: string) => JournalError,
-): JournalBatch['texts'] {
+function decodeTexts(blob: Buffer, from: number, firstSequence: number, commands: number): JournalBatch['texts'] {
   const texts: JournalBatch['texts'][number][] = [];
   let at = from;
   while (at < blob.length) {
     const bytesAt = at + PACKED_TEXT_HEAD_BYTES;
-    if (bytesAt > blob.length) throw corrupt('ends within a text');
+    if (bytesAt > blob.length) throw new RangeError('ends within a text');
     const position = blob.readUInt32LE(at);
     const kind = blob.readUInt8(at + 4);
     const end = bytesAt + blob.readUInt8(at + 5);
     if (position >= commands || end > blob.length || (kind !== CLIENT_ORDER_ID && kind !== ACCOUNT_NAME))
-      throw corrupt(`has a text of kind ${kind} for command ${position} that cannot be`);
+      throw new RangeError(`has a text of kind ${kind} for command ${position} that cannot be`);
     texts.push({ sequence: firstSequence + position, kind, text: blob.toString('utf8', bytesAt, end) });
     at = end;
   }

@@ -1,8 +1,9 @@
 /** Reads batches back over any connection to the journal, and checks that none is missing or changed. */
 import { crc32 } from 'node:zlib';
-import type { Database, Statement } from 'better-sqlite3';
+import Database from 'better-sqlite3';
 import { decodeBatch } from './batch-blob.ts';
 import { JournalQueries } from './queries.ts';
+import { corrupt } from './sqlite-errors.ts';
 import { JournalError, type JournalBatch } from './types.ts';
 
 type BatchRow = { firstSequence: number; lastSequence: number; crc32: number; records: Buffer };
@@ -10,10 +11,10 @@ type BatchRow = { firstSequence: number; lastSequence: number; crc32: number; re
 export class BatchReader {
   readonly #path: string;
   readonly #queries: JournalQueries;
-  readonly #from: Statement<[number], BatchRow>;
+  readonly #from: Database.Statement<[number], BatchRow>;
 
   /** `path` is for messages. */
-  constructor(database: Database, path: string) {
+  constructor(database: Database.Database, path: string) {
     this.#path = path;
     this.#queries = new JournalQueries(database);
     this.#from = database.prepare(
@@ -24,19 +25,31 @@ export class BatchReader {
   /** As `Journal.read`. */
   read(fromSequence: number, limit: number): JournalBatch[] {
     const batches: JournalBatch[] = [];
-    let next = fromSequence;
-    for (const row of this.#from.iterate(fromSequence)) {
-      // The first may begin before what was asked for; the others must follow one another.
-      if (batches.length === 0 ? row.firstSequence > next : row.firstSequence !== next) {
-        this.#refuseCompacted(next);
-        throw this.#corrupt(`sequence ${next} is missing, ${row.firstSequence} follows`);
-      }
-      batches.push(this.#decode(row));
-      next = row.lastSequence + 1;
-      if (next - fromSequence >= limit) break;
+    for (const batch of this.batches(fromSequence)) {
+      batches.push(batch);
+      if (batch.lastSequence - fromSequence >= limit - 1) break;
     }
-    if (batches.length === 0) this.#refuseCompacted(next);
     return batches;
+  }
+
+  /** The batch that holds `fromSequence` and all after it. Throws JournalError where one is missing or damaged. */
+  *batches(fromSequence: number): Generator<JournalBatch> {
+    let next = fromSequence;
+    try {
+      for (const row of this.#from.iterate(fromSequence)) {
+        // The first may begin before what was asked for; the others must follow one another.
+        if (next === fromSequence ? row.firstSequence > next : row.firstSequence !== next) {
+          this.#refuseCompacted(next);
+          throw corrupt(this.#path, `sequence ${next} is missing, ${row.firstSequence} follows`, next - 1);
+        }
+        yield this.#decode(row);
+        next = row.lastSequence + 1;
+      }
+    } catch (cause) {
+      if (cause instanceof JournalError || !(cause instanceof Database.SqliteError) || cause.code !== 'SQLITE_CORRUPT') throw cause;
+      throw corrupt(this.#path, cause.message, next - 1);
+    }
+    if (next === fromSequence) this.#refuseCompacted(next);
   }
 
   #refuseCompacted(sequence: number): void {
@@ -48,16 +61,15 @@ export class BatchReader {
     );
   }
 
-  #decode(row: BatchRow): JournalBatch {
-    if (crc32(row.records) !== row.crc32)
-      throw this.#corrupt(`batch ${row.firstSequence} to ${row.lastSequence} does not match its checksum`);
-    return decodeBatch(row.records, row.firstSequence, row.lastSequence);
-  }
-
-  #corrupt(found: string): JournalError {
-    return new JournalError(
-      'HFT_JOURNAL_CORRUPT',
-      `${this.#path} is damaged: ${found}. Restore the directory from a backup; nothing has been changed`,
-    );
+  #decode({ firstSequence, lastSequence, crc32: expected, records }: BatchRow): JournalBatch {
+    try {
+      // A damaged page may give anything.
+      if (!Buffer.isBuffer(records)) throw new RangeError('is no blob');
+      if (crc32(records) !== expected) throw new RangeError('does not match its checksum');
+      return decodeBatch(records, firstSequence, lastSequence);
+    } catch (cause) {
+      if (!(cause instanceof RangeError)) throw cause;
+      throw corrupt(this.#path, `batch ${firstSequence} to ${lastSequence} ${cause.message}`, firstSequence - 1);
+    }
   }
 }

@@ -80,6 +80,11 @@ export class SharedCommandRing implements CommandRing {
     this.#commandsTaken = this.#counter(COMMANDS_RELEASED);
   }
 
+  /** Commands released so far, a 32-bit number that wraps. */
+  get released(): number {
+    return this.#counter(COMMANDS_RELEASED);
+  }
+
   get waiting(): number {
     return (this.#counter(COMMANDS_PUSHED) - this.#counter(COMMANDS_RELEASED)) | 0;
   }

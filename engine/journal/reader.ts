@@ -2,14 +2,13 @@
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { BatchReader } from './batch-reader.ts';
-import { JOURNAL_FILE } from './open-database.ts';
+import { JOURNAL_FILE, MAPPED_BYTES } from './open-database.ts';
 import { JournalQueries } from './queries.ts';
 import { asJournalError } from './sqlite-errors.ts';
 import type { InstrumentRecord, JournalBatch } from './types.ts';
 
 /** Batches are read once and in order: a cache would hold what nobody asks for again. */
 const CACHE_KIB = 2048;
-const MAPPED_BYTES = 256 * 1024 * 1024;
 
 export class JournalReader {
   readonly #database: Database.Database;

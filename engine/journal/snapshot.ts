@@ -100,6 +100,15 @@ export function readSnapshot(dataDirectory: string, sequence: number): Snapshot 
   });
 }
 
+/**
+ * Up to where a journal may be dropped: the older of the two newest good snapshots. 0 while there are not two: one that turns out damaged must have
+ * one behind it, or the journal.
+ */
+export function compactableThrough(dataDirectory: string): number {
+  const [, older = 0] = snapshotSequences(dataDirectory).filter((sequence) => isWhole(snapshotPath(dataDirectory, sequence)));
+  return older;
+}
+
 /** Takes a snapshot out of the way, so that no later start believes it; gives its new path. */
 export function setSnapshotAside(dataDirectory: string, sequence: number): string {
   const path = snapshotPath(dataDirectory, sequence);
@@ -182,13 +191,20 @@ function removeOlder(dataDirectory: string, written: number): void {
 
 /** Whether a file ends with its checksum. */
 function isWhole(path: string): boolean {
-  return withFile(path, (file) => {
+  const verdict = (file: number): boolean => {
     const end = fstatSync(file).size - CRC_BYTES;
     if (end < HEAD_BYTES) return false;
     let crc = 0;
     for (let at = 0; at < end; at += CHUNK_BYTES) crc = crc32(readPart(path, file, at, Math.min(CHUNK_BYTES, end - at)), crc);
     return readPart(path, file, end, CRC_BYTES).readUInt32LE() === crc;
-  });
+  };
+  try {
+    return withFile(path, verdict);
+  } catch (cause) {
+    // It may just have been removed.
+    if (cause instanceof SnapshotError) return false;
+    throw cause;
+  }
 }
 
 function withFile<Result>(path: string, work: (file: number) => Result): Result {

@@ -6,6 +6,18 @@ export function messageOf(cause: unknown): string {
   return cause instanceof Error ? cause.message : String(cause);
 }
 
+/** What is damaged, and how to go on: `keep` is the last sequence before the damage, undefined when nothing can be read. */
+export function corrupt(place: string, found: string, keep?: number): JournalError {
+  const giveUp =
+    keep === undefined
+      ? ''
+      : `, or start once with --accept-loss-after ${keep} to give up every command after that sequence; the damaged files are kept`;
+  return new JournalError(
+    'HFT_JOURNAL_CORRUPT',
+    `the journal ${place} is damaged: ${found}. Restore the directory from a backup${giveUp}. Nothing has been changed`,
+  );
+}
+
 /** The failure of a call that concerned `place`; a JournalError comes back as it is. */
 export function asJournalError(cause: unknown, place: string): JournalError {
   if (cause instanceof JournalError) return cause;
@@ -13,13 +25,7 @@ export function asJournalError(cause: unknown, place: string): JournalError {
   const message = messageOf(cause);
   if (code === 'SQLITE_FULL')
     return new JournalError('HFT_JOURNAL_FULL', `no room is left for the journal ${place}: make room or enlarge the volume`, cause);
-  if (/^SQLITE_(CORRUPT|NOTADB)/.test(code)) {
-    return new JournalError(
-      'HFT_JOURNAL_CORRUPT',
-      `the journal ${place} is damaged: ${message}. Restore the directory from a backup; nothing has been changed`,
-      cause,
-    );
-  }
+  if (/^SQLITE_(CORRUPT|NOTADB)/.test(code)) return corrupt(place, message);
   if (/^SQLITE_(CANTOPEN|READONLY|PERM)/.test(code)) {
     return new JournalError(
       'HFT_JOURNAL_UNUSABLE',

@@ -1,4 +1,4 @@
-import { rmSync, statSync, writeFileSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setImmediate as nextTick } from 'node:timers/promises';
 import Database from 'better-sqlite3';
@@ -62,6 +62,17 @@ function tamper(sql: string): void {
   database.close();
 }
 
+describe('the commands before a time', () => {
+  it('are found to a batch', async () => {
+    const journal = openJournal();
+    expect(journal.queries.lastSequenceBefore(1)).toBe(0);
+    // The time of each is its sequence.
+    for (let first = 1; first <= 100; first += 10) await append(journal, first, first + 9);
+    const found = [0, 1, 10, 11, 12, 21, 55, 100, 1000].map((timestamp) => journal.queries.lastSequenceBefore(timestamp));
+    expect(found).toEqual([0, 0, 0, 0, 10, 10, 50, 90, 90]);
+  });
+});
+
 describe('SqliteJournal', () => {
   it('gives back what was pushed, across batches and restarts', async () => {
     let journal = openJournal();
@@ -96,14 +107,29 @@ describe('SqliteJournal', () => {
     ]);
   });
 
-  it.each(['commit', 'disk'] as const)('commits once a tick and tells it after, with %s', async (durability) => {
-    const journal = openJournal(durability);
+  it('commits once a tick and tells it after', async () => {
+    const journal = openJournal('commit');
     const { heard } = listenTo(journal);
     push(journal, 1, 10);
     expect([journal.durableSequence, journal.ring.waiting, heard]).toEqual([0, 10, []]);
     await nextTick();
     expect([journal.durableSequence, journal.ring.waiting, heard]).toEqual([10, 0, [[10, 10]]]);
     expect(journal.read(1, 100)).toHaveLength(1);
+  });
+
+  it('leaves a tick that finds others writing to the next', async () => {
+    const journal = openJournal('commit');
+    const { heard } = listenTo(journal);
+    const other = new Database(join(directory, 'journal.db'));
+    other.exec('BEGIN IMMEDIATE');
+    await append(journal, 1, 5);
+    await append(journal, 6, 8);
+    expect([journal.durableSequence, journal.ring.waiting, heard]).toEqual([0, 8, []]);
+    other.exec('COMMIT');
+    other.close();
+    await nextTick();
+    expect([journal.durableSequence, heard]).toEqual([8, [[8, 8]]]);
+    expect(journal.read(1, 100).map(({ lastSequence }) => lastSequence)).toEqual([5, 8]);
   });
 
   it('counts what is pushed as durable with memory, and tells it after the tick', async () => {
@@ -197,23 +223,6 @@ describe('SqliteJournal', () => {
     }
     writeFileSync(join(directory, 'journal.db'), 'this is no database, this is no database, this is no database'.repeat(200));
     expect(() => openJournal()).toThrow(expect.objectContaining({ code: 'HFT_JOURNAL_CORRUPT' }));
-  });
-
-  it('is due for a checkpoint before the log is much larger than planned, and tries one that failed again', async () => {
-    const journal = openJournal('memory');
-    const log = join(directory, 'journal.db-wal');
-    let next = 1;
-    while (statSync(log).size < 40 * 1024 * 1024) {
-      await append(journal, next, next + 8191);
-      next += 8192;
-    }
-    const pragma = vi.spyOn(Database.prototype, 'pragma').mockImplementationOnce(() => {
-      throw new Error('no room to copy back');
-    });
-    expect(() => journal.checkpointIfDue()).toThrow('no room to copy back');
-    pragma.mockRestore();
-    expect(journal.checkpointIfDue()).toBe(true);
-    expect(journal.checkpointIfDue()).toBe(false);
   });
 
   it('does not begin anew where there was a journal', () => {

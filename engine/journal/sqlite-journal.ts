@@ -1,91 +1,111 @@
 /**
- * The journal in SQLite. What is pushed in one event-loop tick is one group commit: a transaction for each batch, one BLOB with its checksum. It runs on
- * the caller's thread, after the tick.
+ * The journal in SQLite. What is pushed in one event-loop tick is one group commit: a transaction for each batch, one BLOB with its checksum. Where a
+ * commit waits for the disk, a thread of its own makes it; otherwise it is made on the caller's thread, after the tick.
  */
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
-import { crc32 } from 'node:zlib';
 import type Database from 'better-sqlite3';
-import { encodeBatch } from './batch-blob.ts';
+import { bufferPoolMemory } from '../pools/buffer-pool.ts';
+import type { LeakWatch } from '../pools/leak-watch.ts';
 import { BatchReader } from './batch-reader.ts';
-import { SharedCommandRing, TakenCommands } from './command-ring.ts';
+import { ringMemory, SharedCommandRing } from './command-ring.ts';
+import type { CommitEvents, Committer } from './committer.ts';
+import { acceptLoss, examine, finishCut } from './cut.ts';
+import { InlineCommitter } from './inline-committer.ts';
 import { lockDirectory, type DirectoryLock } from './lock.ts';
+import { Maintenance } from './maintenance.ts';
 import { JOURNAL_FILE, openWal, prepareDirectory, refuseLoss } from './open-database.ts';
 import { JournalQueries } from './queries.ts';
 import { migrate } from './schema.ts';
-import { asJournalError } from './sqlite-errors.ts';
+import { asJournalError, corrupt } from './sqlite-errors.ts';
 import { JournalError, type Durability, type InstrumentRecord, type Journal, type JournalBatch, type JournalListener } from './types.ts';
+import { WorkerCommitter } from './worker-committer.ts';
 
-/** OFF survives nothing for sure, NORMAL the death of the process, FULL the loss of power. */
-const SYNCHRONOUS: Readonly<Record<Durability, string>> = { memory: 'OFF', commit: 'NORMAL', disk: 'FULL' };
-
-/** Commands of one batch at most: half a megabyte or so, and what is read back at once. */
-const MOST_BATCH_COMMANDS = 8192;
-/** The WAL is copied back into the database between ticks once it has grown by this much. */
+/** The WAL is copied back into the database once it has grown by this much. */
 const CHECKPOINT_BYTES = 32 * 1024 * 1024;
-/** What a commit adds to the WAL beyond its batch, at most: 4 to 11 KB were measured, for batches of 1 to 1000 commands. */
-const BYTES_PER_COMMIT = 12_288;
 /** Up to this size the whole database is checked page by page at start; beyond it the checksums of the batches have to do. */
 const QUICK_CHECK_BYTES = 64 * 1024 * 1024;
 /** What a probe writes to see whether there is room again. */
 const PROBE_BYTES = 256 * 1024;
+/** How long rare work waits for whoever writes or checkpoints. */
+const BUSY_WAIT_MS = 5000;
 
 export class SqliteJournal implements Journal {
   readonly durability: Durability;
-  readonly ring = new SharedCommandRing();
+  readonly ring: SharedCommandRing;
   readonly queries: JournalQueries;
+  /** What was found at the opening and passed over, for people. */
+  readonly warnings: readonly string[];
   readonly #database: Database.Database;
   readonly #lock: DirectoryLock;
   readonly #path: string;
-  readonly #insert: Database.Statement<[number, number, number, Buffer]>;
   readonly #batches: BatchReader;
-  readonly #taken = new TakenCommands(MOST_BATCH_COMMANDS);
+  readonly #committer: Committer;
+  /** Figures of the buffers that batches are written through: `bufferFigures` reads them. */
+  readonly bufferMemory = bufferPoolMemory();
+  /** undefined where nobody else can open the database. */
+  readonly #maintenance: Maintenance | undefined;
   #listener: JournalListener | undefined;
-  #scheduled: NodeJS.Immediate | undefined;
-  #failure: JournalError | undefined;
-  /** Last sequence in the database. */
-  #committed: number;
+  #failed = false;
   #bytesSinceCheckpoint = 0;
+  #checkpointing = false;
+  #checkpointFailure: unknown;
 
   /**
    * Opens the journal in `directory`, making both when they are not there. Throws JournalError when another process has it, when it is
-   * corrupt, or when an engine of another schema wrote it.
+   * corrupt, or when an engine of another schema wrote it. `acceptLossAfter` is the last sequence to keep of one that is damaged behind it.
    */
-  static open(directory: string, durability: Durability): SqliteJournal {
+  static open(
+    directory: string,
+    durability: Durability,
+    { acceptLossAfter }: { acceptLossAfter?: number | undefined } = {},
+  ): SqliteJournal {
     prepareDirectory(directory);
     let lock: DirectoryLock | undefined;
     try {
       lock = lockDirectory(directory);
+      finishCut(directory);
       const path = join(directory, JOURNAL_FILE);
-      refuseLoss(path);
-      return new SqliteJournal(path, durability, lock);
+      const warnings = acceptLossAfter === undefined ? [] : acceptLoss(directory, acceptLossAfter);
+      const torn = refuseLoss(path);
+      const journal = new SqliteJournal(path, durability, lock, warnings);
+      if (torn)
+        warnings.push(`the write-ahead log ended within a commit, which was cut: the journal ends at sequence ${journal.durableSequence}`);
+      return journal;
     } catch (cause) {
       lock?.release();
       throw asJournalError(cause, directory);
     }
   }
 
-  private constructor(path: string, durability: Durability, lock: DirectoryLock) {
+  private constructor(path: string, durability: Durability, lock: DirectoryLock, warnings: string[]) {
+    this.warnings = warnings;
     this.durability = durability;
     this.#path = path;
     this.#lock = lock;
-    this.#database = openWal(path);
-    const database = this.#database;
+    const { database, shared } = openWal(path, durability);
+    this.#database = database;
     try {
-      database.pragma(`synchronous = ${SYNCHRONOUS[durability]}`);
-      // Checkpoints are ours to time: an automatic one stalls the commit that happens to trigger it.
-      database.pragma('wal_autocheckpoint = 0');
-      database.pragma('cache_size = -32768');
-      database.pragma('temp_store = MEMORY');
       if (statSync(path).size <= QUICK_CHECK_BYTES) {
         const verdict = database.pragma('quick_check(1)', { simple: true });
-        if (verdict !== 'ok') throw new JournalError('HFT_JOURNAL_CORRUPT', `${path} is damaged: ${String(verdict)}`);
+        if (verdict !== 'ok') throw corrupt(path, String(verdict), examine(database, path).last);
       }
       migrate(database);
       this.queries = new JournalQueries(database);
-      this.#insert = database.prepare('INSERT INTO batches (lastSequence, firstSequence, crc32, records) VALUES (?, ?, ?, ?)');
       this.#batches = new BatchReader(database, path);
-      this.#committed = this.queries.lastSequence();
+      const last = this.queries.lastSequence();
+      const memory = ringMemory();
+      this.ring = new SharedCommandRing(memory);
+      const events: CommitEvents = {
+        committed: (sequence, commands, nanos) => this.#listener?.durable(sequence, commands, nanos),
+        failed: (cause) => this.#fail(cause),
+      };
+      this.#setBusyWait(0);
+      this.#maintenance = shared ? new Maintenance(path, durability) : undefined;
+      this.#committer =
+        durability === 'disk' && shared
+          ? new WorkerCommitter(path, memory, this.ring, last, this.bufferMemory, events)
+          : new InlineCommitter(database, this.ring, last, this.bufferMemory, events);
     } catch (cause) {
       database.close();
       throw cause;
@@ -94,7 +114,13 @@ export class SqliteJournal implements Journal {
 
   /** With durability `memory` a command counts as soon as it is pushed. */
   get durableSequence(): number {
-    return this.durability === 'memory' && this.#failure === undefined ? this.#committed + this.ring.waiting : this.#committed;
+    const { committed } = this.#committer;
+    return this.durability === 'memory' && !this.#failed ? committed + this.ring.waiting : committed;
+  }
+
+  /** Finds buffers of this thread that are not given back; undefined unless they are watched. */
+  get leaks(): LeakWatch | undefined {
+    return this.#committer.leaks;
   }
 
   listen(listener: JournalListener): void {
@@ -102,35 +128,7 @@ export class SqliteJournal implements Journal {
   }
 
   flush(): void {
-    if (this.#scheduled !== undefined || this.#failure !== undefined) return;
-    this.#scheduled = setImmediate(this.#commitTick);
-  }
-
-  readonly #commitTick = (): void => {
-    this.#scheduled = undefined;
-    const before = this.#committed;
-    const start = process.hrtime.bigint();
-    this.#commitWaiting();
-    const commands = this.#committed - before;
-    if (commands > 0) this.#listener?.durable(this.#committed, commands, Number(process.hrtime.bigint() - start));
-    if (this.#failure !== undefined) this.#listener?.failed(this.#failure);
-  };
-
-  /** Writes what waits, batch by batch. A batch that fails keeps its places in the ring, and ends it. */
-  #commitWaiting(): void {
-    while (this.#failure === undefined && this.ring.take(this.#taken) > 0) {
-      const last = this.#committed + this.#taken.commands;
-      const blob = encodeBatch(this.#taken);
-      try {
-        this.#insert.run(last, this.#committed + 1, crc32(blob), blob);
-      } catch (cause) {
-        this.#failure = asJournalError(cause, this.#path);
-        return;
-      }
-      this.ring.release();
-      this.#committed = last;
-      this.#bytesSinceCheckpoint += BYTES_PER_COMMIT + blob.length;
-    }
+    this.#committer.flush();
   }
 
   read(fromSequence: number, limit: number): JournalBatch[] {
@@ -154,30 +152,60 @@ export class SqliteJournal implements Journal {
     );
   }
 
-  /** Copies the WAL back when it has grown enough. Call between ticks. Gives whether it did. */
+  /**
+   * Has the log copied back into the database when it has grown enough, in another thread. Call now and then, between ticks. Gives whether it began;
+   * throws JournalError when the last one failed: it is tried again with the next call.
+   */
   checkpointIfDue(): boolean {
-    if (this.#bytesSinceCheckpoint < CHECKPOINT_BYTES) return false;
-    this.#database.pragma('wal_checkpoint(PASSIVE)');
-    // Only now: one that fails stays due.
-    this.#bytesSinceCheckpoint = 0;
+    const failure = this.#checkpointFailure;
+    this.#checkpointFailure = undefined;
+    if (failure !== undefined) throw failure;
+    this.#bytesSinceCheckpoint += this.#committer.takeWalBytes();
+    if (this.#checkpointing || this.#bytesSinceCheckpoint < CHECKPOINT_BYTES) return false;
+    if (this.#maintenance === undefined) {
+      this.#guard(() => this.#database.pragma('wal_checkpoint(PASSIVE)'));
+      this.#bytesSinceCheckpoint = 0;
+    } else void this.#checkpoint(this.#maintenance);
     return true;
+  }
+
+  async #checkpoint(maintenance: Maintenance): Promise<void> {
+    const bytes = this.#bytesSinceCheckpoint;
+    this.#checkpointing = true;
+    try {
+      await maintenance.checkpoint();
+      // Only now: one that fails stays due.
+      this.#bytesSinceCheckpoint -= bytes;
+    } catch (cause) {
+      this.#checkpointFailure = cause;
+    }
+    this.#checkpointing = false;
+  }
+
+  /**
+   * Drops batches up to `throughSequence`, or to the older of the two newest good snapshots if that comes before: in another thread, in steps between
+   * commits. Gives the last sequence that has been dropped, now or before. Rejects with JournalError; what has been dropped until then stays so.
+   */
+  async compact(throughSequence: number): Promise<number> {
+    return this.#maintenance === undefined ? this.queries.compactedThrough() : await this.#maintenance.compact(throughSequence);
   }
 
   /** Whether there is room to write: tries it. Throws JournalError when it fails for another reason. */
   probe(): boolean {
     try {
-      this.#database.pragma('wal_checkpoint(PASSIVE)');
+      this.#guard(() => this.#database.pragma('wal_checkpoint(PASSIVE)'));
     } catch {
       // No room to copy back is no proof that there is no room to append.
     }
     try {
-      this.#database.prepare('INSERT INTO probe (filler) VALUES (zeroblob(?))').run(PROBE_BYTES);
-      this.#database.prepare('DELETE FROM probe').run();
+      this.#guard(() => {
+        this.#database.prepare('INSERT INTO probe (filler) VALUES (zeroblob(?))').run(PROBE_BYTES);
+        this.#database.prepare('DELETE FROM probe').run();
+      });
       return true;
     } catch (cause) {
-      const failure = asJournalError(cause, this.#path);
-      if (failure.code === 'HFT_JOURNAL_FULL') return false;
-      throw failure;
+      if (cause instanceof JournalError && cause.code === 'HFT_JOURNAL_FULL') return false;
+      throw cause;
     }
   }
 
@@ -188,24 +216,36 @@ export class SqliteJournal implements Journal {
 
   /** Writes what still waits, folds the WAL in, closes, and gives the directory free. Throws JournalError when what waited could not be written. */
   close(): void {
-    clearImmediate(this.#scheduled);
-    const failedBefore = this.#failure !== undefined;
-    this.#commitWaiting();
+    const failure = this.#committer.close();
+    this.#maintenance?.close();
     try {
-      this.#database.pragma('wal_checkpoint(TRUNCATE)');
+      this.#guard(() => this.#database.pragma('wal_checkpoint(TRUNCATE)'));
     } catch {
       // The WAL then stays and is read at the next start.
     }
     this.#database.close();
     this.#lock.release();
-    if (this.#failure !== undefined && !failedBefore) throw this.#failure;
+    if (failure !== undefined) throw failure;
   }
 
+  #fail(cause: JournalError): void {
+    this.#failed = true;
+    this.#listener?.failed(cause);
+  }
+
+  /** Work that is rare enough to wait for whoever writes. */
   #guard(work: () => unknown): void {
+    this.#setBusyWait(BUSY_WAIT_MS);
     try {
       work();
     } catch (cause) {
       throw asJournalError(cause, this.#path);
+    } finally {
+      this.#setBusyWait(0);
     }
+  }
+
+  #setBusyWait(waitMs: number): void {
+    this.#database.pragma(`busy_timeout = ${waitMs}`);
   }
 }

@@ -1,4 +1,4 @@
-import { copyFileSync, mkdirSync, readFileSync, rmSync, truncateSync, unlinkSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setImmediate as nextTick } from 'node:timers/promises';
 import * as fc from 'fast-check';
@@ -7,7 +7,7 @@ import { encodeCommand } from '../core/command.ts';
 import { CANCEL_ORDER } from '../core/types.ts';
 import { temporaryDirectory } from '../testing/temporary-directory.ts';
 import { SqliteJournal } from './sqlite-journal.ts';
-import { findWalDamage } from './wal-check.ts';
+import { examineWal } from './wal-check.ts';
 
 const FRAME = 24 + 4096;
 const BATCHES = 12;
@@ -23,7 +23,7 @@ async function append(journal: SqliteJournal, count: number): Promise<void> {
     journal.ring.push();
   }
   journal.flush();
-  await nextTick();
+  while (journal.ring.waiting > 0) await nextTick();
 }
 const countOf = (index: number): number => (index % 3 === 2 ? 200 : 1);
 const sequenceAfter = (batches: number): number => Array.from({ length: batches }, (_, index) => countOf(index)).reduce((a, b) => a + b, 0);
@@ -130,18 +130,46 @@ describe('a write-ahead log', () => {
     expect(outcome(bytes)).toBe(sequenceAfter(3));
   });
 
-  it('that is refused says how to keep what is before the damage, and is then taken', () => {
-    const log = join(directory, 'journal.db-wal');
-    writeFileSync(log, flipped((lengths[5] ?? 0) + 1000, 3));
-    const damage = findWalDamage(log);
-    expect(damage).toEqual({
-      found: expect.stringContaining(`frame ${((lengths[5] ?? 0) - 32) / FRAME + 1} is damaged`),
-      validBytes: lengths[5],
+  it('that is damaged names what can be kept, and goes on from there', () => {
+    const place = join(directory, 'damaged');
+    mkdirSync(place);
+    copyFileSync(join(directory, 'journal.db'), join(place, 'journal.db'));
+    const log = join(place, 'journal.db-wal');
+    const damaged = flipped((lengths[5] ?? 0) + 1000, 3);
+    writeFileSync(log, damaged);
+    expect(examineWal(log)).toEqual({
+      damage: expect.stringContaining(`frame ${((lengths[5] ?? 0) - 32) / FRAME + 1} is damaged`),
+      torn: true,
     });
-    expect(() => SqliteJournal.open(directory, 'memory')).toThrow(`truncate --size=${lengths[5]} ${log}`);
-    truncateSync(log, damage?.validBytes);
-    expect(outcome(readFileSync(log))).toBe(sequenceAfter(5));
-    unlinkSync(log);
-    expect(findWalDamage(log)).toBeUndefined();
+    const kept = sequenceAfter(5);
+    const open = (acceptLossAfter?: number): SqliteJournal => SqliteJournal.open(place, 'memory', { acceptLossAfter });
+    expect(() => open()).toThrow(`start once with --accept-loss-after ${kept} to give up`);
+    expect(() => open(kept - 1)).toThrow(`--accept-loss-after ${kept} to give up`);
+    expect(readFileSync(log).equals(damaged)).toBe(true);
+    const journal = open(kept);
+    expect(journal.durableSequence).toBe(kept);
+    const aside = /what was damaged is in (.*)$/.exec(journal.warnings[0] ?? '')?.[1] ?? '';
+    expect(readFileSync(join(aside, 'journal.db-wal')).equals(damaged)).toBe(true);
+    expect(readFileSync(join(aside, 'journal.db')).equals(readFileSync(join(directory, 'journal.db')))).toBe(true);
+    journal.close();
+  });
+
+  it('that is torn is reported', () => {
+    const place = join(directory, 'torn');
+    mkdirSync(place);
+    copyFileSync(join(directory, 'journal.db'), join(place, 'journal.db'));
+    writeFileSync(join(place, 'journal.db-wal'), wal.subarray(0, wal.length - 100));
+    let journal = SqliteJournal.open(place, 'memory');
+    expect(journal.warnings).toEqual([
+      `the write-ahead log ended within a commit, which was cut: the journal ends at sequence ${sequenceAfter(BATCHES - 1)}`,
+    ]);
+    journal.close();
+    journal = SqliteJournal.open(place, 'memory');
+    expect(journal.warnings).toEqual([]);
+    journal.close();
+  });
+
+  it('that is not there has nothing wrong with it', () => {
+    expect(examineWal(join(directory, 'none'))).toEqual({ damage: undefined, torn: false });
   });
 });

@@ -18,12 +18,14 @@ const MAGIC_BIG_ENDIAN = 0x377f0683;
 /** What SQLite takes when nobody says otherwise: for a log whose header cannot be believed. */
 const DEFAULT_PAGE_BYTES = 4096;
 
-/** What would be lost. */
-export interface WalDamage {
-  readonly found: string;
-  /** Length to which the log can be cut so that all before the damage stays; undefined when nothing of it can be read. */
-  readonly validBytes: number | undefined;
+export interface WalFindings {
+  /** What is damaged before transactions that were committed: SQLite would drop those. undefined when it would drop none. */
+  readonly damage: string | undefined;
+  /** Whether it ends within a transaction, which SQLite drops as if it had never begun. */
+  readonly torn: boolean;
 }
+
+const WHOLE: WalFindings = { damage: undefined, torn: false };
 
 type Checksum = readonly [number, number];
 
@@ -36,13 +38,13 @@ interface Frame {
   checksum(previous: Checksum): Checksum;
 }
 
-/** Looks through the log at `path`; undefined when it may be opened (or is not there). Reads all of it, changes nothing. */
-export function findWalDamage(path: string): WalDamage | undefined {
+/** Looks through the log at `path`, which need not be there. Reads all of it (1 to 3 ms a megabyte), changes nothing. */
+export function examineWal(path: string): WalFindings {
   let file: number;
   try {
     file = openSync(path, 'r');
   } catch (cause) {
-    if (cause instanceof Error && 'code' in cause && cause.code === 'ENOENT') return undefined;
+    if (cause instanceof Error && 'code' in cause && cause.code === 'ENOENT') return WHOLE;
     throw cause;
   }
   try {
@@ -52,8 +54,8 @@ export function findWalDamage(path: string): WalDamage | undefined {
   }
 }
 
-function examine(file: number, size: number): WalDamage | undefined {
-  if (size < HEADER_BYTES + FRAME_HEADER_BYTES) return undefined;
+function examine(file: number, size: number): WalFindings {
+  if (size < HEADER_BYTES + FRAME_HEADER_BYTES) return WHOLE;
   const bytes = Buffer.alloc(HEADER_BYTES);
   readSync(file, bytes, 0, HEADER_BYTES, 0);
   const header = new DataView(bytes.buffer, bytes.byteOffset, HEADER_BYTES);
@@ -62,23 +64,25 @@ function examine(file: number, size: number): WalDamage | undefined {
   const stored = pairAt(header, 24);
   const littleEndian = magic === MAGIC_LITTLE_ENDIAN;
   const valid = (littleEndian || magic === MAGIC_BIG_ENDIAN) && same(sum(header, 0, 24, [0, 0], littleEndian), stored);
-  if (valid) return examineFrames(frames(file, size, pageBytes, littleEndian), pageBytes, pairAt(header, 16), stored);
+  if (valid) {
+    const partial = (size - HEADER_BYTES) % (FRAME_HEADER_BYTES + pageBytes) !== 0;
+    return examineFrames(frames(file, size, pageBytes, littleEndian), pairAt(header, 16), stored, partial);
+  }
   // The header is durable before the first frame is written: a damaged one with commits behind it is no torn write.
   for (const endian of [true, false]) {
     let previous = stored;
     for (const frame of frames(file, size, DEFAULT_PAGE_BYTES, endian)) {
       if (frame.commit && (same(frame.checksum(previous), frame.stored) || same(frame.salts, pairAt(header, 16))))
-        return { found: 'its header is damaged and committed transactions follow', validBytes: undefined };
+        return { damage: 'its header is damaged and committed transactions follow', torn: false };
       previous = frame.stored;
     }
   }
-  return undefined;
+  return { damage: undefined, torn: true };
 }
 
-function examineFrames(all: Iterable<Frame>, pageBytes: number, salts: Checksum, start: Checksum): WalDamage | undefined {
-  const frameBytes = FRAME_HEADER_BYTES + pageBytes;
+function examineFrames(all: Iterable<Frame>, salts: Checksum, start: Checksum, partial: boolean): WalFindings {
   let previous = start;
-  let committed = 0;
+  let torn = false;
   let index = 0;
   let bad: { index: number; page: number; ended: boolean } | undefined;
   /** What the frame before should have had as its checksum, if only that field is damaged. */
@@ -89,17 +93,16 @@ function examineFrames(all: Iterable<Frame>, pageBytes: number, salts: Checksum,
     const ours = same(frame.salts, salts);
     const follows = ours && sums.some((one) => same(one, frame.stored));
     if (bad === undefined && follows) {
-      if (frame.commit) committed = index + 1;
+      torn = !frame.commit;
     } else if (bad === undefined) {
       bad = { index, page: frame.page, ended: frame.commit };
+      torn ||= ours;
       [computed = start] = sums;
     } else if (ours) {
+      torn = true;
       if (frame.page <= bad.page) bad.ended = true;
       if (bad.ended && frame.commit && follows) {
-        return {
-          found: `frame ${bad.index + 1} is damaged and transactions that were committed after it follow`,
-          validBytes: HEADER_BYTES + committed * frameBytes,
-        };
+        return { damage: `frame ${bad.index + 1} is damaged and transactions that were committed after it follow`, torn };
       }
       bad.page = frame.page;
       if (frame.commit) bad.ended = true;
@@ -107,7 +110,7 @@ function examineFrames(all: Iterable<Frame>, pageBytes: number, salts: Checksum,
     previous = frame.stored;
     index += 1;
   }
-  return undefined;
+  return { damage: undefined, torn: torn || (partial && bad === undefined) };
 }
 
 /** The whole frames of the file. */
@@ -115,8 +118,11 @@ function* frames(file: number, size: number, pageBytes: number, littleEndian: bo
   const frameBytes = FRAME_HEADER_BYTES + pageBytes;
   const bytes = Buffer.alloc(frameBytes);
   const view = new DataView(bytes.buffer, bytes.byteOffset, frameBytes);
-  const checksum = (previous: Checksum): Checksum =>
-    sum(view, FRAME_HEADER_BYTES, frameBytes, sum(view, 0, 8, previous, littleEndian), littleEndian);
+  const words = new Uint32Array(bytes.buffer, 0, frameBytes / 4);
+  const checksum = (previous: Checksum): Checksum => {
+    if (!littleEndian) return sum(view, FRAME_HEADER_BYTES, frameBytes, sum(view, 0, 8, previous, false), false);
+    return sumWords(words, FRAME_HEADER_BYTES / 4, words.length, sumWords(words, 0, 2, previous));
+  };
   for (let offset = HEADER_BYTES; offset + frameBytes <= size; offset += frameBytes) {
     readSync(file, bytes, 0, frameBytes, offset);
     yield { page: view.getUint32(0), commit: view.getUint32(4) !== 0, salts: pairAt(view, 8), stored: pairAt(view, 16), checksum };
@@ -131,6 +137,16 @@ function sum(view: DataView, from: number, to: number, start: Checksum, littleEn
     second = (second + view.getUint32(offset + 4, littleEndian) + first) >>> 0;
   }
   return [first, second];
+}
+
+/** As {@link sum}, of little-endian words on a little-endian machine: several times as fast. */
+function sumWords(words: Uint32Array, from: number, to: number, start: Checksum): Checksum {
+  let [first, second] = start;
+  for (let at = from; at < to; at += 2) {
+    first = (first + (words[at] as number) + second) | 0;
+    second = (second + (words[at + 1] as number) + first) | 0;
+  }
+  return [first >>> 0, second >>> 0];
 }
 
 function pairAt(view: DataView, offset: number): Checksum {

@@ -1,6 +1,6 @@
 /** Drives the core and the naive model with the same commands and throws at the first difference. For tests and proofs. */
 import { deepStrictEqual, ok, strictEqual } from 'node:assert';
-import { CommandSlots, commandWords, decodeCommand, encodeCommand, SLOT_BYTES } from '../core/command.ts';
+import { CommandSlots, commandWords, decodeCommand, encodeCommand, SLOT_BYTES, SLOT_WORDS } from '../core/command.ts';
 import type { CoreOptions } from '../core/core-state.ts';
 import { MatchingCore } from '../core/core.ts';
 import { NaiveExchange } from '../core/naive-model.ts';
@@ -44,8 +44,14 @@ class Recorder implements EventSink {
 /** Accounts whose switches and positions are looked at, beside those that hold something. */
 const ACCOUNTS = 10;
 
+/** Places that commands are written at in turn, as in a ring. */
+const PLACES = 5;
+
 /** Accepted commands are kept for the replay in buffers of so many bytes. */
 const HISTORY_BYTES = 2 ** 20;
+
+/** What stands in words that are not the command's: as much of a price, a quantity and a flag as of nothing. */
+const FOREIGN_WORD = 0x4059_0000;
 
 interface Options extends CoreOptions {
   /** Rules that every instrument begins with. */
@@ -68,7 +74,9 @@ export class Differential {
   readonly #options: Options;
   readonly #rules: InstrumentRules[];
   #accountRules: AccountRules = { maxOpenOrders: Infinity };
-  readonly #scratch = new CommandSlots(new ArrayBuffer(2 * SLOT_BYTES));
+  readonly #scratch = new CommandSlots(new ArrayBuffer(PLACES * 2 * SLOT_BYTES));
+  /** Where the command stands that is submitted. */
+  #at = 0;
   readonly #history: CommandSlots[] = [];
   #historyWords = HISTORY_BYTES / 4;
   /** A core that was restored on the way, and is then given the same commands. */
@@ -99,14 +107,18 @@ export class Differential {
   submit(timestampMicros: number, command: Command): void {
     const { core, naive } = this;
     this.submitted += 1;
-    const words = encodeCommand(this.#scratch, 0, timestampMicros, command);
+    this.#scratch.words.fill(FOREIGN_WORD);
+    this.#at = (this.submitted % PLACES) * 2 * SLOT_WORDS;
+    const words = encodeCommand(this.#scratch, this.#at, timestampMicros, command);
+    // Where a command of one slot ends, another one's begins.
+    this.#scratch.words.fill(FOREIGN_WORD, this.#at + words);
     // What slots cannot hold, such as an account with a fraction, neither of them sees.
-    const asRead = decodeCommand(this.#scratch, 0);
+    const asRead = decodeCommand(this.#scratch, this.#at);
     const [ours, theirs] = [new Recorder(), new Recorder()];
     try {
       const dueMicros = core.nextDueMicros;
       ok(dueMicros <= naive.nextDueMicros, `something is due at ${naive.nextDueMicros}, not only at ${dueMicros}`);
-      const reject = core.submit(this.#scratch, 0, ours);
+      const reject = core.submit(this.#scratch, this.#at, ours);
       const expected = naive.submit(timestampMicros, asRead, theirs);
       deepStrictEqual([nameOf(reject), ...ours.events], [nameOf(expected), ...theirs.events], 'answer and events');
       this.events += ours.events.length;
@@ -197,13 +209,13 @@ export class Differential {
       this.#history.push(new CommandSlots(new ArrayBuffer(HISTORY_BYTES)));
       this.#historyWords = 0;
     }
-    this.#history.at(-1)?.words.set(this.#scratch.words.subarray(0, words), this.#historyWords);
+    this.#history.at(-1)?.words.set(this.#scratch.words.subarray(this.#at, this.#at + words), this.#historyWords);
     this.#historyWords += words;
   }
 
   #follow(restored: Core, expected: Reject, events: readonly string[]): void {
     const sink = new Recorder();
-    const reject = restored.submit(this.#scratch, 0, sink);
+    const reject = restored.submit(this.#scratch, this.#at, sink);
     deepStrictEqual([nameOf(reject), ...sink.events], [nameOf(expected), ...events], 'answer and events of a restored core');
   }
 
@@ -233,7 +245,7 @@ export class Differential {
     this.#compareTop(instrument);
     const [ours, theirs] = [this.core.book(instrument), this.naive.book(instrument)];
     for (const side of [BUY, SELL] as const)
-      for (const levels of [2, Infinity])
+      for (const levels of [0, 1, 2, Infinity])
         deepStrictEqual(ours.depth(side, levels), theirs.depth(side, levels), `depth of side ${side} of book ${instrument}`);
     deepStrictEqual(ours.indication(), theirs.indication(), `indication of book ${instrument}`);
   }

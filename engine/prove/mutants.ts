@@ -1,138 +1,194 @@
 /**
- * Breaks the core on purpose, one place at a time, and runs its tests on each broken copy: a mutant that no test notices is a hole in the
- * tests. Every mutant is a piece of text that occurs once in its file, and what replaces it.
+ * The mutation score of the core: breaks it in one place at a time, in a copy, and sees who notices. First the naive model is asked
+ * (`mutant-trial.ts`), then, about those that live, the unit tests. A mutant that nobody notices is a hole in the tests, or changes nothing that
+ * matters: then it stands in `equivalent-mutants.ts`.
  */
 import { execa } from 'execa';
-import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { EQUIVALENT_MUTANTS } from './equivalent-mutants.ts';
+import { mutantsOf, mutated, zerosOf, type Mutant } from './mutate.ts';
 
-type Mutant = readonly [file: string, from: string, to: string];
+const ROOT = resolve(import.meta.dirname, '../..');
+/** What does not ship: the model, the generators of commands, the tests; and what is vocabulary only. */
+const NOT_CORE = /^naive-|^random-commands\.ts$|^scenario\.ts$|^types\.ts$|\.test\.ts$|\.prop\.ts$/;
 
-const MUTANTS: readonly Mutant[] = [
-  ['book.ts', 'if (key > worstKey) break;', 'if (key >= worstKey) break;'],
-  ['book.ts', 'if (makerLots > remaining) {', 'if (makerLots >= remaining) {'],
-  ['book.ts', 'doubles[half + LOTS] = left;', ''],
-  ['book.ts', 'this.lastTradeTicks = priceTicks;', ''],
-  ['book.ts', 'limitTicks === 0 ? Infinity : buying ? limitTicks : -limitTicks', 'limitTicks === 0 ? Infinity : limitTicks'],
-  ['book.ts', 'words[order + PREVIOUS] = tail;', 'words[order + PREVIOUS] = 0;'],
-  ['book.ts', 'words[order + ACCOUNT] = account;', 'words[order + ACCOUNT] = 1;'],
-  ['book.ts', '(words[order + ACCOUNT] as number) >>> 0 : -1', '(words[order + ACCOUNT] as number) : -1'],
-  ['book.ts', 'else words[tail + NEXT] = order;', ''],
-  ['book.ts', 'if (previous !== 0) words[previous + NEXT] = next;\n    else levels.heads[level] = next;', 'levels.heads[level] = next;'],
-  ['book.ts', 'else levels.tails[level] = previous;', ''],
-  ['book.ts', 'if (next === 0 && previous === 0) ladder.close(level);', 'if (next === 0) ladder.close(level);'],
-  ['book.ts', 'orders.give(order);\n    this.openOrders', 'this.openOrders'],
-  ['book.ts', 'if (ladder >> 1 !== this.#instrument) return -1;', ''],
-  ['book.ts', 'this.#take(order, id, (ladder & 1) === BUY ? this.#bids : this.#asks);', 'this.#take(order, id, this.#bids);'],
-  ['book.ts', 'this.#store.hasRoom() && this.#side(side).reserve()', 'true'],
-  ['book.ts', 'if (sum <= Number.MAX_SAFE_INTEGER) notional = sum;', 'if (sum > 0) notional = sum;'],
-  ['book.ts', 'Math.min(mostLots - lots, ', 'Math.min(mostLots, '],
-  ['bitmap.ts', '(-1 << (from & 31))', '(-1 << (member & 31))'],
-  ['bitmap.ts', 'if (left !== 0) return;', ''],
-  ['bitmap.ts', 'if (leftWords === 0) this.#top', 'this.#top'],
-  ['bitmap.ts', 'return (-1 << index) << 1;', 'return -1 << (index + 1);'],
-  ['bitmap.ts', 'if (word >= this.#bits.length) return -1;', ''],
-  ['id-index.ts', 'if (distance >= gap) {', 'if (distance > gap) {'],
-  ['id-index.ts', '(entry & FAR) < FAR ? entry & FAR : this.#distance(entry >>> 8, at)', 'entry & FAR'],
-  ['id-index.ts', '(entry & ~FAR) | Math.min(distance - gap, FAR)', 'entry'],
-  ['id-index.ts', 'entries[hole] = 0;', ''],
-  ['id-index.ts', 'if (size <= this.#entries.length) return true;', 'return true;'],
-  ['id-index.ts', '((reference >> 3) << 8) | Math.min(distance, FAR)', '((reference >> 3) << 8) | (distance & FAR)'],
-  ['ladder.ts', 'if (this.best === 0 || key < ', 'if (this.best === 0 || key > '],
-  ['ladder.ts', 'this.best = this.size === 0 ? 0 : this.after(level);', 'this.best = 0;'],
-  ['ladder.ts', 'this.#occupied.remove(offset);', ''],
-  ['ladder.ts', 'this.#far.copyWithin(position, position + 1, this.#farSize);', ''],
-  ['ladder.ts', 'if (position < this.#farSize && this.#far[position] === level) position += 1;', ''],
-  ['ladder.ts', '(near !== 0 && offset >= 0)) return near;', 'near !== 0) return near;'],
-  ['ladder.ts', 'if (this.#levels.keys[found] === key) return found;', ''],
-  ['ladder.ts', 'this.#far.copyWithin(position + near, position, this.#farSize);', ''],
-  ['ladder.ts', 'this.#farSize = kept;', ''],
-  ['ladder.ts', 'if (!this.#widen(width)) this.#cells.fill(0);', 'this.#widen(width);'],
-  ['ladder.ts', 'this.#occupied.clear();', ''],
-  ['ladder.ts', 'if (this.size < this.#far.length) return true;', 'return true;'],
-  ['ladder.ts', 'this.#farVisits > PATIENCE + (this.size >> 2)', 'false'],
-  ['ladder.ts', 'const best = Math.min(key, this.#levels.keys[this.best] as number);', 'const best = key;'],
-  ['ladder.ts', 'width = Math.min(LARGEST_BITMAP, width * WIDENING);', 'return;'],
-  ['level-pool.ts', 'this.ladders[level] = ladder;', ''],
-  ['level-pool.ts', 'heads.set(this.heads);', ''],
-  ['order-pool.ts', 'words.set(this.words);', ''],
-  ['order-pool.ts', 'if (this.live === this.capacity) return 0;', ''],
-  ['order-store.ts', 'this.ids.reserve(this.orders.nextCapacity) && this.orders.grow()', 'this.orders.grow()'],
-  ['order-store.ts', 'orders.capacity - orders.live < orders.capacity >> 3', 'false'],
-  ['core.ts', 'command.type === LIMIT ? command.priceTicks : 0', 'command.priceTicks'],
-  ['core.ts', 'mayRest(command) && !book.hasRoom(command.side)', '!book.hasRoom(command.side)'],
-  ['core.ts', 'return order.type === LIMIT && order.timeInForce === GTC;', 'return order.type === LIMIT;'],
-  ['core.ts', 'hash.add(this.#timestampMicros);', ''],
-  ['core.ts', '(command.account !== undefined && command.account !== owner)', 'command.account !== owner'],
-  ['risk.ts', 'if (product < limits.surelyWithin) return false;', 'if (product <= Number(limits.maxNotional)) return false;'],
-  ['risk.ts', 'order.quantityLots > limits.maxOrderLots', 'order.quantityLots >= limits.maxOrderLots'],
-  ['risk.ts', 'return distance * 100 > referenceTicks * percent;', 'return distance * 100 >= referenceTicks * percent;'],
-  ['core.ts', 'command.timeInForce === FOK && ', ''],
-  ['core.ts', '< command.quantityLots) {', '<= command.quantityLots) {'],
-  ['book.ts', 'lots < wantedLots && (keys[level] as number) <= worstKey', 'lots < wantedLots && (keys[level] as number) < worstKey'],
-  ['book.ts', 'level !== 0 && (keys[level] as number) <= worstKey;\n      const priceTicks', 'level !== 0;\n      const priceTicks'],
-  ['risk.ts', 'best > priceTicks && ', 'best < priceTicks && '],
-  ['hash.ts', 'this.#word(Math.floor(value / 0x1_0000_0000) | 0);', ''],
-];
+/** Histories and commands of each, in the order in which they are tried: most mutants fall at once. */
+const TRIALS = [
+  { seeds: 6, commands: 300, cpuSeconds: 3 },
+  { seeds: 16, commands: 2000, cpuSeconds: 20 },
+] as const;
+/** CPU time of the unit tests: some times what they take. */
+const TESTS_CPU_SECONDS = 20;
+/** Address space, because typed arrays do not count as heap. Node alone reserves more than one GiB, and again for each of the tests' threads. */
+const TRIAL_KIB = 4 * 2 ** 20;
+const TESTS_KIB = 16 * 2 ** 20;
+/** For a run that sleeps rather than works; the CPU time is what ends endless loops, whatever else the machine does. */
+const TIMEOUT_MS = 300_000;
 
-const HELP = `npm run prove -- mutants [--only FILE]
+export interface MutantOptions {
+  /** Only mutants of this file, such as book.ts, or of this line, such as book.ts:153. */
+  readonly only?: string | undefined;
+  /** So many of them, by lot; all when left out. */
+  readonly sample?: number | undefined;
+  /** Of the lot: the same mutants as long as their lines stay. */
+  readonly seed: number;
+  readonly progress?: (line: string) => void;
+}
 
-Breaks engine/core in ${MUTANTS.length} ways, one at a time, in a copy, and runs its unit tests on each. Exit code 1 when a mutant lives.
+export interface MutantScore {
+  /** Mutants tried, equivalent ones not counted. */
+  readonly tried: number;
+  readonly caught: number;
+  readonly equivalent: number;
+  readonly survivors: readonly Mutant[];
+}
 
-  --only FILE   only the mutants of one file, such as book.ts`;
-
-/** A test run that takes so many times as long as that of the whole core has met an endless loop, which is one way to notice. */
-const PATIENCE = 5;
-
-async function caught(directory: string, [file, from, to]: Mutant, timeoutMs: number): Promise<boolean> {
-  const path = join(directory, 'engine/core', file);
-  const text = readFileSync(path, 'utf8');
-  if (text.split(from).length !== 2) throw new Error(`${file} does not hold exactly once: ${from}`);
-  writeFileSync(
-    path,
-    text.replace(from, () => to),
-  );
+/** Tries mutants of the core one after the other. Throws when the core that is not broken is caught. */
+export async function scoreMutants({ only, sample, seed, progress = () => undefined }: MutantOptions): Promise<MutantScore> {
+  const zeros = new Set([...coreFiles(), 'types.ts'].flatMap((file) => zerosOf(readCore(file))));
+  const all = coreFiles()
+    .flatMap((file) => mutantsOf(file, readCore(file), zeros))
+    .filter(({ file, line }) => only === undefined || only === file || only === `${file}:${line}`);
+  const chosen = sample === undefined ? all : drawn(all, sample, seed);
+  const survivors: Mutant[] = [];
+  let equivalent = 0;
+  const copy = new CoreCopy();
   try {
-    const run = await execa('vitest', ['run', '--project', 'unit', '--bail', '1', 'engine/core'], {
-      cwd: directory,
+    const failing = await copy.whoNotices();
+    if (failing !== undefined) throw new Error(`${failing} without any mutant`);
+    for (const [index, mutant] of chosen.entries()) {
+      if (isEquivalent(mutant)) {
+        equivalent += 1;
+        continue;
+      }
+      const caught = await copy.whoNotices(mutant);
+      if (caught === undefined) survivors.push(mutant);
+      progress(`${index + 1}/${chosen.length} ${caught ?? 'LIVES:'} ${described(mutant)}`);
+    }
+  } finally {
+    copy.remove();
+  }
+  const tried = chosen.length - equivalent;
+  return { tried, caught: tried - survivors.length, equivalent, survivors };
+}
+
+const described = ({ file, line, before, after }: Mutant): string => `engine/core/${file}:${line}\n    - ${before}\n    + ${after}`;
+
+const readCore = (file: string): string => readFileSync(join(ROOT, 'engine/core', file), 'utf8');
+
+const coreFiles = (): string[] => readdirSync(join(ROOT, 'engine/core')).filter((file) => file.endsWith('.ts') && !NOT_CORE.test(file));
+
+const isEquivalent = (mutant: Mutant): boolean =>
+  EQUIVALENT_MUTANTS.some(
+    ({ file, before, after }) => file === mutant.file && before === mutant.before && (after === undefined || after === mutant.after),
+  );
+
+/** `count` of the mutants, chosen by what they change and not by where they stand, so that an edit elsewhere leaves the choice alone. */
+function drawn(mutants: readonly Mutant[], count: number, seed: number): Mutant[] {
+  const lot = ({ file, before, after }: Mutant): string => createHash('sha256').update(`${seed} ${file} ${before} ${after}`).digest('hex');
+  return mutants
+    .map((mutant) => ({ mutant, lot: lot(mutant) }))
+    .toSorted((one, other) => (one.lot < other.lot ? -1 : 1))
+    .slice(0, count)
+    .map(({ mutant }) => mutant);
+}
+
+/** A copy of the core, its tests and the proofs, in which files may be broken. */
+class CoreCopy {
+  readonly #directory = mkdtempSync(join(tmpdir(), 'hft-mutants-'));
+  readonly #tests: readonly string[];
+
+  constructor() {
+    for (const path of ['engine/core', 'engine/prove', 'package.json', 'tsconfig.json', 'vitest.config.ts'])
+      cpSync(join(ROOT, path), join(this.#directory, path), { recursive: true });
+    symlinkSync(join(ROOT, 'node_modules'), join(this.#directory, 'node_modules'));
+    // The model has been asked already; its own tests and those of the commands it is asked with say nothing about the core.
+    this.#tests = readdirSync(join(ROOT, 'engine/core'))
+      .filter((file) => file.endsWith('.test.ts') && !file.endsWith('.prop.test.ts') && !NOT_CORE.test(file.replace('.test.ts', '.ts')))
+      .map((file) => `engine/core/${file}`);
+  }
+
+  /** Who notices a mutant, in words; undefined when nobody does. Without a mutant, who fails as it is. */
+  async whoNotices(mutant?: Mutant): Promise<string | undefined> {
+    if (mutant === undefined) return await this.#firstFailure();
+    const path = join(this.#directory, 'engine/core', mutant.file);
+    const text = readFileSync(path, 'utf8');
+    writeFileSync(path, mutated(text, mutant));
+    try {
+      return await this.#firstFailure();
+    } finally {
+      writeFileSync(path, text);
+    }
+  }
+
+  remove(): void {
+    rmSync(this.#directory, { recursive: true, force: true });
+  }
+
+  async #firstFailure(): Promise<string | undefined> {
+    for (const { seeds, commands, cpuSeconds } of TRIALS) {
+      if (await this.#fails(cpuSeconds, TRIAL_KIB, 'node', ['engine/prove/mutant-trial.ts', String(seeds), String(commands)]))
+        return `the model differs in ${seeds} × ${commands} commands`;
+    }
+    const testing = ['run', '--project', 'unit', '--bail', '1', ...this.#tests];
+    return (await this.#fails(TESTS_CPU_SECONDS, TESTS_KIB, 'vitest', testing)) ? 'a unit test fails' : undefined;
+  }
+
+  async #fails(cpuSeconds: number, memoryKib: number, program: string, programArguments: readonly string[]): Promise<boolean> {
+    const limits = `ulimit -t ${cpuSeconds}; ulimit -v ${memoryKib}; exec "$@"`;
+    const run = await execa('sh', ['-c', limits, 'sh', program, ...programArguments], {
+      cwd: this.#directory,
       preferLocal: true,
       reject: false,
       stdin: 'ignore',
-      timeout: timeoutMs,
+      timeout: TIMEOUT_MS,
       killSignal: 'SIGKILL',
+      env: {
+        NODE_COMPILE_CACHE: join(this.#directory, 'compiled'),
+        // Its guard regions take more address space than a run may have.
+        NODE_OPTIONS: '--disable-wasm-trap-handler',
+      },
     });
     return run.exitCode !== 0;
-  } finally {
-    writeFileSync(path, text);
   }
 }
 
-const { values } = parseArgs({ options: { only: { type: 'string' }, help: { type: 'boolean', default: false } } });
-if (values.help) {
-  console.log(HELP);
-} else {
-  const root = resolve(import.meta.dirname, '../..');
-  const directory = mkdtempSync(join(tmpdir(), 'hft-mutants-'));
-  try {
-    for (const path of ['engine/core', 'engine/prove', 'package.json', 'tsconfig.json', 'vitest.config.ts'])
-      cpSync(join(root, path), join(directory, path), { recursive: true });
-    symlinkSync(join(root, 'node_modules'), join(directory, 'node_modules'));
-    const startMs = performance.now();
-    if (await caught(directory, ['core.ts', 'hash.hex()', 'hash.hex()'], 0)) throw new Error('the tests fail without any mutant');
-    const timeoutMs = Math.max(5000, Math.ceil(PATIENCE * (performance.now() - startMs)));
-    const chosen = MUTANTS.filter(([file]) => values.only === undefined || file === values.only);
-    let alive = 0;
-    for (const [index, mutant] of chosen.entries()) {
-      const dead = await caught(directory, mutant, timeoutMs);
-      if (!dead) alive += 1;
-      const [file, from, to] = mutant;
-      console.log(`${index + 1}/${chosen.length} ${dead ? 'caught' : 'LIVES '} ${file}: ${JSON.stringify(from)} -> ${JSON.stringify(to)}`);
-    }
-    console.log(`${chosen.length - alive} of ${chosen.length} mutants caught`);
-    process.exitCode = alive === 0 && chosen.length > 0 ? 0 : 1;
-  } finally {
-    rmSync(directory, { recursive: true, force: true });
+const HELP = `npm run prove -- mutants [OPTION ...]
+
+Breaks engine/core in one place at a time (a comparison, an operator, a constant, a condition, a statement left out, an early return left out)
+and asks the naive model and the unit tests whether they notice. Prints the score, caught / (all - equivalent), and every mutant that lives.
+Exit code 1 when the score is below --least. All mutants take hours; a sample of 400 some minutes.
+
+  --sample N    so many mutants, by lot (all)
+  --seed N      of the lot (1)
+  --only WHERE  only those of one file or line, such as book.ts or book.ts:153
+  --least N     the score that is enough (0.95)`;
+
+if (import.meta.main) {
+  const { values } = parseArgs({
+    options: {
+      sample: { type: 'string' },
+      seed: { type: 'string', default: '1' },
+      only: { type: 'string' },
+      least: { type: 'string', default: '0.95' },
+      help: { type: 'boolean', default: false },
+    },
+  });
+  const sample = values.sample === undefined ? undefined : Number(values.sample);
+  if (values.help) console.log(HELP);
+  else {
+    const { tried, caught, equivalent, survivors } = await scoreMutants({
+      only: values.only,
+      sample,
+      seed: Number(values.seed),
+      progress: console.log,
+    });
+    if (survivors.length > 0) console.log(`\nalive:\n${survivors.map(described).join('\n')}\n`);
+    console.log(`score ${(caught / tried).toFixed(3)}: ${caught} of ${tried} mutants caught, ${equivalent} equivalent ones left out`);
+    process.exitCode = caught / tried >= Number(values.least) ? 0 : 1;
   }
 }

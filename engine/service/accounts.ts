@@ -4,10 +4,12 @@
  * command leaves no account behind: its id is offered to the next new name.
  */
 import { MOST_ACCOUNTS } from '../core/types.ts';
+import type { PoolFigures } from '../core/pool-figures.ts';
+import { NameTable } from '../pools/name-table.ts';
 import { Problem } from './problem.ts';
 
 export class Accounts {
-  readonly #ids = new Map<string, number>();
+  readonly #ids = new NameTable<number>();
   readonly #names: string[] = [];
 
   /** `names` by id. */
@@ -17,6 +19,11 @@ export class Accounts {
 
   get count(): number {
     return this.#names.length;
+  }
+
+  /** Look-ups by name, each order some; a miss is the first command of a name, or one that was refused. */
+  figures(): PoolFigures {
+    return this.#ids.figures('accounts', MOST_ACCOUNTS);
   }
 
   find(name: string): number | undefined {

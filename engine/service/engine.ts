@@ -6,16 +6,19 @@ import type { ConfigCheck, EngineStatus } from '../client/admin.ts';
 import { validateConfig } from '../config/config.ts';
 import { VERSION } from '../config/version.ts';
 import { MatchingCore } from '../core/core.ts';
+import type { PoolFigures } from '../core/pool-figures.ts';
 import type { BookView } from '../core/types.ts';
 import { recover, type Recovery } from '../journal/recovery.ts';
 import { SqliteJournal } from '../journal/sqlite-journal.ts';
 import { JournalError } from '../journal/types.ts';
+import type { Place } from '../pools/leak-watch.ts';
 import type { EngineStats } from '../telemetry/stats.ts';
 import type { ReplicaState, Views } from '../views/types.ts';
 import { openViews } from '../views/views.ts';
 import { accountRulesOf, instrumentOf, newInstruments, refuseListing, rulesOf, type Instrument } from './instruments.ts';
 import { booksOf, openMarket, type Market } from './market.ts';
 import { drainingProblem, journalProblem, Problem } from './problem.ts';
+import { poolsOf } from './pools.ts';
 import { Sessions } from './sessions.ts';
 import { startCommands } from './start-commands.ts';
 import { warmUp } from './warmup.ts';
@@ -51,6 +54,8 @@ const NO_HASH = '0'.repeat(16);
 const WARM_UP_ORDERS = 40_000;
 const PROBE_INTERVAL_MS = 1000;
 const UPKEEP_INTERVAL_MS = 250;
+/** Nobody holds a buffer for so long who means to give it back. */
+const LEAK_AGE_MS = 10_000;
 
 export class Engine {
   readonly config: EngineConfig;
@@ -143,6 +148,8 @@ export class Engine {
       retentionMs: parseDurationMs(retention),
       snapshotEvery,
       instruments: instruments.length,
+      onSnapshot: () => void this.#compact(),
+      log: this.#log,
     });
     const views = this.#views;
     this.#recovery = recovery;
@@ -218,6 +225,19 @@ export class Engine {
     this.#log.warn({}, 'the journal can be written again: orders are accepted');
   }
 
+  /** Drops from the journal what is older than the retention, as far as two snapshots have it. Tried again after every snapshot. */
+  async #compact(): Promise<void> {
+    const journal = this.#journal;
+    if (journal === undefined) return;
+    const { retention = JOURNAL_DEFAULTS.retention } = this.config.journal;
+    try {
+      await journal.compact(journal.queries.lastSequenceBefore((Date.now() - parseDurationMs(retention)) * 1000));
+    } catch (cause) {
+      if (this.#journal === journal)
+        this.#log.warn({ err: cause }, 'old commands could not be dropped; it is tried again after the next snapshot');
+    }
+  }
+
   #upkeep(): void {
     if (this.#blocked !== undefined) return;
     this.sessions.retry();
@@ -264,6 +284,18 @@ export class Engine {
 
   get openOrders(): number {
     return this.#market?.core.openOrders ?? 0;
+  }
+
+  /** What every pool holds; nothing while recovering. */
+  pools(): PoolFigures[] {
+    if (this.#market === undefined || this.#journal === undefined) return [];
+    return poolsOf(this.#market, this.#journal, this.stats.rejectedByCode);
+  }
+
+  /** Where buffers were taken that were never given back, or are still held after so long; null unless they are watched (HFT_WATCH_LEAKS=1). */
+  leaks(): { lost: Place[]; held: Place[] } | null {
+    const watch = this.#journal?.leaks;
+    return watch === undefined ? null : { lost: watch.lost(), held: watch.held(LEAK_AGE_MS) };
   }
 
   journalBytes(): number {

@@ -25,6 +25,15 @@ export class EventBuffer implements EventSink {
     return this.#words / EVENT_WORDS;
   }
 
+  /** Events that there is room for, before the buffer grows. */
+  get capacity(): number {
+    return this.#values.length / EVENT_WORDS;
+  }
+
+  get bytes(): number {
+    return this.#values.byteLength;
+  }
+
   /** Fills among them. */
   get fills(): number {
     return this.#fills;

@@ -2,6 +2,7 @@
 import type { EngineConfig } from '../../crds/engine-config.ts';
 import type { BookView, Core } from '../core/types.ts';
 import type { Views } from '../views/types.ts';
+import { NameTable } from '../pools/name-table.ts';
 import { Accounts } from './accounts.ts';
 import type { Instrument } from './instruments.ts';
 import { OrderDesk } from './order-desk.ts';
@@ -17,7 +18,7 @@ export interface Market {
   /** By id, the delisted ones included. */
   readonly instruments: readonly Instrument[];
   /** Those that are traded. */
-  readonly bySymbol: ReadonlyMap<string, Instrument>;
+  readonly bySymbol: NameTable<Instrument>;
 }
 
 /** Puts a market around a recovered core. */
@@ -33,7 +34,7 @@ export function openMarket(parts: {
   const accounts = new Accounts(parts.accountNames);
   const sequencer = new Sequencer({ ...parts.sequencing, core, accounts });
   const desk = new OrderDesk({ core, sequencer, views, accounts, instruments, risk });
-  const bySymbol = new Map(instruments.filter(({ listed }) => listed).map((instrument) => [instrument.symbol, instrument]));
+  const bySymbol = new NameTable(instruments.filter(({ listed }) => listed).map((instrument) => [instrument.symbol, instrument]));
   return { core, sequencer, desk, views, accounts, instruments, bySymbol };
 }
 

@@ -193,7 +193,8 @@ export class OrderDesk {
     const { events, sequence, timestampMicros } = this.#sequencer;
     const { fills, fillCount } = fillsOf(events, sequence, timestampMicros, order.id, order.side);
     await this.#sequencer.durable(sequence);
-    return { order: await this.#shown(order.id, sequence), fills, fillCount, repeated: false };
+    const shown = await this.#shown(order.id, sequence);
+    return { order: shown, sentLots: shown.quantityLots, fills, fillCount, repeated: false };
   }
 
   #asReplaced(order: OrderRecord, { priceTicks, quantityLots, stopTicks = 0 }: ReplaceTerms): RefusedOrder {

@@ -9,6 +9,8 @@ export const MOST_ANSWERED_FILLS = 1000;
 /** An order with the fills of one command: the first {@link MOST_ANSWERED_FILLS} of them, and how many there were. */
 export interface Placed {
   readonly order: OrderRecord;
+  /** The quantity that was sent: more than the order's own when self-trade prevention took of it at once. */
+  readonly sentLots: number;
   readonly fills: readonly FillRecord[];
   readonly fillCount: number;
   /** true when the same client order id had been accepted before: this is its first answer again. */
@@ -73,6 +75,7 @@ export function placedOf(
       createdAtMicros: timestampMicros,
       updatedAtMicros: timestampMicros,
     },
+    sentLots: order.quantityLots,
     fills,
     fillCount,
     repeated: false,

@@ -1,16 +1,17 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
+import { setImmediate as nextTick, setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { crc32 } from 'node:zlib';
 import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { AdminClient } from '../client/admin.ts';
 import { EngineError, OrderClient, type NewOrder, type PlacedOrder } from '../client/orders.ts';
 import { DEFAULT_CONFIG } from '../config/config.ts';
-import { CANCEL_ORDER } from '../core/types.ts';
-import { encodeEntries } from '../journal/records.ts';
+import { encodeCommand } from '../core/command.ts';
+import { BUY, IOC, LIMIT, NEW_ORDER } from '../core/types.ts';
+import { SqliteJournal } from '../journal/sqlite-journal.ts';
+import { ACCOUNT_NAME } from '../journal/types.ts';
 import { proveKill } from '../prove/kill.ts';
 import { allPages, spawnEngine, untilReady, type EngineProcess } from '../prove/engine-process.ts';
 import { temporaryDirectory } from '../testing/temporary-directory.ts';
@@ -140,7 +141,7 @@ describe('SIGTERM', () => {
     expect(again).toMatchObject({
       sequence: 5,
       stateHash: status.stateHash,
-      recovery: { sequence: 5, commands: 5, stateHash: status.stateHash },
+      recovery: { sequence: 5, snapshotSequence: 5, commands: 0, stateHash: status.stateHash, warnings: [] },
       openOrders: 5,
       ordersAccepted: 0,
     });
@@ -213,6 +214,7 @@ describe('start', () => {
       exit: 2,
       logged: { code: 'HFT_JOURNAL_DIVERGED', message: expect.stringContaining('0123456789abcdef') },
     });
+    rmSync(join(directory, 'data', 'snapshots'), { recursive: true });
     const damaged = new Database(join(directory, 'data', 'journal.db'));
     damaged.exec('UPDATE batches SET crc32 = crc32 + 1');
     damaged.close();
@@ -236,7 +238,7 @@ describe('start', () => {
     const engine = await spawnServing();
     engine.kill('SIGTERM');
     await engine.ended;
-    fillJournal(join(directory, 'data', 'journal.db'), 1_000_000);
+    await fillJournal(join(directory, 'data'), 2_000_000);
     const again = await spawnListening();
     const answers = await Promise.all([
       fetch(`${again.baseUrl}/health`),
@@ -254,24 +256,24 @@ describe('start', () => {
   });
 });
 
-/** Writes `count` cancels of orders that never were into the journal: valid, and work for a replay. */
-function fillJournal(path: string, count: number): void {
-  const database = new Database(path);
-  const insert = database.prepare('INSERT INTO batches (firstSequence, lastSequence, crc32, records) VALUES (?, ?, ?, ?)');
-  const perBatch = 1000;
-  database.transaction(() => {
-    for (let first = 1; first < count; first += perBatch) {
-      const records = encodeEntries(
-        Array.from({ length: perBatch }, (_, index) => ({
-          sequence: first + index,
-          timestampMicros: 1,
-          command: { kind: CANCEL_ORDER, instrument: 0, orderId: 1e9 },
-        })),
-      );
-      insert.run(first, first + perBatch - 1, crc32(records), records);
+/** Writes `count` orders that trade with nobody into the journal: valid, and work for a replay. */
+async function fillJournal(dataDirectory: string, count: number): Promise<void> {
+  const journal = SqliteJournal.open(dataDirectory, 'commit');
+  const { ring } = journal;
+  const terms = { instrument: 0, account: 0, side: BUY, type: LIMIT, timeInForce: IOC, priceTicks: 1, quantityLots: 1 } as const;
+  for (let written = 0; written < count;) {
+    const at = ring.at();
+    if (at < 0) {
+      await nextTick();
+      continue;
     }
-  })();
-  database.close();
+    written += 1;
+    encodeCommand(ring.slots, at, written, { kind: NEW_ORDER, ...terms });
+    if (written === 1) ring.text(ACCOUNT_NAME, 'alice');
+    ring.push();
+    journal.flush();
+  }
+  journal.close();
 }
 
 describe('a fault', () => {
@@ -301,17 +303,19 @@ describe('a commit whose outcome is not known', () => {
     const preload = `import Database from '${import.meta.resolve('better-sqlite3')}';
       let armed = false;
       process.on('SIGUSR2', () => { armed = true; process.stdout.write('armed'); });
-      const { transaction } = Database.prototype;
-      Database.prototype.transaction = function (work) {
-        const real = transaction.call(this, work);
-        const immediate = (...values) => {
-          real.immediate(...values);
+      const { prepare } = Database.prototype;
+      Database.prototype.prepare = function (sql) {
+        const statement = prepare.call(this, sql);
+        if (!sql.startsWith('INSERT INTO batches')) return statement;
+        const run = statement.run.bind(statement);
+        return Object.defineProperty(statement, 'run', { value: (...values) => {
+          run(...values);
           if (armed) throw new Database.SqliteError('disk I/O error', 'SQLITE_IOERR_FSYNC');
-        };
-        return Object.assign((...values) => real(...values), { immediate });
+        } });
       };`;
     const engine = await spawnEngine({
       dataDirectory: join(directory, 'data'),
+      args: ['--config', configFile({ ...DEFAULT_CONFIG, journal: { durability: 'commit' } })],
       environment: {
         HFT_TERMINATION_LOG: terminationLog(),
         NODE_OPTIONS: `--import "data:text/javascript,${encodeURIComponent(preload)}"`,

@@ -29,7 +29,6 @@ export const STATE_NAMES = {
   [HALTED]: 'halted',
   [CLOSED]: 'closed',
 } as const satisfies Readonly<Record<TradingState, string>>;
-export type StateName = (typeof STATE_NAMES)[TradingState];
 
 /** The order that was refused, as it was sent or as a replacement would have made it. */
 export interface RefusedOrder {

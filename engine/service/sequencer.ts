@@ -121,6 +121,11 @@ export class Sequencer {
     return this.#lastMicros;
   }
 
+  /** Who waits for a command to become durable. */
+  get waiting(): number {
+    return this.#waiters.length - this.#told;
+  }
+
   listen(listener: DurableListener): void {
     this.#listeners.push(listener);
   }

@@ -3,7 +3,9 @@ import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client';
 import { BUY, SELL } from '../core/types.ts';
 import { VERSION } from '../config/version.ts';
 import type { Engine } from '../service/engine.ts';
-import type { BucketHistogram } from './stats.ts';
+import { histogramText } from './exposition.ts';
+import { poolMetrics } from './pool-metrics.ts';
+import { runtimeMetrics } from './runtime-metrics.ts';
 
 export interface Metrics {
   readonly contentType: string;
@@ -15,8 +17,10 @@ const PHASES = ['recovering', 'warming', 'serving', 'draining'] as const;
 export function createMetrics(engine: Engine): Metrics {
   const register = new Registry();
   register.setDefaultLabels({ engine: engine.config.engine });
-  // Process, heap, event loop lag and garbage-collection pauses under their usual names (process_…, nodejs_…).
-  collectDefaultMetrics({ register, gcDurationBuckets: [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1] });
+  // Process, heap and event loop lag under their usual names (process_…, nodejs_…).
+  collectDefaultMetrics({ register });
+  // It counts only the first of the collections that it is told of together, and nothing under a millisecond: ours has the name.
+  register.removeSingleMetric('nodejs_gc_duration_seconds');
   const { stats } = engine;
   // Registered by hand rather than by their constructors, so that what `new` makes is seen to be used.
   const registers: Registry[] = [];
@@ -115,26 +119,18 @@ export function createMetrics(engine: Engine): Metrics {
       },
     }),
   );
-  const engineName = JSON.stringify(engine.config.engine);
+  const labels = { engine: engine.config.engine };
   const text = async (): Promise<string> =>
     [
       await register.metrics(),
-      histogramText('hft_match_seconds', 'Time to match one command in the core.', engineName, stats.matchSeconds),
-      histogramText('hft_order_seconds', 'Time from the arrival of an order request to its reply.', engineName, stats.orderSeconds),
-      histogramText('hft_journal_commit_seconds', 'Time of one group commit.', engineName, stats.commitSeconds),
-      histogramText('hft_journal_batch_commands', 'Commands in one group commit.', engineName, stats.batchCommands),
+      histogramText('hft_match_seconds', 'Time to match one command in the core.', [{ labels, histogram: stats.matchSeconds }]),
+      histogramText('hft_order_seconds', 'Time from the arrival of an order request to its reply.', [
+        { labels, histogram: stats.orderSeconds },
+      ]),
+      histogramText('hft_journal_commit_seconds', 'Time of one group commit.', [{ labels, histogram: stats.commitSeconds }]),
+      histogramText('hft_journal_batch_commands', 'Commands in one group commit.', [{ labels, histogram: stats.batchCommands }]),
+      poolMetrics(engine.pools(), labels),
+      runtimeMetrics(labels),
     ].join('');
   return { contentType: register.contentType, text };
-}
-
-/** A {@link BucketHistogram} in the text format. prom-client's own histograms would cost the hot path a map look-up an observation. */
-function histogramText(name: string, help: string, engine: string, source: BucketHistogram): string {
-  const lines = [`# HELP ${name} ${help}`, `# TYPE ${name} histogram`];
-  let below = 0;
-  source.counts.forEach((count, index) => {
-    below += count;
-    lines.push(`${name}_bucket{le="${source.bounds[index] ?? '+Inf'}",engine=${engine}} ${below}`);
-  });
-  lines.push(`${name}_sum{engine=${engine}} ${source.sum}`, `${name}_count{engine=${engine}} ${source.count}`);
-  return `${lines.join('\n')}\n`;
 }

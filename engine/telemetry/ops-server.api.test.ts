@@ -118,7 +118,38 @@ describe('operations port', () => {
       orders: { accepted: 1 },
       journal: { sequence: 1, commits: 1 },
       orderLatency: { p50Micros: expect.any(Number) },
-      runtime: { heap: {}, eventLoopDelay: {} },
+      pools: {
+        orders: { used: 1, mostUsed: 1, refused: 0, bytes: expect.any(Number) },
+        levels: { used: 1 },
+        commands: { used: 0, capacity: 65_536, refused: 0 },
+        accounts: { used: 1, capacity: 1_048_576, hits: expect.any(Number) },
+        symbols: { used: 2, hits: 1, misses: 0, hitRate: 1 },
+        waiters: { used: 0 },
+        'buffers-128': { used: 0, mostUsed: 1, leaked: 0 },
+        'buffers-oversize': { misses: 0 },
+      },
+      leaks: null,
+      runtime: {
+        gc: { main: { minor: { count: expect.any(Number) }, heapUsedAfterBytes: expect.any(Number) }, replica: {}, queries: {} },
+        heap: { heap_size_limit: expect.any(Number) },
+        heapSpaces: expect.arrayContaining([expect.objectContaining({ space_name: 'new_space' })]),
+        heapFlags: process.execArgv,
+        eventLoopDelay: {},
+      },
     });
+  });
+
+  it('gives pools, pauses by thread and heap flags as metrics, each once', async () => {
+    await engine.orders.place(buy('100', '1'));
+    const metrics = await (await fetch(`${engine.opsUrl}/metrics`)).text();
+    expect(metrics).toMatch(/^hft_pool_used\{pool="orders",engine="local"\} 1$/m);
+    expect(metrics).toMatch(/^hft_pool_capacity\{pool="commands",engine="local"\} 65536$/m);
+    expect(metrics).toMatch(/^hft_pool_misses_total\{pool="buffers-128",engine="local"\} 1$/m);
+    expect(metrics).toMatch(/^hft_pool_leaked_total\{pool="buffers-32768",engine="local"\} 0$/m);
+    expect(metrics).toMatch(/^hft_heap_flags\{flags="[^"]*",engine="local"\} 1$/m);
+    expect(metrics).toMatch(/^hft_heap_limit_bytes\{engine="local"\} [0-9]{8,}$/m);
+    for (const thread of ['main', 'replica', 'queries'])
+      expect(metrics).toContain(`nodejs_gc_duration_seconds_bucket{le="0.0001",kind="minor",thread="${thread}",engine="local"}`);
+    for (const [name] of metrics.matchAll(/^# TYPE \S+/gm)) expect(metrics.split(`${name} `)).toHaveLength(2);
   });
 });

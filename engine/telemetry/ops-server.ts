@@ -1,6 +1,5 @@
 /** The server of the operations port (9090): probes, metrics, dashboard, and the admin calls behind the token. */
 import { createHash, timingSafeEqual } from 'node:crypto';
-import { getHeapStatistics } from 'node:v8';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { configCheckSchema, engineStatusSchema } from '../client/admin.ts';
@@ -11,6 +10,7 @@ import type { Engine } from '../service/engine.ts';
 import { Problem } from '../service/problem.ts';
 import { registerDashboard } from './dashboard.ts';
 import type { Metrics } from './metrics.ts';
+import { poolStats } from './pool-metrics.ts';
 import type { RuntimeWatch } from './runtime-watch.ts';
 
 /** A configuration of 64 instruments is some 6 kB. */
@@ -68,13 +68,9 @@ export function createOpsServer(engine: Engine, metrics: Metrics, watch: Runtime
           blocked: engine.blocked?.message ?? null,
         },
         books: engine.booksNow().map(({ symbol, book }) => ({ symbol, openOrders: book.openOrders })),
-        runtime: {
-          ...watch.figures(),
-          heap: getHeapStatistics(),
-          memory: process.memoryUsage(),
-          execArgv: process.execArgv,
-          uptimeSeconds: process.uptime(),
-        },
+        pools: poolStats(engine.pools()),
+        leaks: engine.leaks(),
+        runtime: watch.figures(),
       };
     });
 

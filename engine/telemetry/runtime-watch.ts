@@ -1,51 +1,43 @@
-/** Garbage-collection pauses and event-loop delay of this process, as figures for people; Prometheus gets its own from prom-client. */
-import { constants, monitorEventLoopDelay, PerformanceObserver } from 'node:perf_hooks';
-import { z } from 'zod';
-
-const KINDS = new Map<number, string>([
-  [constants.NODE_PERFORMANCE_GC_MINOR, 'minor'],
-  [constants.NODE_PERFORMANCE_GC_MAJOR, 'major'],
-  [constants.NODE_PERFORMANCE_GC_INCREMENTAL, 'incremental'],
-  [constants.NODE_PERFORMANCE_GC_WEAKCB, 'weakCallbacks'],
-]);
-/** Node's typings leave `detail` out. */
-const gcEntrySchema = z.object({ detail: z.object({ kind: z.number() }) });
-
-export interface GcFigures {
-  count: number;
-  totalMs: number;
-  longestMs: number;
-}
+/** What the runtime does under the engine: garbage collection in every thread, the heap, event-loop delay. For people and for Prometheus. */
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { getHeapSpaceStatistics, getHeapStatistics } from 'node:v8';
+import { gcMemory, gcOfThreads, gcPercentile, recordGc } from './gc.ts';
 
 export class RuntimeWatch {
-  readonly #gc = new Map<string, GcFigures>();
   readonly #loop = monitorEventLoopDelay({ resolution: 10 });
-  readonly #observer = new PerformanceObserver((list) => {
-    for (const entry of list.getEntries()) {
-      const parsed = gcEntrySchema.safeParse(entry);
-      const kind = KINDS.get(parsed.success ? parsed.data.detail.kind : -1) ?? 'other';
-      const figures = this.#gc.get(kind) ?? { count: 0, totalMs: 0, longestMs: 0 };
-      figures.count += 1;
-      figures.totalMs += entry.duration;
-      figures.longestMs = Math.max(figures.longestMs, entry.duration);
-      this.#gc.set(kind, figures);
-    }
-  });
+  readonly #stopGc = recordGc(gcMemory('main'));
 
   constructor() {
-    this.#observer.observe({ entryTypes: ['gc'] });
     this.#loop.enable();
   }
 
-  figures(): { gc: Record<string, GcFigures>; eventLoopDelay: { p50Ms: number; p99Ms: number; maxMs: number } } {
+  /** Pauses by thread and kind in milliseconds, the heap in bytes by space, the flags in force. */
+  figures() {
+    const gc = gcOfThreads().map(({ thread, pauses, heapUsedAfter, heapLimit }) => {
+      const kinds = pauses.map((one): [string, object] => [
+        one.kind,
+        {
+          count: one.count,
+          totalMs: one.totalSeconds * 1e3,
+          p99Ms: gcPercentile(one, 0.99) * 1e3,
+          longestMs: one.longestSeconds * 1e3,
+        },
+      ]);
+      return [thread, { ...Object.fromEntries(kinds), heapUsedAfterBytes: heapUsedAfter, heapLimitBytes: heapLimit }];
+    });
     return {
-      gc: Object.fromEntries(this.#gc),
+      gc: Object.fromEntries(gc) as Record<string, object>,
       eventLoopDelay: { p50Ms: this.#loop.percentile(50) / 1e6, p99Ms: this.#loop.percentile(99) / 1e6, maxMs: this.#loop.max / 1e6 },
+      heap: getHeapStatistics(),
+      heapSpaces: getHeapSpaceStatistics(),
+      memory: process.memoryUsage(),
+      heapFlags: process.execArgv,
+      uptimeSeconds: process.uptime(),
     };
   }
 
   stop(): void {
-    this.#observer.disconnect();
+    this.#stopGc();
     this.#loop.disable();
   }
 }

@@ -177,7 +177,7 @@ export class RandomMarket {
         displayLots: displayLots + 0,
         expiryMicros: expiryMicros + 0,
       };
-      this.firstAnswers.set(sequence, { order: { ...order, ...amounts }, fills, fillCount });
+      this.firstAnswers.set(sequence, { order: { ...order, ...amounts }, sentLots: command.quantityLots, fills, fillCount });
     }
     ring.push();
     journal.flush();

@@ -40,7 +40,9 @@ const FIRST_PRICE = 16;
 const FIRST_STOP = 17;
 const FIRST_FILLED = 18;
 const FIRST_REMAINING = 19;
-const ORDER_DOUBLES = 20;
+/** As it was sent. */
+const SENT = 20;
+const ORDER_DOUBLES = 21;
 const KEPT = -1;
 
 /** The order is the chunk's own: it has no row yet. */
@@ -114,6 +116,7 @@ export class Projection implements EventSink {
     orders[place + EXPIRY] = isWide ? (doubles[half + 10] as number) : 0;
     orders[place + FILLED_LOTS] = 0;
     orders[place + REMAINING] = doubles[half + 4] as number;
+    orders[place + SENT] = doubles[half + 4] as number;
     orders[place + STATUS] = OPEN;
     orders[place + REASON] = NO_REASON;
     orders[place + CREATED] = this.#timestampMicros;
@@ -303,7 +306,9 @@ export class Projection implements EventSink {
     const orders = this.#orders;
     const value = (field: number): number => orders[place + field] as number;
     const text = this.#texts[place / ORDER_DOUBLES] ?? null;
-    if ((flags & CHANGED) === 0 && value(STOP_PRICE) + value(DISPLAY) + value(EXPIRY) === 0) {
+    const isChanged = (flags & CHANGED) !== 0;
+    const lostLots = value(SENT) - (isChanged ? value(FIRST_FILLED) + value(FIRST_REMAINING) : value(FILLED_LOTS) + value(REMAINING));
+    if (!isChanged && lostLots + value(STOP_PRICE) + value(DISPLAY) + value(EXPIRY) === 0) {
       this.#rows.insertPlain.run(
         value(ID),
         value(ACCOUNT),
@@ -320,7 +325,7 @@ export class Projection implements EventSink {
       );
       return;
     }
-    const first = (field: number): number | null => ((flags & CHANGED) === 0 ? null : value(field));
+    const first = (field: number): number | null => (isChanged ? value(field) : null);
     this.#rows.insertOrder.run(
       value(ID),
       value(ACCOUNT),
@@ -342,6 +347,7 @@ export class Projection implements EventSink {
       first(FIRST_STOP),
       first(FIRST_FILLED),
       first(FIRST_REMAINING),
+      lostLots === 0 ? null : lostLots,
     );
   }
 

@@ -31,7 +31,8 @@ const FILL_COLUMNS =
 const FIRST_ORDER = `
   SELECT id, account, instrument, terms, coalesce(firstState, status | (reason << 2)) AS state, coalesce(firstPriceTicks, priceTicks) AS priceTicks,
     coalesce(firstFilledLots, filledLots) AS filledLots, coalesce(firstRemainingLots, remainingLots) AS remainingLots, createdAtMicros,
-    createdAtMicros AS updatedAtMicros, clientOrderId, coalesce(firstStopTicks, stopTicks) AS stopTicks, displayLots, expiryMicros
+    createdAtMicros AS updatedAtMicros, clientOrderId, coalesce(firstStopTicks, stopTicks) AS stopTicks, displayLots, expiryMicros,
+    coalesce(firstLostLots, 0) AS lostLots
   FROM orders WHERE id = ? AND firstState IS NOT -1`;
 /** All of an account, in order of id: the first of each status, and of those the first. */
 const FIRST_OF_EACH = [OPEN, FILLED, CANCELLED, PENDING]
@@ -46,7 +47,7 @@ type PageStatement = Statement<[Page], OrderRow>;
 
 export class ViewQueries {
   readonly #order: Statement<[number], OrderRow>;
-  readonly #firstOrder: Statement<[number], Omit<OrderRow, 'status' | 'reason'> & { state: number }>;
+  readonly #firstOrder: Statement<[number], Omit<OrderRow, 'status' | 'reason'> & { state: number; lostLots: number }>;
   readonly #orders: PageStatement;
   readonly #ordersOf: PageStatement;
   readonly #ordersWith: PageStatement;
@@ -94,9 +95,11 @@ export class ViewQueries {
   firstAnswer(id: number, limit: number): FirstAnswer | undefined {
     const row = this.#firstOrder.get(id);
     if (row === undefined) return undefined;
-    const { state, ...columns } = row;
+    const { state, lostLots, ...columns } = row;
+    const order = recordOf({ ...columns, ...unpackState(state) });
     return {
-      order: recordOf({ ...columns, ...unpackState(state) }),
+      order,
+      sentLots: order.quantityLots + lostLots,
       fills: this.#ownFills.all({ id, limit }),
       fillCount: this.#ownFillCount.get({ id }) ?? 0,
     };

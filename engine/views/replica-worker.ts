@@ -7,13 +7,15 @@
 import { receiveMessageOnPort, workerData } from 'node:worker_threads';
 import { JournalReader } from '../journal/reader.ts';
 import { messageOf } from '../journal/sqlite-errors.ts';
+import { GcPoll } from '../telemetry/gc.ts';
 import { ViewsDamaged } from './database.ts';
 import { Follower } from './follower.ts';
 import { Replica } from './replica.ts';
 import { SharedProgress, type FromThread, type ThreadData, type ToThread } from './threads.ts';
 
-const { dataDirectory, instruments, retentionMs, snapshotEvery, shared: buffer, port } = workerData as ThreadData;
+const { dataDirectory, instruments, retentionMs, snapshotEvery, shared: buffer, gc: gcBuffer, port } = workerData as ThreadData;
 const shared = new SharedProgress(buffer);
+const gc = new GcPoll(gcBuffer);
 const post = (message: FromThread): void => port.postMessage(message);
 
 try {
@@ -36,6 +38,7 @@ port.close();
 /** Until the thread is told to end. */
 function follow(follower: Follower): void {
   for (;;) {
+    gc.poll();
     const { calls } = shared;
     for (let next = receiveMessageOnPort(port); next !== undefined; next = receiveMessageOnPort(port)) {
       const question = next.message as ToThread;

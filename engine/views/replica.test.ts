@@ -89,7 +89,10 @@ describe('first answers', () => {
       order: { status: OPEN, reason: NO_REASON, priceTicks: 100, quantityLots: 10, filledLots: 0, clientOrderId: `client-${maker}` },
       fillCount: 0,
     });
-    expect(queries.firstAnswer(taker, 10)?.order).toMatchObject({ status: CANCELLED, reason: SELF_TRADE, quantityLots: 0, filledLots: 0 });
+    expect(queries.firstAnswer(taker, 10)).toMatchObject({
+      order: { status: CANCELLED, reason: SELF_TRADE, quantityLots: 0, filledLots: 0 },
+      sentLots: 3,
+    });
     market.test.compare();
   });
 

@@ -318,6 +318,7 @@ export class Replica {
         null,
         null,
         null,
+        null,
       );
     });
     this.#core.eachPosition(({ account, instrument, lots, averageTicks }) =>

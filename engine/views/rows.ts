@@ -40,7 +40,7 @@ export class Rows {
       INSERT INTO orders (id, account, instrument, terms, status, reason, priceTicks, filledLots, remainingLots, createdAtMicros,
         updatedAtMicros, clientOrderId)
       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`);
-    this.insertOrder = database.prepare(`INSERT INTO orders VALUES (${Array.from({ length: 20 }, () => '?').join(', ')})`);
+    this.insertOrder = database.prepare(`INSERT INTO orders VALUES (${Array.from({ length: 21 }, () => '?').join(', ')})`);
     // Terms go first when they change with the rest: what stands on the right side is what was before. A column that is not set costs its indexes nothing.
     const update = (changes: string): string => `
       UPDATE orders SET firstState = coalesce(firstState, status | (reason << 2)), firstPriceTicks = coalesce(firstPriceTicks, priceTicks),

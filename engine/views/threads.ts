@@ -88,6 +88,8 @@ export interface ThreadData {
   readonly retentionMs: number;
   readonly snapshotEvery: number;
   readonly shared: SharedArrayBuffer;
+  /** Where the thread records its pauses for garbage collection. */
+  readonly gc: SharedArrayBuffer;
   readonly port: MessagePort;
 }
 

@@ -55,6 +55,8 @@ export interface PositionRecord {
 /** An order as its first answer showed it, with the fills that it had when it arrived (the first `limit` of them) and how many there were. */
 export interface FirstAnswer {
   readonly order: OrderRecord;
+  /** The quantity that was sent: more than the order's own when self-trade prevention took of it at once. */
+  readonly sentLots: number;
   readonly fills: readonly FillRecord[];
   readonly fillCount: number;
 }

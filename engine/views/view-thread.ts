@@ -1,6 +1,7 @@
 /** The thread of the read models from its start to its end, as the engine's thread sees it. */
 import { MessageChannel, Worker, type MessagePort } from 'node:worker_threads';
 import { messageOf } from '../journal/sqlite-errors.ts';
+import { gcMemory } from '../telemetry/gc.ts';
 import type { FromThread, Question, SharedProgress, ThreadData } from './threads.ts';
 
 /** Why the thread has ended. */
@@ -26,11 +27,11 @@ export class ViewThread {
   #failure: Failure | undefined;
   #endTimer: NodeJS.Timeout | undefined;
 
-  constructor(settings: Omit<ThreadData, 'port' | 'shared'>, shared: SharedProgress, tell: (message: FromThread) => void) {
+  constructor(settings: Omit<ThreadData, 'port' | 'shared' | 'gc'>, shared: SharedProgress, tell: (message: FromThread) => void) {
     this.#shared = shared;
     const { port1, port2 } = new MessageChannel();
     this.#port = port1;
-    const workerData: ThreadData = { ...settings, shared: shared.buffer, port: port2 };
+    const workerData: ThreadData = { ...settings, shared: shared.buffer, gc: gcMemory('views'), port: port2 };
     const options = { workerData, transferList: [port2], name: 'hft-views', resourceLimits: { maxOldGenerationSizeMb: heapMb() } };
     const worker = new Worker(new URL('./replica-worker.ts', import.meta.url), options);
     this.#worker = worker;

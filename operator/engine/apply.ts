@@ -35,8 +35,9 @@ export class WaitingForCollection extends Error {
 }
 
 /**
- * Applies the objects in order. One that is refused does not keep the others from being applied. Throws at the end: {@link ApplyError} for what
- * the API server refuses, {@link WaitingForCollection}; and at once KubeError when the API server does not answer.
+ * Applies the objects in order. One that is refused does not keep the others from being applied: throws {@link ApplyError} at the end. Throws at
+ * once KubeError when the API server does not answer, and {@link WaitingForCollection}: a Deployment made beside the old Secret would start its
+ * pod with the old admin token.
  */
 export async function applyObjects(
   deps: ApplyDeps,
@@ -46,19 +47,16 @@ export async function applyObjects(
   signal: AbortSignal,
 ): Promise<void> {
   const refusals: string[] = [];
-  let waiting: WaitingForCollection | undefined;
   for (const desired of objects) {
     try {
       const written = await applyObject(deps, engine, desired, signal);
       if (written !== undefined) onWritten(written);
     } catch (error) {
-      if (error instanceof WaitingForCollection) waiting = error;
-      else if (error instanceof ApplyError) refusals.push(error.message);
-      else throw error;
+      if (!(error instanceof ApplyError)) throw error;
+      refusals.push(error.message);
     }
   }
   if (refusals.length > 0) throw new ApplyError(refusals.join('; '));
-  if (waiting !== undefined) throw waiting;
 }
 
 async function applyObject(

@@ -2,6 +2,7 @@ import { request as rawRequest } from 'node:http';
 import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Problem, type ProblemCode } from '../../service/problem.ts';
 import { startLocalEngine, type LocalEngine } from '../../testing/local-engine.ts';
 
 const GOOD = { symbol: 'BTC-USD', account: 'alice', side: 'buy', type: 'limit', price: '100.25', quantity: '1.5' };
@@ -13,7 +14,7 @@ interface Case {
   body: string | Buffer;
   contentType?: string;
   status: number;
-  code: string;
+  code: ProblemCode;
   field?: string;
 }
 
@@ -53,7 +54,7 @@ const CASES: Record<string, Case> = {
   'long account': { body: json({ account: 'a'.repeat(33) }), status: 400, code: 'HFT_INVALID_FIELD', field: 'account' },
   'account with a newline': { body: json({ account: 'a\n' }), status: 400, code: 'HFT_INVALID_FIELD', field: 'account' },
   'unknown side': { body: json({ side: 'BUY' }), status: 400, code: 'HFT_INVALID_FIELD', field: 'side' },
-  'unknown type': { body: json({ type: 'stop' }), status: 400, code: 'HFT_INVALID_FIELD', field: 'type' },
+  'unknown type': { body: json({ type: 'pegged' }), status: 400, code: 'HFT_INVALID_FIELD', field: 'type' },
   'unknown time in force': { body: json({ timeInForce: 'GTX' }), status: 400, code: 'HFT_INVALID_FIELD', field: 'timeInForce' },
   'market that rests': {
     body: json({ type: 'market', price: undefined, timeInForce: 'GTC' }),
@@ -120,12 +121,14 @@ describe('bad orders', () => {
     const answer = await send(body, contentType);
     expect(answer.headers.get('content-type')).toBe('application/problem+json');
     const problem: unknown = await answer.json();
+    const { number } = new Problem(code, '');
     expect(problem).toEqual({
       type: `urn:hftengine:problem:${code}`,
       title: expect.stringMatching(/./),
       status,
       detail: expect.stringMatching(/./),
       code,
+      ...(number !== undefined && { number }),
       ...(field !== undefined && { field }),
     });
     expect(answer.status).toBe(status);

@@ -14,8 +14,8 @@ import {
 import { ALL_INSTRUMENTS } from '../../core/types.ts';
 import type { Engine } from '../../service/engine.ts';
 import type { Market } from '../../service/market.ts';
+import type { Placed } from '../../service/placed.ts';
 import { Problem } from '../../service/problem.ts';
-import type { OrderRecord } from '../../views/types.ts';
 import { RateLimiter } from '../rate-limit.ts';
 import { instrumentById, orderNumber, placementOf, requireTraded, viewOf } from './answers.ts';
 import type { HttpServer } from './server.ts';
@@ -60,7 +60,7 @@ export function registerOrderRoutes(app: HttpServer, engine: Engine): void {
           'cancelOnDisconnect' in body && body.cancelOnDisconnect ? sessionOf(request.socket) : 0,
         );
       });
-      if (placed.repeated) requireSame(body, market, placed.order);
+      if (placed.repeated) requireSame(body, market, placed);
       else engine.stats.ordersAccepted += 1;
       return await reply.code(placed.repeated ? 200 : 201).send(placementOf(market, placed));
     },
@@ -154,8 +154,8 @@ export function registerOrderRoutes(app: HttpServer, engine: Engine): void {
 }
 
 /** The first answer is no answer to another order. */
-function requireSame(body: PlaceOrderBody, market: Market, order: OrderRecord): void {
-  const field = differingField(body, order, instrumentById(market, order.instrument));
+function requireSame(body: PlaceOrderBody, market: Market, { order, sentLots }: Placed): void {
+  const field = differingField(body, { ...order, quantityLots: sentLots }, instrumentById(market, order.instrument));
   if (field === undefined) return;
   throw new Problem(
     'HFT_CLIENT_ORDER_ID_REUSED',

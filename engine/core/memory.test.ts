@@ -1,0 +1,145 @@
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { Bitmap, LARGEST_BITMAP } from './bitmap.ts';
+import { LevelPool } from './level-pool.ts';
+import { MOST_ORDERS, OrderPool } from './order-pool.ts';
+import { buy, cancel, Scenario, sell, stopAt } from './scenario.ts';
+import { GTD, IOC, type Command, type NewOrder } from './types.ts';
+
+afterEach(() => void vi.unstubAllGlobals());
+
+/** Far from another: no level of one is near that of the other. */
+const farTicks = (index: number): number => 1000 + index * 1_000_000;
+
+/** Orders that each take one more of something; the first argument counts from 0. */
+const FILLERS: readonly (readonly [what: string, order: (index: number) => Command])[] = [
+  ['orders', () => buy(1, 100)],
+  ['price levels', (index) => buy(1, 100 + index)],
+  ['far price levels', (index) => buy(1, farTicks(index))],
+  ['far stop levels', (index) => stopAt(farTicks(index), buy(1, 0))],
+  ['icebergs', () => buy(9, 100, { displayLots: 2 })],
+  ['sessions', () => buy(1, 100, { session: 7 })],
+  ['stops', () => stopAt(200, buy(1, 0))],
+  ['expiries', (index) => buy(1, 100, { timeInForce: GTD, expiryMicros: 10 ** 9 + index })],
+  ['accounts', (index) => buy(1, 100, { account: index % 256, instrument: index >> 8 })],
+];
+
+describe('memory', () => {
+  // Taken ahead, and not: either way has to clear up after itself.
+  it.each(FILLERS.flatMap((filler) => [[...filler, 50] as const, [...filler, Infinity] as const]))(
+    'for %s is used again when they have gone',
+    (what, order, betweenReserves) => {
+      const scenario = new Scenario({}, { firstOrders: 16, clientIds: 16 });
+      const live: number[] = [];
+      let bytes = 0;
+      for (let index = 0; index < 1500; index += 1) {
+        scenario.run(order(index % 150));
+        live.push(scenario.core.sequence);
+        // What is cancelled is neither the oldest nor the newest.
+        if (live.length > 40) scenario.run(cancel(live.splice((index * 7) % 40, 1)[0] ?? 0));
+        if (index % betweenReserves === 0) scenario.core.reserve();
+        if (index === 600) ({ bytes } = scenario.core);
+      }
+      expect([what, scenario.core.openOrders, scenario.core.bytes]).toEqual([what, 40, bytes]);
+    },
+  );
+
+  it.each(FILLERS)('for %s is taken in steps, and all of it is told', (_what, order) => {
+    const scenario = new Scenario({}, { firstOrders: 4 });
+    const { bytes } = scenario.core;
+    for (let index = 0; index < 300; index += 1) scenario.run(order(index));
+    const later = scenario.core.bytes;
+    expect([scenario.core.openOrders, later > bytes]).toEqual([300, true]);
+    scenario.core.reserve();
+    scenario.core.reserve();
+    expect(scenario.core.bytes).toBeLessThan(2 * later);
+  });
+
+  it.each<[what: string, firstGrowth: number, order: (index: number) => NewOrder]>([
+    ['orders, of 64', 57, () => buy(1, 100)],
+    // A side of an instrument grows by itself at 64 of them.
+    [
+      'price levels, of 256',
+      225,
+      (index) => (index % 4 < 2 ? buy : sell)(1, (index % 4 < 2 ? 100 : 9000) + index, { instrument: index % 2 }),
+    ],
+    ['extra terms, of 16', 15, () => buy(1, 100, { session: 7 })],
+    ['accounts in an instrument, of 16', 15, (index) => buy(1, 100, { account: index })],
+    ['client order ids, of 64', 57, (index) => buy(1, 100, { clientIdLow: index + 1, account: 1 })],
+  ])('for %s is taken ahead once less than an eighth is left, not before', (what, firstGrowth, order) => {
+    const scenario = new Scenario({}, { firstOrders: what.startsWith('orders') ? 64 : 1024 });
+    // A side of an instrument takes some of its memory with its first order.
+    for (const index of [0, 1, 2, 3]) scenario.run({ ...order(index), clientIdLow: 0 }, cancel(2 * index + 1));
+    scenario.core.reserve();
+    const { bytes } = scenario.core;
+    for (let placed = 1; placed < firstGrowth; placed += 1) {
+      scenario.run(order(placed - 1));
+      scenario.core.reserve();
+      expect([placed, scenario.core.bytes]).toEqual([placed, bytes]);
+    }
+    scenario.run(order(firstGrowth - 1));
+    expect(scenario.core.bytes).toBe(bytes);
+    scenario.core.reserve();
+    expect(scenario.core.bytes).toBeGreaterThan(bytes);
+  });
+
+  it('grows by a part of what there is', () => {
+    const orders = new OrderPool(8192, MOST_ORDERS);
+    expect([orders.nextCapacity, orders.grow(), orders.capacity]).toEqual([10_240, true, 10_240]);
+    expect(new OrderPool(16, MOST_ORDERS).nextCapacity).toBe(1040);
+    const levels = new LevelPool(1000);
+    expect([levels.grow(), levels.capacity]).toEqual([true, 1500]);
+    const few = new LevelPool(10);
+    expect([few.grow(), few.capacity]).toEqual([true, 266]);
+  });
+
+  it('is one record more than there are, in pools that have grown and in new ones', () => {
+    const bytesOf = (pool: OrderPool | LevelPool): number => pool.bytes;
+    expect(bytesOf(new OrderPool(1999, MOST_ORDERS))).toBe(2 * bytesOf(new OrderPool(999, MOST_ORDERS)));
+    expect(bytesOf(new LevelPool(1999))).toBe(2 * bytesOf(new LevelPool(999)));
+    for (const grown of [new OrderPool(16, MOST_ORDERS), new LevelPool(16)]) {
+      grown.grow();
+      const fresh = grown instanceof LevelPool ? new LevelPool(grown.capacity) : new OrderPool(grown.capacity, MOST_ORDERS);
+      expect(bytesOf(grown)).toBe(bytesOf(fresh));
+    }
+  });
+
+  it('is as much as there are members to a bitmap', () => {
+    expect([1, 32, 33, 1024, 1025, LARGEST_BITMAP].map((size) => new Bitmap(size).bytes)).toEqual([8, 8, 12, 132, 140, 4224]);
+  });
+
+  it('for orders is limited by the bits that an order has in the index', () => {
+    expect([(MOST_ORDERS << 8) >>> 8, ((MOST_ORDERS + 1) << 8) >>> 8]).toEqual([MOST_ORDERS, 0]);
+  });
+});
+
+describe('when memory is out', () => {
+  /** No typed array can be made until the test ends. */
+  function exhaust(): void {
+    for (const name of ['ArrayBuffer', 'Int32Array', 'Uint32Array', 'Uint8Array', 'Float64Array'])
+      vi.stubGlobal(name, function () {
+        throw new RangeError('Array buffer allocation failed');
+      });
+  }
+
+  it.each(FILLERS)('orders that need more of it for %s are refused, and all else goes on', (_what, order) => {
+    const scenario = new Scenario({}, { firstOrders: 64 });
+    const untouched = new Scenario({}, { firstOrders: 64 });
+    let placed = 0;
+    exhaust();
+    let refused: string[] = [];
+    for (; placed < 5000 && refused.length === 0; placed += 1)
+      refused = scenario.run(order(placed)).filter((line) => line.startsWith('reject'));
+    vi.unstubAllGlobals();
+    expect(refused).toEqual(['reject noRoom']);
+    for (let index = 0; index < placed - 1; index += 1) untouched.run(order(index));
+    expect(untouched.core.openOrders).toBe(scenario.core.openOrders);
+    // The refused one took time and nothing else.
+    untouched.nowMicros = scenario.nowMicros;
+    exhaust();
+    const sold = scenario.run(sell(1, 1, { account: 0, timeInForce: IOC }));
+    vi.unstubAllGlobals();
+    expect(sold).toEqual(untouched.run(sell(1, 1, { account: 0, timeInForce: IOC })));
+    expect(scenario.run(order(placed))).toEqual(untouched.run(order(placed)));
+    expect(scenario.core.stateHash()).toBe(untouched.core.stateHash());
+  });
+});

@@ -1,0 +1,82 @@
+/** The thread that looks after the files while others write: copies the log back into the database, and drops batches that no start needs any more. */
+import { dirname } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { parentPort, workerData } from 'node:worker_threads';
+import { compactionStep } from './compaction.ts';
+import type { MaintenanceAnswer, MaintenanceData, MaintenanceRequest } from './maintenance-protocol.ts';
+import { openAnother } from './open-database.ts';
+import { compactableThrough } from './snapshot.ts';
+import { asJournalError } from './sqlite-errors.ts';
+
+/** How long the end of a checkpoint, and a step of compaction, waits for a moment in which nobody writes. */
+const WAIT_MS = 1000;
+/** Passes that hinder nobody; whoever writes adds to the log meanwhile, so each leaves less. */
+const PASSES = 4;
+/** So much of the log may be left for the last pass, during which nobody can write. */
+const LAST_PASS_FRAMES = 64;
+/** Between two steps of compaction: others get their turn. */
+const PAUSE_MS = 5;
+
+const { path, durability, ended } = workerData as MaintenanceData;
+// What is dropped, and when, need not survive the loss of power; that it comes after what was written before, the log sees to.
+const database = openAnother(path, durability === 'memory' ? 'memory' : 'commit', WAIT_MS);
+let closing = false;
+
+/**
+ * Copies the log back. The log begins anew only when all of it has been copied, and others write while a pass that hinders nobody copies what was there
+ * when it began: so the last one, over what little has come since, lets nobody write meanwhile.
+ */
+function checkpoint(): void {
+  let before = frames('PASSIVE');
+  for (let pass = 1; pass < PASSES; pass += 1) {
+    const now = frames('PASSIVE');
+    if (now - before <= LAST_PASS_FRAMES) break;
+    before = now;
+  }
+  frames('FULL');
+}
+
+/** Makes a pass; gives how many frames of the log it was over. */
+function frames(mode: 'PASSIVE' | 'FULL'): number {
+  const [result] = database.pragma(`wal_checkpoint(${mode})`) as [{ log: number }];
+  return result.log;
+}
+
+async function compact(throughSequence: number): Promise<number> {
+  const through = Math.min(throughSequence, compactableThrough(dirname(path)));
+  for (;;) {
+    const { done, compactedThrough } = compactionStep(database, through);
+    if (done || closing) return compactedThrough;
+    await delay(PAUSE_MS);
+  }
+}
+
+function answer(message: MaintenanceAnswer): void {
+  parentPort?.postMessage(message);
+}
+
+async function handle(request: MaintenanceRequest): Promise<void> {
+  if (request.kind === 'close') {
+    closing = true;
+    database.close();
+    parentPort?.close();
+    return;
+  }
+  try {
+    if (request.kind === 'compact') answer({ kind: 'compact', compactedThrough: await compact(request.throughSequence) });
+    else {
+      checkpoint();
+      answer({ kind: 'checkpoint' });
+    }
+  } catch (cause) {
+    const { code, message } = asJournalError(cause, path);
+    answer({ kind: 'failed', request: request.kind, code, message });
+  }
+}
+
+process.once('exit', () => {
+  const word = new Int32Array(ended);
+  Atomics.store(word, 0, 1);
+  Atomics.notify(word, 0);
+});
+parentPort?.on('message', (request: MaintenanceRequest) => void handle(request));
