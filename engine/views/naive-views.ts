@@ -88,7 +88,7 @@ export class NaiveViews implements EventSink {
   replaced(orderId: number, priceTicks: number, remainingLots: number, stopTicks: number): void {
     const order = this.#change(orderId);
     this.#remains(order, remainingLots);
-    order.priceTicks = priceTicks;
+    order.priceTicks = priceTicks + 0;
     if (stopTicks > 0) order.stopTicks = stopTicks;
   }
 
