@@ -111,6 +111,23 @@ describe('first answers', () => {
   });
 });
 
+describe('an order that is filled', () => {
+  it('has no reason, whatever it had before', async () => {
+    using market = await quietMarket();
+    market.send({ account: 2, side: BUY, priceTicks: 100, quantityLots: 3 });
+    const stop = { side: BUY, type: STOP_LIMIT, stopTicks: 100, priceTicks: 100 } as const;
+    market.send({ ...stop, account: 1, quantityLots: 2, selfTrade: DECREMENT });
+    market.send({ ...stop, account: 3, quantityLots: 5 });
+    // Trades, rests, loses two lots to a stop of its own account, and is filled by the other stop: all in its own command.
+    const seller = market.send({ account: 1, side: SELL, priceTicks: 100, quantityLots: 10 });
+    const queries = await market.follow();
+    const filled = { status: FILLED, reason: NO_REASON, quantityLots: 8, filledLots: 8, remainingLots: 0 };
+    expect(queries.order(seller)).toMatchObject(filled);
+    expect(queries.firstAnswer(seller, 10)).toMatchObject({ order: filled, sentLots: 10, fillCount: 2 });
+    market.test.compare();
+  });
+});
+
 describe('the file of the read models', () => {
   it('is refused when it is no database, of another schema, or damaged', async () => {
     using test = new TestReplica(2);
