@@ -36,7 +36,10 @@ export function placedOf(
         if (!maker && events.value(index, 2) !== sequence) break;
         filledLots += events.value(index, 4);
         remainingLots = events.value(index, maker ? 5 : 6);
-        if (remainingLots === 0) status = FILLED;
+        if (remainingLots === 0) {
+          status = FILLED;
+          reason = NO_REASON;
+        }
         break;
       }
       case ORDER_EVENT:

@@ -14,7 +14,8 @@ const CACHE_KIB = 32_768;
 
 /**
  * `terms` is packed, see `terms.ts`. The columns that begin with `first` say how the order was at the end of its own command; they are NULL while it
- * still is so, and `firstState` is -1 when nobody knows. `firstLostLots` is what self-trade prevention took of it in its own command, NULL for nothing. `quantityLots` is no column: it is what is filled and what remains.
+ * still is so, and `firstState` is -1 when nobody knows. `firstLostLots` is what self-trade prevention took of it in its own command, NULL for
+ * nothing. `quantityLots` is no column: it is what is filled and what remains.
  */
 const TABLES = `
   CREATE TABLE orders (

@@ -23,9 +23,6 @@ const PAUSE_MS = 1;
 const QUIET_MS = 20;
 const COMMIT_MS = 1000;
 const COMMIT_COMMANDS = 200_000;
-/** The write-ahead log is copied back after so many commands, and after fewer when nothing goes on. */
-const CHECKPOINT_COMMANDS = 1_000_000;
-const QUIET_CHECKPOINT_COMMANDS = 10_000;
 const LONGEST_SLEEP_MS = 1000;
 /** Between two looks at who has waited for too long. */
 const WAITING_SLEEP_MS = 50;
@@ -53,7 +50,6 @@ export class Follower {
   #nextRetentionMs = 0;
   #lastCommandMs = 0;
   #lastCommitMs = 0;
-  #sinceCheckpoint = 0;
 
   constructor(parts: FollowerParts) {
     this.#parts = parts;
@@ -117,11 +113,9 @@ export class Follower {
   #commit(nowMs: number, isQuiet: boolean): void {
     this.#lastCommitMs = nowMs;
     if (!this.#replica.isDirty || !this.#hasRoom()) return;
-    this.#sinceCheckpoint += this.#replica.uncommitted;
     this.#replica.commit();
     this.#retryMs = RETRY_MS;
-    if (this.#sinceCheckpoint < (isQuiet ? QUIET_CHECKPOINT_COMMANDS : CHECKPOINT_COMMANDS)) return;
-    this.#sinceCheckpoint = 0;
+    if (!this.#replica.isCheckpointDue(isQuiet)) return;
     try {
       this.#replica.checkpoint();
     } catch (cause) {

@@ -4,7 +4,7 @@ import { TestReplica } from './test-replica.ts';
 
 /** What happens to a replica between two stretches of the journal. */
 const step = fc.record({
-  grows: fc.integer({ min: 0, max: 400 }),
+  grows: fc.integer({ min: 0, max: 300 }),
   /** Of what is there; the rest is followed later. */
   advances: fc.array(fc.integer({ min: 1, max: 300 }), { maxLength: 4 }),
   end: fc.constantFrom('commit', 'kill', 'snapshot', 'nothing'),
@@ -16,7 +16,7 @@ describe('the rows of a replica', () => {
       fc.asyncProperty(
         fc.integer(),
         fc.constantFrom(3, 7, undefined),
-        fc.array(step, { maxLength: 8, size: 'max' }),
+        fc.array(step, { maxLength: 6, size: 'max' }),
         async (seed, mostGathered, steps) => {
           using test = new TestReplica(seed);
           test.mostGathered = mostGathered;
@@ -44,7 +44,7 @@ describe('the rows of a replica', () => {
           test.compare();
         },
       ),
-      { numRuns: 40 },
+      { numRuns: 25 },
     );
   }, 120_000);
 });

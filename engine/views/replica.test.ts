@@ -89,7 +89,10 @@ describe('first answers', () => {
       order: { status: OPEN, reason: NO_REASON, priceTicks: 100, quantityLots: 10, filledLots: 0, clientOrderId: `client-${maker}` },
       fillCount: 0,
     });
-    expect(queries.firstAnswer(taker, 10)?.order).toMatchObject({ status: CANCELLED, reason: SELF_TRADE, quantityLots: 0, filledLots: 0 });
+    expect(queries.firstAnswer(taker, 10)).toMatchObject({
+      order: { status: CANCELLED, reason: SELF_TRADE, quantityLots: 0, filledLots: 0 },
+      sentLots: 3,
+    });
     market.test.compare();
   });
 
@@ -104,6 +107,23 @@ describe('first answers', () => {
     expect(queries.firstAnswer(stop, 10)).toMatchObject({ order: { status: PENDING, remainingLots: 4, stopTicks: 100 }, fillCount: 0 });
     expect(queries.order(stop)).toMatchObject({ status: FILLED, type: STOP_LIMIT, stopTicks: 100, filledLots: 4, remainingLots: 0 });
     expect(queries.fills({ sequence: taker, index: -1 }, 10)).toMatchObject([{ takerOrderId: taker }, { takerOrderId: stop, index: 1 }]);
+    market.test.compare();
+  });
+});
+
+describe('an order that is filled', () => {
+  it('has no reason, whatever it had before', async () => {
+    using market = await quietMarket();
+    market.send({ account: 2, side: BUY, priceTicks: 100, quantityLots: 3 });
+    const stop = { side: BUY, type: STOP_LIMIT, stopTicks: 100, priceTicks: 100 } as const;
+    market.send({ ...stop, account: 1, quantityLots: 2, selfTrade: DECREMENT });
+    market.send({ ...stop, account: 3, quantityLots: 5 });
+    // Trades, rests, loses two lots to a stop of its own account, and is filled by the other stop: all in its own command.
+    const seller = market.send({ account: 1, side: SELL, priceTicks: 100, quantityLots: 10 });
+    const queries = await market.follow();
+    const filled = { status: FILLED, reason: NO_REASON, quantityLots: 8, filledLots: 8, remainingLots: 0 };
+    expect(queries.order(seller)).toMatchObject(filled);
+    expect(queries.firstAnswer(seller, 10)).toMatchObject({ order: filled, sentLots: 10, fillCount: 2 });
     market.test.compare();
   });
 });

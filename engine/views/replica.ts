@@ -52,6 +52,10 @@ const RESERVED_BYTES = 256 * 1024;
 const MOST_BYTES_OF_ONE = 48 * 1024;
 const MANY_BYTES = 16 * 1024 * 1024;
 const BYTES_OF_MANY = 512;
+/** Of the write-ahead log, before it is copied back: that waits for the disk. */
+const LEAST_LOG_BYTES = 256 * 1024;
+const QUIET_LOG_BYTES = 16 * 1024 * 1024;
+const MOST_LOG_BYTES = 512 * 1024 * 1024;
 
 export class Replica {
   readonly #parts: ReplicaParts;
@@ -65,6 +69,10 @@ export class Replica {
   /** Up to where rows are written, committed or not. */
   #written: Progress;
   #committedSequence: number;
+  /** Rows deleted before the last commit. */
+  #deletedBefore = 0;
+  /** What has been added to the write-ahead log since it was copied back, at most about. */
+  #logBytes = 0;
   #state: ReplicaState | undefined;
   #snapshotSequence: number;
   /** Id of the oldest order whose client order id the core may still know. */
@@ -153,21 +161,34 @@ export class Replica {
 
   /** Whether there is room to commit, and to leave the journal some. Until there is, rows that are not committed show as well as others. */
   hasRoom(): boolean {
-    const { uncommitted } = this;
-    const bytes = Math.min(uncommitted * MOST_BYTES_OF_ONE, MANY_BYTES + uncommitted * BYTES_OF_MANY, this.#rows.sizeBytes());
-    return freeBytes(this.#parts.dataDirectory) >= bytes + RESERVED_BYTES;
+    return freeBytes(this.#parts.dataDirectory) >= this.#uncommittedBytes() + RESERVED_BYTES;
   }
 
   /** Keeps what is written: a death before loses nothing, but it must be done again. */
   commit(): void {
     if (!this.isDirty) return;
+    this.#logBytes += this.#uncommittedBytes();
     this.#guard(() => this.#rows.commit(this.#written));
     this.#committedSequence = this.#written.sequence;
+    this.#deletedBefore = this.#retention.deleted;
+  }
+
+  /** Whether the write-ahead log should be copied back: sooner when little room is left, and when nothing else goes on. */
+  isCheckpointDue(isQuiet: boolean): boolean {
+    if (this.#logBytes < LEAST_LOG_BYTES) return false;
+    return this.#logBytes >= Math.min(isQuiet ? QUIET_LOG_BYTES : MOST_LOG_BYTES, freeBytes(this.#parts.dataDirectory) / 4);
   }
 
   /** Copies what is committed from the write-ahead log into the file, and waits until the disk has it. A throw parts nothing. */
   checkpoint(): void {
     this.#rows.checkpoint();
+    this.#logBytes = 0;
+  }
+
+  /** What a commit may add to the write-ahead log. */
+  #uncommittedBytes(): number {
+    const changes = this.uncommitted + this.#retention.deleted - this.#deletedBefore;
+    return Math.min(changes * MOST_BYTES_OF_ONE, MANY_BYTES + changes * BYTES_OF_MANY, this.#rows.sizeBytes());
   }
 
   /** Sequence, hash and open orders. Costs a walk over every order, once a sequence. */

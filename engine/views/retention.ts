@@ -11,6 +11,8 @@ export class Retention {
   readonly #next: Statement<[number], [id: number, createdAtMicros: number]>;
   readonly #deleteOrders: Statement<[Range]>;
   readonly #deleteFills: Statement<[Range]>;
+  /** Rows that have been deleted so far. */
+  deleted = 0;
   #after = 0;
 
   constructor(database: Database) {
@@ -37,8 +39,7 @@ export class Retention {
     const through = old.at(-1)?.[0];
     if (through !== undefined) {
       const range = { after: this.#after, through, beforeMicros, keptFrom };
-      this.#deleteOrders.run(range);
-      this.#deleteFills.run(range);
+      this.deleted += this.#deleteOrders.run(range).changes + this.#deleteFills.run(range).changes;
     }
     const isMore = through !== undefined && old.length === STEP_ORDERS;
     this.#after = isMore ? through : 0;

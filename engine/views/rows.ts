@@ -99,6 +99,6 @@ export class Rows {
   }
 
   checkpoint(): void {
-    this.#database.pragma('wal_checkpoint(PASSIVE)');
+    this.#database.pragma('wal_checkpoint(TRUNCATE)');
   }
 }

@@ -82,7 +82,7 @@ export class TestReplica implements Disposable {
     expect(queries.orders({}, 0, MOST)).toEqual([...market.views.orders.values()]);
     expect(queries.fills({ sequence: 0, index: -1 }, MOST)).toEqual(market.views.fills);
     expect(queries.positions(undefined)).toEqual(market.positions());
-    for (const [id, answer] of market.firstAnswers) expect(queries.firstAnswer(id, MOST)).toEqual(answer);
+    expect([...market.firstAnswers.keys()].map((id) => queries.firstAnswer(id, MOST))).toEqual([...market.firstAnswers.values()]);
     expect(replica.state()).toEqual({
       sequence: market.core.sequence,
       stateHash: market.core.stateHash(),

@@ -172,7 +172,7 @@ describe('the views', () => {
 
   it('fail alone when the journal cannot be read, and are started again when it can', async () => {
     const views = await start();
-    await grow(views, 100);
+    await views.positions(undefined, await grow(views, 100));
     const database = new Database(join(test.directory, 'journal.db'));
     await test.grow(50);
     database.exec('UPDATE batches SET crc32 = crc32 + 1 WHERE lastSequence = (SELECT max(lastSequence) FROM batches)');
