@@ -19,6 +19,11 @@ const LAST_PASS_FRAMES = 64;
 const PAUSE_MS = 5;
 
 const { path, durability, ended, gc } = workerData as MaintenanceData;
+process.once('exit', () => {
+  const word = new Int32Array(ended);
+  Atomics.store(word, 0, 1);
+  Atomics.notify(word, 0);
+});
 recordGc(gc);
 // What is dropped, and when, need not survive the loss of power; that it comes after what was written before, the log sees to.
 const database = openAnother(path, durability === 'memory' ? 'memory' : 'commit', WAIT_MS);
@@ -76,9 +81,4 @@ async function handle(request: MaintenanceRequest): Promise<void> {
   }
 }
 
-process.once('exit', () => {
-  const word = new Int32Array(ended);
-  Atomics.store(word, 0, 1);
-  Atomics.notify(word, 0);
-});
 parentPort?.on('message', (request: MaintenanceRequest) => void handle(request));

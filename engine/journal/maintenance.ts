@@ -45,6 +45,7 @@ export class Maintenance {
   }
 
   #start(): Worker {
+    Atomics.store(this.#ended, 0, 0);
     const worker = new Worker(new URL('./maintenance-worker.ts', import.meta.url), {
       name: 'journal-files',
       workerData: {
