@@ -10,14 +10,14 @@ import { DISPLAY, EXPIRY, HIDDEN, LIMIT_PRICE, type Extras, type Terms } from '.
 import type { Holdings } from './holdings.ts';
 import { PriceLadder } from './ladder.ts';
 import type { LevelPool } from './level-pool.ts';
-import * as orderPool from './order-pool.ts';
+import { RECORD, type OrderPool } from './order-pool.ts';
 import type { OrderStore } from './order-store.ts';
 import type { RiskLimits } from './risk.ts';
 import * as types from './types.ts';
 import type { BookView, Indication, Level, Side, TradingState } from './types.ts';
 
 // V8 reads an imported binding, and checks it, at every use; a constant of the module itself it folds.
-const { FLAGS_SHIFT, HAS_EXTRAS, HOLDING, LEVEL, LEVEL_MASK, LOTS, NEXT } = orderPool;
+const { FLAGS_SHIFT, HAS_EXTRAS, HOLDING, LEVEL, LOTS, NEXT } = RECORD;
 const { BUY, SELL, TRADING } = types;
 
 /** The lists of a book: a side for what rests, STOPS + side for what waits. */
@@ -35,7 +35,7 @@ export class OrderBook implements BookView {
   /** By list. */
   readonly ladders: readonly PriceLadder[];
   readonly #store: OrderStore;
-  readonly #orders: orderPool.OrderPool;
+  readonly #orders: OrderPool;
   readonly #levels: LevelPool;
   readonly #extras: Extras;
   readonly #holdings: Holdings;
@@ -74,7 +74,7 @@ export class OrderBook implements BookView {
 
   /** Whether one more order can rest on a side without more memory. */
   hasRoomNow(side: Side): boolean {
-    return this.#store.hasRoomNow && this.ladder(side).hasRoom;
+    return this.#orders.hasRoom && this.ladder(side).hasRoom;
   }
 
   /** Puts a new id behind all others of its price. `terms` is read only when `flags` say that there are some. */
@@ -174,7 +174,8 @@ export class OrderBook implements BookView {
 
   /** The order behind another of the same price; 0 for none. */
   next(order: number): number {
-    return this.#orders.words[order + NEXT] as number;
+    const next = this.#orders.words[order + NEXT] as number;
+    return next === this.#store.levelOf(order) ? 0 : next;
   }
 
   shownLots(order: number): number {
@@ -198,7 +199,7 @@ export class OrderBook implements BookView {
 
   /** The limit of an order that rests, the stop price of one that waits. */
   keyTicks(order: number): number {
-    return Math.abs(this.#levels.key((this.#orders.words[order + LEVEL] as number) & LEVEL_MASK));
+    return Math.abs(this.#levels.key(this.#store.levelOf(order)));
   }
 
   /** The limit of an order that waits; 0 for one that will be a market order. */
@@ -233,7 +234,7 @@ export class OrderBook implements BookView {
   behind(order: number): number {
     const next = this.next(order);
     if (next !== 0) return next;
-    const level = this.ladder(this.listOf(order)).after((this.#orders.words[order + LEVEL] as number) & LEVEL_MASK);
+    const level = this.ladder(this.listOf(order)).after(this.#store.levelOf(order));
     return level === 0 ? 0 : this.#levels.head(level);
   }
 
@@ -273,25 +274,23 @@ export class OrderBook implements BookView {
   /** Takes out an order whose lots have been taken from its holding. */
   #close(order: number): void {
     const holding = this.holdingOf(order);
-    const levelWord = this.#orders.words[order + LEVEL] as number;
-    if (((levelWord >> FLAGS_SHIFT) & HAS_EXTRAS) !== 0) this.#dropExtras(order);
-    this.#store.leave(order, levelWord & LEVEL_MASK, this.#store.ladderOf(order));
+    if ((this.flagsOf(order) & HAS_EXTRAS) !== 0) this.#dropExtras(order);
+    this.#store.leave(order, this.#store.levelOf(order), this.#store.ladderOf(order));
     this.#holdings.closed(holding);
   }
 
   /** An iceberg that has used up what it shows: shows more, behind all others of its price. */
   #renew(order: number): void {
-    const { words, doubles } = this.#orders;
+    const { doubles } = this.#orders;
     const terms = this.#extras.doubles;
     const row = this.#extras.row(order);
     const hidden = terms[row + HIDDEN] as number;
     const shown = Math.min(terms[row + DISPLAY] as number, hidden);
     doubles[(order >> 1) + LOTS] = shown;
     terms[row + HIDDEN] = hidden - shown;
-    const level = (words[order + LEVEL] as number) & LEVEL_MASK;
-    if (words[order + NEXT] === 0) return;
-    this.#store.unlink(order, level);
-    this.#store.append(order, level);
+    if (this.next(order) === 0) return;
+    this.#store.unlink(order);
+    this.#store.append(order, this.#store.levelOf(order));
   }
 
   #addExtras(order: number, id: number, hiddenLots: number, terms: Terms): number {

@@ -13,13 +13,13 @@ import type { CoreState } from './core-state.ts';
 import type { Holdings } from './holdings.ts';
 import type { OrderFlow } from './order-flow.ts';
 import type { PriceLadder } from './ladder.ts';
-import * as orderPool from './order-pool.ts';
+import { RECORD } from './order-pool.ts';
 import type { OrderStore } from './order-store.ts';
 import * as types from './types.ts';
 
 // V8 reads an imported binding, and checks it, at every use; a constant of the module itself it folds.
 const { SELL, NEW_ORDER, IOC, TRADING, NO_REASON, OPEN, CANCELLED, IMMEDIATE, REQUESTED } = types;
-const { FLAGS_SHIFT, HAS_EXTRAS, HOLDING, LEVEL, LEVEL_MASK, LOTS } = orderPool;
+const { FLAGS_SHIFT, HAS_EXTRAS, HOLDING, LEVEL, LEVEL_MASK, LOTS, REFERENCE_SHIFT } = RECORD;
 
 /** What may differ in the first word: the side, and GTC (0) or IOC (1). LIMIT is 0. */
 const VARIES = (1 << 8) | (1 << 24);
@@ -119,7 +119,7 @@ export class Express {
     const levelWord = words[order + LEVEL] as number;
     // One that waits has extras too.
     if ((levelWord & (HAS_EXTRAS << FLAGS_SHIFT)) !== 0) return false;
-    const level = levelWord & LEVEL_MASK;
+    const level = (levelWord & LEVEL_MASK) << REFERENCE_SHIFT;
     const account = slots.words[at + 3] as number;
     const holding = words[order + HOLDING] as number;
     const holdings = this.#holdings;

@@ -6,8 +6,9 @@
  *
  * Ids are any safe integers. The hash takes their low 32 bits; equal ones cost probes, nothing else.
  */
-import { ORDER_WORDS, type OrderPool } from './order-pool.ts';
+import { RECORD, type OrderPool } from './order-pool.ts';
 
+const { REFERENCE_SHIFT } = RECORD;
 /** 2^32 divided by the golden ratio, odd. */
 const MULTIPLIER = 0x9e3779b1 | 0;
 const FAR = 255;
@@ -112,7 +113,7 @@ export class IdIndex {
     this.#shift = Math.clz32(this.#mask);
     const { doubles } = this.#pool;
     for (const entry of old) {
-      const reference = (entry >>> 8) * ORDER_WORDS;
+      const reference = (entry >>> 8) << REFERENCE_SHIFT;
       if (entry !== 0) this.add(reference, doubles[reference >> 1] as number);
     }
     return true;

@@ -1,96 +1,48 @@
 /**
- * Price levels of all books as records of 32 bytes in one buffer, seen through two typed arrays; a level is known by its number, level 0 is
- * none. The orders of a level form a list from the oldest to the newest. A record holds
- *
- *     key (double) | oldest order | newest order | number of the ladder (32-bit words) | nothing
+ * Price levels of all books: records of the pool of orders (`order-pool.ts`), known by their references.
  *
  * A level has a key, not a price: the price for asks, the negated price for bids, so that on both sides a smaller key is a better price.
  */
-export const MOST_LEVELS = 2 ** 24 - 1;
+import { RECORD, type OrderPool } from './order-pool.ts';
 
-const RECORD_BYTES = 32;
-/** The record of level n begins at double n << DOUBLES_SHIFT, word n << WORDS_SHIFT: shifts, as products are checked for overflow. */
-const DOUBLES_SHIFT = 2;
-const WORDS_SHIFT = 3;
-/** Word offsets from a record's first word. HEAD of a free level is the next free one. */
-const HEAD = 2;
-const TAIL = 3;
-const LADDER = 4;
-/** For others; what a module exports it does not see as a constant itself. */
-export const LEVEL_LAYOUT = { WORDS_SHIFT, HEAD, TAIL } as const;
+const { HOLDING, NEXT, PREVIOUS } = RECORD;
 
 export class LevelPool {
-  words: Int32Array;
-  doubles: Float64Array;
-  capacity: number;
-  live = 0;
-  #free = 0;
-  #fresh = 1;
+  readonly #pool: OrderPool;
 
-  constructor(capacity: number) {
-    this.capacity = capacity;
-    const buffer = new ArrayBuffer((capacity + 1) * RECORD_BYTES);
-    this.words = new Int32Array(buffer);
-    this.doubles = new Float64Array(buffer);
-  }
-
-  get bytes(): number {
-    return this.words.byteLength;
+  constructor(pool: OrderPool) {
+    this.#pool = pool;
   }
 
   /** Signed price in ticks. */
   key(level: number): number {
-    return this.doubles[level << DOUBLES_SHIFT] as number;
+    return this.#pool.doubles[level >> 1] as number;
   }
 
-  /** Reference of the oldest order. */
+  /** Reference of the oldest order; the level must have one. */
   head(level: number): number {
-    return this.words[(level << WORDS_SHIFT) + HEAD] as number;
+    return this.#pool.words[level + NEXT] as number;
   }
 
   /** Number of the ladder that the level belongs to. */
   ladder(level: number): number {
-    return this.words[(level << WORDS_SHIFT) + LADDER] as number;
+    return this.#pool.words[level + HOLDING] as number;
   }
 
-  /** An empty level. Grows when none is left; throws RangeError when that is not possible: a fault, who checks before comes not here. */
+  /** An empty level. Throws RangeError when no record is left: a fault, as an order is only given one when a level for it is left. */
   take(key: number, ladder: number): number {
-    let level = this.#free;
-    if (level !== 0) {
-      this.#free = this.words[(level << WORDS_SHIFT) + HEAD] as number;
-    } else {
-      if (this.live === this.capacity && !this.grow()) throw new RangeError('no price level is left');
-      level = this.#fresh;
-      this.#fresh = level + 1;
-    }
-    this.live += 1;
-    this.doubles[level << DOUBLES_SHIFT] = key;
-    // Its tail is 0, as its last order left it; its head is set by its first.
-    this.words[(level << WORDS_SHIFT) + LADDER] = ladder;
+    const pool = this.#pool;
+    if (pool.used === pool.capacity) throw new RangeError('no record is left for a price level');
+    const level = pool.takeRecord();
+    const { words } = pool;
+    pool.doubles[level >> 1] = key;
+    words[level + NEXT] = level;
+    words[level + PREVIOUS] = level;
+    words[level + HOLDING] = ladder;
     return level;
   }
 
   give(level: number): void {
-    this.words[(level << WORDS_SHIFT) + HEAD] = this.#free;
-    this.#free = level;
-    this.live -= 1;
-  }
-
-  /** Grows by half and copies every level. false, with nothing changed, when memory is out. */
-  grow(): boolean {
-    const capacity = Math.min(MOST_LEVELS, this.capacity + Math.max(256, this.capacity >> 1));
-    if (capacity === this.capacity) return false;
-    let buffer: ArrayBuffer;
-    try {
-      buffer = new ArrayBuffer((capacity + 1) * RECORD_BYTES);
-    } catch {
-      return false;
-    }
-    const words = new Int32Array(buffer);
-    words.set(this.words);
-    this.words = words;
-    this.doubles = new Float64Array(buffer);
-    this.capacity = capacity;
-    return true;
+    this.#pool.giveRecord(level);
   }
 }

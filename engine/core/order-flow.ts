@@ -4,7 +4,7 @@ import { SELF_TRADE_MASK, SELF_TRADE_SHIFT, WIDE, type CommandSlots } from './co
 import type { CoreState } from './core-state.ts';
 import { Terms } from './extras.ts';
 import { Matcher } from './matcher.ts';
-import { COMMAND_FLAGS, HAS_EXTRAS, IS_DAY } from './order-pool.ts';
+import { COMMAND_FLAGS, IS_DAY, RECORD } from './order-pool.ts';
 import {
   BUY,
   CANCELLED,
@@ -27,6 +27,8 @@ import {
   type SelfTrade,
   type Side,
 } from './types.ts';
+
+const { HAS_EXTRAS } = RECORD;
 
 export class OrderFlow {
   readonly #state: CoreState;

@@ -7,19 +7,17 @@ import { Extras } from './extras.ts';
 import { Holdings } from './holdings.ts';
 import { IdIndex } from './id-index.ts';
 import type { PriceLadder } from './ladder.ts';
-import { LEVEL_LAYOUT, LevelPool } from './level-pool.ts';
-import * as orderPool from './order-pool.ts';
+import { LevelPool } from './level-pool.ts';
+import { MOST_ORDERS, OrderPool, RECORD } from './order-pool.ts';
 
-// V8 reads an imported binding, and checks it, at every use; a constant of the module itself it folds.
-const { FLAGS_SHIFT, HOLDING, LEVEL, LEVEL_MASK, LOTS, MOST_ORDERS, NEXT, PREVIOUS } = orderPool;
-const { HEAD, TAIL, WORDS_SHIFT } = LEVEL_LAYOUT;
+const { FLAGS_SHIFT, HOLDING, LEVEL, LEVEL_MASK, LOTS, NEXT, PREVIOUS, REFERENCE_SHIFT } = RECORD;
 
 const FIRST_ORDERS = 1024;
 const FIRST_LEVELS = 256;
 
 export class OrderStore {
-  readonly orders: orderPool.OrderPool;
-  readonly levels = new LevelPool(FIRST_LEVELS);
+  readonly orders: OrderPool;
+  readonly levels: LevelPool;
   /** Of all books, by number. */
   readonly ladders: PriceLadder[] = [];
   readonly ids: IdIndex;
@@ -34,18 +32,24 @@ export class OrderStore {
 
   /** For `mostOrders` open orders at most, over all books; memory for `firstOrders` is taken at once. */
   constructor(mostOrders = MOST_ORDERS, firstOrders = FIRST_ORDERS) {
-    this.orders = new orderPool.OrderPool(firstOrders, mostOrders);
+    this.orders = new OrderPool(firstOrders + Math.min(firstOrders, FIRST_LEVELS), mostOrders);
+    this.levels = new LevelPool(this.orders);
     this.ids = new IdIndex(this.orders);
   }
 
   /** Bytes taken, used or not. */
   get bytes(): number {
-    return this.orders.bytes + this.levels.bytes + this.ids.bytes + this.extras.bytes + this.holdings.bytes + this.expiries.bytes;
+    return this.orders.bytes + this.ids.bytes + this.extras.bytes + this.holdings.bytes + this.expiries.bytes;
+  }
+
+  /** The level on which an order stands. */
+  levelOf(reference: number): number {
+    return ((this.orders.words[reference + LEVEL] as number) & LEVEL_MASK) << REFERENCE_SHIFT;
   }
 
   /** Number of the ladder on which an order stands. */
   ladderAt(reference: number): number {
-    return this.levels.ladder((this.orders.words[reference + LEVEL] as number) & LEVEL_MASK);
+    return this.levels.ladder(this.levelOf(reference));
   }
 
   /** The ladder on which an order stands. */
@@ -68,7 +72,7 @@ export class OrderStore {
     const { words, doubles } = orders;
     doubles[order >> 1] = id;
     doubles[(order >> 1) + LOTS] = lots;
-    words[order + LEVEL] = level | (flags << FLAGS_SHIFT);
+    words[order + LEVEL] = (level >> REFERENCE_SHIFT) | (flags << FLAGS_SHIFT);
     words[order + HOLDING] = holding;
     this.append(order, level);
     ladder.orders += 1;
@@ -83,7 +87,7 @@ export class OrderStore {
 
   /** The same for an order that is out of the index already. */
   drop(order: number, level: number, ladder: PriceLadder): void {
-    if (this.unlink(order, level)) ladder.close(level);
+    if (this.unlink(order)) ladder.close(level);
     this.orders.give(order);
     ladder.orders -= 1;
   }
@@ -91,40 +95,27 @@ export class OrderStore {
   /** Puts an order behind all others of a level. */
   append(order: number, level: number): void {
     const { words } = this.orders;
-    const levelWords = this.levels.words;
-    const at = level << WORDS_SHIFT;
-    const tail = levelWords[at + TAIL] as number;
-    words[order + PREVIOUS] = tail;
-    words[order + NEXT] = 0;
-    levelWords[at + TAIL] = order;
-    if (tail === 0) levelWords[at + HEAD] = order;
-    else words[tail + NEXT] = order;
+    const newest = words[level + PREVIOUS] as number;
+    words[order + PREVIOUS] = newest;
+    words[order + NEXT] = level;
+    words[newest + NEXT] = order;
+    words[level + PREVIOUS] = order;
   }
 
   /** Takes an order out of its level. Whether it was the last there. */
-  unlink(order: number, level: number): boolean {
+  unlink(order: number): boolean {
     const { words } = this.orders;
-    const levelWords = this.levels.words;
-    const at = level << WORDS_SHIFT;
     const next = words[order + NEXT] as number;
     const previous = words[order + PREVIOUS] as number;
-    if (previous !== 0) words[previous + NEXT] = next;
-    else levelWords[at + HEAD] = next;
-    if (next !== 0) words[next + PREVIOUS] = previous;
-    else levelWords[at + TAIL] = previous;
-    return (next | previous) === 0;
-  }
-
-  /** Whether one more order can be open without more memory. */
-  get hasRoomNow(): boolean {
-    return this.orders.live < this.orders.capacity && this.levels.live < this.levels.capacity;
+    words[previous + NEXT] = next;
+    words[next + PREVIOUS] = previous;
+    return next === previous;
   }
 
   /** Whether one more order can be open, after growing if need be. false, with nothing changed, at the limit or when memory is out. */
   hasRoom(): boolean {
     return (
-      (this.orders.live < this.orders.capacity || this.#growOrders()) &&
-      (this.levels.live < this.levels.capacity || this.levels.grow()) &&
+      (this.orders.hasRoom || (!this.orders.isFull && this.#growOrders())) &&
       this.extras.hasRoom() &&
       (!this.expiries.isFull || this.#sweepOrGrow())
     );
@@ -145,9 +136,8 @@ export class OrderStore {
 
   /** Grows what is nearly full. Copies all of it: for moments when no order waits. */
   reserve(): void {
-    const { orders, levels } = this;
-    if (orders.capacity - orders.live < orders.capacity >> 3) this.#growOrders();
-    if (levels.capacity - levels.live < levels.capacity >> 3) levels.grow();
+    const { orders } = this;
+    if (orders.capacity - orders.used < orders.capacity >> 3) this.#growOrders();
     this.extras.reserve();
     this.holdings.reserve();
     this.#sweep();
