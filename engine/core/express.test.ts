@@ -9,8 +9,8 @@ const other = { account: 2 };
 /** Accounts 1 and 2 are known in both instruments, and both sides have had an order; what there was is gone. */
 const KNOWN: readonly Command[] = [0, 1].flatMap((instrument) => [buy(1, 1, { instrument }), sell(1, 2, { ...other, instrument })]);
 const GONE = [1, 2, 3, 4].map((id) => cancel(id));
-/** A trade at 100 between accounts that have nothing else; the orders are 9 and 10. */
-const TRADED = [sell(1, 100, { account: 8 }), buy(1, 100, { account: 9 })];
+/** A trade at 10,000 between accounts that have nothing else; the orders are 9 and 10. */
+const TRADED = [sell(1, 10_000, { account: 8 }), buy(1, 10_000, { account: 9 })];
 
 const LARGEST = 2 ** 31 - 1;
 
@@ -47,8 +47,8 @@ describe('the short way', () => {
     ['at the quantity limit', [], buy(10, 100), { maxOrderLots: 10 }],
     ['below the notional limit', [], buy(10, 99), { maxNotional: 1000n }],
     ['a sell at the price that it takes', [buy(10, 90)], sell(10, 1, other), { maxNotional: 1000n }],
-    ['inside the band, above', TRADED, buy(1, 109), { priceBandPercent: 10 }],
-    ['inside the band, below', TRADED, buy(1, 91), { priceBandPercent: 10 }],
+    ['just inside the band, above', TRADED, buy(1, 10_999), { priceBandPercent: 10 }],
+    ['just inside the band, below', TRADED, buy(1, 9001), { priceBandPercent: 10 }],
     ['with a band that nothing has traded in', [], buy(1, 999), { priceBandPercent: 10 }],
     ['at the position limit', [buy(7, 100)], buy(3, 100), { maxPositionLots: 10 }],
     ['at the limit of orders', [buy(1, 100)], buy(1, 100), {}, { maxOpenOrders: 2 }],
@@ -81,7 +81,7 @@ describe('the short way', () => {
     ['over the quantity limit', [], buy(11, 100), { maxOrderLots: 10 }],
     ['what may be over the notional limit', [], buy(10, 100), { maxNotional: 1000n }],
     ['a sell that may trade at a higher value', [buy(10, 100)], sell(10, 1, other), { maxNotional: 1000n }],
-    ['the edge of the band', TRADED, buy(1, 110), { priceBandPercent: 10 }],
+    ['the edge of the band', TRADED, buy(1, 11_000), { priceBandPercent: 10 }],
     ['over the position limit', [buy(7, 100)], buy(4, 100), { maxPositionLots: 10 }],
     ['over the limit of orders', [buy(1, 100)], buy(1, 100), {}, { maxOpenOrders: 1 }],
     ['over the limit of open notional', [buy(1, 100)], buy(5, 100), { maxOpenNotional: 500 }],
@@ -101,12 +101,12 @@ describe('the short way', () => {
         haltMicros: 9,
         auctionMicros: 0,
       });
-      scenario.run(...TRADED, sell(1, 105), buy(1, 105, other));
+      scenario.run(...TRADED, sell(1, 10_500), buy(1, 10_500, other));
       scenario.nowMicros += 10;
-      scenario.run(buy(1, 90, { session }), sell(1, 115), buy(1, 115, { ...other, session }));
+      scenario.run(buy(1, 90, { session }), sell(1, 11_500), buy(1, 11_500, { ...other, session }));
       return [...scenario.words()].slice(0, 20);
     });
     expect(short).toEqual(long);
-    expect(short).toContain(115);
+    expect(short).toContain(11_500);
   });
 });

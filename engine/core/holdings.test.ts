@@ -127,6 +127,13 @@ describe('Holdings', () => {
     expect([holdings.openNotional(row), holdings.openOrders(3)]).toEqual([0, 0]);
   });
 
+  it('knows nothing of accounts that it has not met', () => {
+    const holdings = new Holdings();
+    expect([0, 255, 256, 2 ** 20 - 1].map((account) => [holdings.openOrders(account), holdings.isKilled(account)])).toEqual(
+      Array.from({ length: 4 }, () => [0, false]),
+    );
+  });
+
   it('lists positions that are not flat by instrument, then account', () => {
     const holdings = new Holdings();
     for (const [account, instrument, lots] of [

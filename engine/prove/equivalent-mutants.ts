@@ -88,6 +88,12 @@ export const EQUIVALENT_MUTANTS: readonly EquivalentMutant[] = [
     after: / < Number/,
     why: SHORTCUT,
   },
+  {
+    file: 'holdings.ts',
+    before: 'return account < this.#accounts && this.#killed[account] === 1;',
+    after: /<=|^return (true|this)/,
+    why: 'beyond its end the array holds no 1 either',
+  },
   { file: 'order-store.ts', before: 'this.expiring += 1;', why: 'swept too often, the heap of expiries holds the same' },
   { file: 'order-store.ts', before: 'this.#sweep();', why: AHEAD },
   { file: 'order-rules.ts', before: 'holding = -1;', why: UNREAD },
