@@ -75,7 +75,7 @@ const CACHE_KIB = 4096;
  */
 export const MAPPED_BYTES = 64 * 1024 * 1024;
 /** What a log that has grown beyond it is cut back to when it begins anew. */
-const LOG_BYTES = 64 * 1024 * 1024;
+const LOG_BYTES = 128 * 1024 * 1024;
 /** How long a connection waits at its opening for one that is closing. */
 const OPEN_WAIT_MS = 1000;
 

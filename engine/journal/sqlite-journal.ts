@@ -24,7 +24,7 @@ import { WorkerCommitter } from './worker-committer.ts';
 /** The WAL is copied back into the database once it has grown by this much: little at a time, so that no commit waits long behind it at the disk. */
 const CHECKPOINT_BYTES = 4 * 1024 * 1024;
 /** It begins anew once it has grown by this much, or by this part of a small volume. */
-const RESTART_BYTES = 32 * 1024 * 1024;
+const RESTART_BYTES = 64 * 1024 * 1024;
 const RESTART_PART = 1 / 16;
 /** Up to this size the whole database is checked page by page at start; beyond it the checksums of the batches have to do. */
 const QUICK_CHECK_BYTES = 64 * 1024 * 1024;
