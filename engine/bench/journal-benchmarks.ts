@@ -76,7 +76,7 @@ function bareMicros(batches: Batches, sync: boolean): Float64Array {
   const directory = temporaryDirectory();
   const file = openSync(join(directory, 'raw'), 'w');
   try {
-    const bytes = Buffer.alloc(Math.max(...batches) * SLOT_BYTES, 7);
+    const bytes = Buffer.alloc(batches.reduce((most, commands) => Math.max(most, commands), 0) * SLOT_BYTES, 7);
     for (let at = 0; at < RAW_BYTES; at += bytes.length) writeSync(file, bytes);
     fdatasyncSync(file);
     let at = 0;
