@@ -9,6 +9,7 @@ import { bufferPoolMemory } from '../pools/buffer-pool.ts';
 import { temporaryDirectory } from '../testing/temporary-directory.ts';
 import { ringMemory, SharedCommandRing } from './command-ring.ts';
 import { InlineCommitter } from './inline-committer.ts';
+import { writeSnapshot } from './snapshot.ts';
 import { SqliteJournal } from './sqlite-journal.ts';
 import { append, push, sequences, upTo } from './test-commands.ts';
 import { ACCOUNT_NAME, CLIENT_ORDER_ID, type Durability, type JournalListener } from './types.ts';
@@ -277,6 +278,10 @@ describe('SqliteJournal', () => {
     writeFileSync(join(directory, 'journal.db'), '');
     expect(() => openJournal()).toThrow(expect.objectContaining({ message: expect.stringContaining('journal.db is empty but') }));
     rmSync(join(directory, 'journal.db-wal'));
+    for (const file of ['journal.db', 'lock.db']) rmSync(join(directory, file));
+    writeSnapshot(directory, { sequence: 7, timestampMicros: 1, stateHash: '0'.repeat(16), words: new Float64Array(), accounts: [] });
+    expect(() => openJournal()).toThrow(expect.objectContaining({ message: expect.stringContaining('snapshots shows that it was there') }));
+    rmSync(join(directory, 'snapshots'), { recursive: true });
     expect(openJournal().durableSequence).toBe(0);
   });
 });
