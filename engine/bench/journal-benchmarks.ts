@@ -10,7 +10,7 @@ import { compare, type Comparison } from './report.ts';
 const PER_TICK = 1024;
 const COMMANDS = 1_000_000;
 /** Before what is timed, so that code is compiled and the log has begun anew: from then on it writes into room that it has. */
-const WARM_COMMANDS = 600_000;
+const WARM_COMMANDS = 1_000_000;
 const PACED_COMMANDS = 150_000;
 const DISK_PER_SECOND = 60_000;
 const COMMIT_PER_SECOND = 50_000;
@@ -76,7 +76,7 @@ function bareMicros(batches: Batches, sync: boolean): Float64Array {
   const directory = temporaryDirectory();
   const file = openSync(join(directory, 'raw'), 'w');
   try {
-    const bytes = Buffer.alloc(Math.max(...batches) * SLOT_BYTES, 7);
+    const bytes = Buffer.alloc(batches.reduce((most, commands) => Math.max(most, commands), 0) * SLOT_BYTES, 7);
     for (let at = 0; at < RAW_BYTES; at += bytes.length) writeSync(file, bytes);
     fdatasyncSync(file);
     let at = 0;

@@ -17,16 +17,29 @@ export class InlineCommitter implements Committer {
   readonly #writer: BatchWriter;
   readonly #buffers: BufferPool;
   readonly #events: CommitEvents;
-  #scheduled: NodeJS.Immediate | undefined;
+  readonly #spacingMs: () => number;
+  #scheduled = false;
+  #closed = false;
   #failure: JournalError | undefined;
 
-  /** The connection must not wait for others (`busy_timeout = 0`): a tick that finds them writing leaves it to the next one. */
-  constructor(database: Database, ring: SharedCommandRing, committed: number, bufferMemory: SharedArrayBuffer, events: CommitEvents) {
+  /**
+   * The connection must not wait for others (`busy_timeout = 0`): a tick that finds them writing leaves it to the next one. `spacingMs` is asked how
+   * long the next commit may wait for more to commit: 0 for no longer than the tick.
+   */
+  constructor(
+    database: Database,
+    ring: SharedCommandRing,
+    committed: number,
+    bufferMemory: SharedArrayBuffer,
+    events: CommitEvents,
+    spacingMs: () => number,
+  ) {
     this.#database = database;
     this.#ring = ring;
     this.#buffers = new BufferPool({ memory: bufferMemory });
     this.#writer = new BatchWriter(database, ring, committed, this.#buffers);
     this.#events = events;
+    this.#spacingMs = spacingMs;
   }
 
   get committed(): number {
@@ -44,12 +57,16 @@ export class InlineCommitter implements Committer {
   }
 
   flush(): void {
-    if (this.#scheduled !== undefined || this.#failure !== undefined) return;
-    this.#scheduled = setImmediate(this.#commitTick);
+    if (this.#scheduled || this.#failure !== undefined) return;
+    this.#scheduled = true;
+    const spacingMs = this.#spacingMs();
+    if (spacingMs === 0) setImmediate(this.#commitTick);
+    else setTimeout(this.#commitTick, spacingMs);
   }
 
   readonly #commitTick = (): void => {
-    this.#scheduled = undefined;
+    this.#scheduled = false;
+    if (this.#closed) return;
     const before = this.#writer.committed;
     const start = process.hrtime.bigint();
     this.#commitWaiting();
@@ -68,7 +85,7 @@ export class InlineCommitter implements Committer {
   }
 
   close(): JournalError | undefined {
-    clearImmediate(this.#scheduled);
+    this.#closed = true;
     if (this.#failure !== undefined) return undefined;
     this.#database.pragma(`busy_timeout = ${CLOSE_WAIT_MS}`);
     this.#commitWaiting();

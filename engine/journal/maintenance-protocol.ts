@@ -18,6 +18,6 @@ export type MaintenanceRequest =
   | { readonly kind: 'close' };
 
 export type MaintenanceAnswer =
-  | { readonly kind: 'checkpoint' }
+  | { readonly kind: 'checkpoint'; readonly restarted: boolean }
   | { readonly kind: 'compact'; readonly compactedThrough: number }
   | { readonly kind: 'failed'; readonly request: 'checkpoint' | 'compact'; readonly code: JournalErrorCode; readonly message: string };

@@ -32,23 +32,22 @@ let closing = false;
 
 /**
  * Copies the log back. The log begins anew only when all of it has been copied, and others write while a pass that hinders nobody copies what was there
- * when it began: so the last one, over what little has come since, lets nobody write meanwhile.
+ * when it began: so the last one, over what little has come since, lets nobody write meanwhile. Gives whether it begins anew now.
  */
-function checkpoint(restart: boolean): void {
-  let before = frames('PASSIVE');
-  if (!restart) return;
-  for (let pass = 1; pass < PASSES; pass += 1) {
-    const now = frames('PASSIVE');
-    if (now - before <= LAST_PASS_FRAMES) break;
-    before = now;
+function checkpoint(restart: boolean): boolean {
+  let before = pass('PASSIVE').log;
+  if (!restart) return false;
+  for (let passes = 1; passes < PASSES; passes += 1) {
+    const { log } = pass('PASSIVE');
+    if (log - before <= LAST_PASS_FRAMES) break;
+    before = log;
   }
-  frames('FULL');
+  return pass('FULL').busy === 0;
 }
 
-/** Makes a pass; gives how many frames of the log it was over. */
-function frames(mode: 'PASSIVE' | 'FULL'): number {
-  const [result] = database.pragma(`wal_checkpoint(${mode})`) as [{ log: number }];
-  return result.log;
+/** Makes a pass; gives how many frames of the log it was over, and whether others kept it from the end. */
+function pass(mode: 'PASSIVE' | 'FULL'): { log: number; busy: number } {
+  return (database.pragma(`wal_checkpoint(${mode})`) as [{ log: number; busy: number }])[0];
 }
 
 async function compact(beforeMicros: number): Promise<number> {
@@ -73,10 +72,7 @@ async function handle(request: MaintenanceRequest): Promise<void> {
   }
   try {
     if (request.kind === 'compact') answer({ kind: 'compact', compactedThrough: await compact(request.beforeMicros) });
-    else {
-      checkpoint(request.restart);
-      answer({ kind: 'checkpoint' });
-    }
+    else answer({ kind: 'checkpoint', restarted: checkpoint(request.restart) });
   } catch (cause) {
     const { code, message } = asJournalError(cause, path);
     answer({ kind: 'failed', request: request.kind, code, message });

@@ -83,7 +83,7 @@ describe('checkpoints', () => {
     for (const [grown, restart] of [
       [6 * MIB, false],
       [12 * MIB, false],
-      [40 * MIB, true],
+      [60 * MIB, true],
     ] as const) {
       for (; sizeOf('journal.db-wal') < grown; next += 8000) await append(journal, next, next + 7999);
       expect([journal.checkpointIfDue(), journal.checkpointIfDue()]).toEqual([true, false]);

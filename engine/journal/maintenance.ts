@@ -8,8 +8,10 @@ import { JournalError, type Durability } from './types.ts';
 const CLOSE_WAIT_MS = 60_000;
 const RESOURCE_LIMITS = { maxOldGenerationSizeMb: 32, maxYoungGenerationSizeMb: 4 };
 
+type Done = Exclude<MaintenanceAnswer, { kind: 'failed' }>;
+
 interface Asked {
-  readonly resolve: (compactedThrough: number) => void;
+  readonly resolve: (done: Done) => void;
   readonly reject: (cause: JournalError) => void;
 }
 
@@ -26,19 +28,21 @@ export class Maintenance {
     this.#durability = durability;
   }
 
-  /** Copies the log back into the database, and lets it begin anew if `restart`. Rejects with JournalError. */
-  async checkpoint(restart: boolean): Promise<void> {
-    await this.#ask({ kind: 'checkpoint', restart });
+  /** Copies the log back into the database, and lets it begin anew if `restart`; gives whether it does. Rejects with JournalError. */
+  async checkpoint(restart: boolean): Promise<boolean> {
+    const done = await this.#ask({ kind: 'checkpoint', restart });
+    return done.kind === 'checkpoint' && done.restarted;
   }
 
   /** Drops batches from before `beforeMicros` as far as snapshots allow; gives the last sequence that has been dropped. Rejects with JournalError. */
   async compact(beforeMicros: number): Promise<number> {
-    return await this.#ask({ kind: 'compact', beforeMicros });
+    const done = await this.#ask({ kind: 'compact', beforeMicros });
+    return done.kind === 'compact' ? done.compactedThrough : 0;
   }
 
-  async #ask(request: Extract<MaintenanceRequest, { kind: 'checkpoint' | 'compact' }>): Promise<number> {
+  async #ask(request: Extract<MaintenanceRequest, { kind: 'checkpoint' | 'compact' }>): Promise<Done> {
     const worker = (this.#worker ??= this.#start());
-    return await new Promise<number>((resolve, reject) => {
+    return await new Promise<Done>((resolve, reject) => {
       this.#asked[request.kind].push({ resolve, reject });
       worker.postMessage(request);
     });
@@ -68,7 +72,7 @@ export class Maintenance {
   #hear(answer: MaintenanceAnswer): void {
     const asked = this.#asked[answer.kind === 'failed' ? answer.request : answer.kind].shift();
     if (answer.kind === 'failed') asked?.reject(new JournalError(answer.code, answer.message));
-    else asked?.resolve(answer.kind === 'compact' ? answer.compactedThrough : 0);
+    else asked?.resolve(answer);
   }
 
   #rejectAll(cause: JournalError): void {

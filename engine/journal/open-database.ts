@@ -3,6 +3,7 @@ import { closeSync, existsSync, mkdirSync, openSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { JournalQueries } from './queries.ts';
+import { snapshotDirectory, snapshotSequences } from './snapshot.ts';
 import { corrupt, messageOf } from './sqlite-errors.ts';
 import { examineWal } from './wal-check.ts';
 import { JournalError, type Durability } from './types.ts';
@@ -30,6 +31,7 @@ export function prepareDirectory(directory: string): void {
 function refuseVanished(directory: string): void {
   const path = join(directory, JOURNAL_FILE);
   const traces = [join(directory, 'lock.db'), `${path}-wal`].filter((file) => existsSync(file));
+  if (snapshotSequences(directory).length > 0) traces.push(snapshotDirectory(directory));
   if (traces.length === 0) return;
   throw new JournalError(
     'HFT_JOURNAL_CORRUPT',
@@ -75,7 +77,7 @@ const CACHE_KIB = 4096;
  */
 export const MAPPED_BYTES = 64 * 1024 * 1024;
 /** What a log that has grown beyond it is cut back to when it begins anew. */
-const LOG_BYTES = 64 * 1024 * 1024;
+const LOG_BYTES = 128 * 1024 * 1024;
 /** How long a connection waits at its opening for one that is closing. */
 const OPEN_WAIT_MS = 1000;
 

@@ -124,7 +124,7 @@ export function setSnapshotAside(dataDirectory: string, sequence: number): strin
   return aside;
 }
 
-function snapshotDirectory(dataDirectory: string): string {
+export function snapshotDirectory(dataDirectory: string): string {
   return join(dataDirectory, 'snapshots');
 }
 

@@ -3,7 +3,13 @@ import { join } from 'node:path';
 import { setImmediate as nextTick } from 'node:timers/promises';
 import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { encodeCommand } from '../core/command.ts';
+import { CANCEL_ORDER } from '../core/types.ts';
+import { bufferPoolMemory } from '../pools/buffer-pool.ts';
 import { temporaryDirectory } from '../testing/temporary-directory.ts';
+import { ringMemory, SharedCommandRing } from './command-ring.ts';
+import { InlineCommitter } from './inline-committer.ts';
+import { writeSnapshot } from './snapshot.ts';
 import { SqliteJournal } from './sqlite-journal.ts';
 import { append, push, sequences, upTo } from './test-commands.ts';
 import { ACCOUNT_NAME, CLIENT_ORDER_ID, type Durability, type JournalListener } from './types.ts';
@@ -115,6 +121,38 @@ describe('SqliteJournal', () => {
     await nextTick();
     expect([journal.durableSequence, journal.ring.waiting, heard]).toEqual([10, 0, [[10, 10]]]);
     expect(journal.read(1, 100)).toHaveLength(1);
+  });
+
+  it('gathers more for a commit while it is told to', async () => {
+    const journal = openJournal('memory');
+    const database = new Database(join(directory, 'journal.db'));
+    const memory = ringMemory();
+    const ring = new SharedCommandRing(memory);
+    const told: number[] = [];
+    let spacingMs = 50;
+    const events = { committed: (sequence: number) => told.push(sequence), failed: () => told.push(-1) };
+    const committer = new InlineCommitter(database, ring, 0, bufferPoolMemory(), events, () => spacingMs);
+    const one = (): void => {
+      encodeCommand(ring.slots, ring.at(), 1, { kind: CANCEL_ORDER, account: 0, orderId: 1 });
+      ring.push();
+      committer.flush();
+    };
+    one();
+    await nextTick();
+    one();
+    await nextTick();
+    expect(told).toEqual([]);
+    await expect.poll(() => told, { timeout: 5000 }).toEqual([2]);
+    spacingMs = 0;
+    one();
+    await nextTick();
+    expect(told).toEqual([2, 3]);
+    one();
+    expect(committer.close()).toBeUndefined();
+    await nextTick();
+    expect([committer.committed, told]).toEqual([4, [2, 3]]);
+    database.close();
+    expect(journal.read(1, 10)).toHaveLength(3);
   });
 
   it('leaves a tick that finds others writing to the next', async () => {
@@ -240,6 +278,10 @@ describe('SqliteJournal', () => {
     writeFileSync(join(directory, 'journal.db'), '');
     expect(() => openJournal()).toThrow(expect.objectContaining({ message: expect.stringContaining('journal.db is empty but') }));
     rmSync(join(directory, 'journal.db-wal'));
+    for (const file of ['journal.db', 'lock.db']) rmSync(join(directory, file));
+    writeSnapshot(directory, { sequence: 7, timestampMicros: 1, stateHash: '0'.repeat(16), words: new Float64Array(), accounts: [] });
+    expect(() => openJournal()).toThrow(expect.objectContaining({ message: expect.stringContaining('snapshots shows that it was there') }));
+    rmSync(join(directory, 'snapshots'), { recursive: true });
     expect(openJournal().durableSequence).toBe(0);
   });
 });

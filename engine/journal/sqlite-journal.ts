@@ -24,8 +24,11 @@ import { WorkerCommitter } from './worker-committer.ts';
 /** The WAL is copied back into the database once it has grown by this much: little at a time, so that no commit waits long behind it at the disk. */
 const CHECKPOINT_BYTES = 4 * 1024 * 1024;
 /** It begins anew once it has grown by this much, or by this part of a small volume. */
-const RESTART_BYTES = 32 * 1024 * 1024;
+const RESTART_BYTES = 64 * 1024 * 1024;
 const RESTART_PART = 1 / 16;
+/** How many times as large it must be before commits keep apart, and by how much. */
+const LARGE_LOG_RESTARTS = 4;
+const LARGE_LOG_SPACING_MS = 2;
 /** Up to this size the whole database is checked page by page at start; beyond it the checksums of the batches have to do. */
 const QUICK_CHECK_BYTES = 64 * 1024 * 1024;
 /** What a probe writes to see whether there is room again. */
@@ -112,7 +115,7 @@ export class SqliteJournal implements Journal {
       this.#committer =
         durability === 'disk' && shared
           ? new WorkerCommitter(path, memory, this.ring, last, this.bufferMemory, events)
-          : new InlineCommitter(database, this.ring, last, this.bufferMemory, events);
+          : new InlineCommitter(database, this.ring, last, this.bufferMemory, events, () => this.#spacingMs());
     } catch (cause) {
       database.close();
       throw cause;
@@ -185,14 +188,19 @@ export class SqliteJournal implements Journal {
     const bytes = this.#bytesSinceCheckpoint;
     this.#checkpointing = true;
     try {
-      await maintenance.checkpoint(restart);
+      const restarted = await maintenance.checkpoint(restart);
       // Only now: one that fails stays due.
       this.#bytesSinceCheckpoint -= bytes;
-      if (restart) this.#bytesSinceRestart = this.#bytesSinceCheckpoint;
+      if (restarted) this.#bytesSinceRestart = this.#bytesSinceCheckpoint;
     } catch (cause) {
       this.#checkpointFailure = cause;
     }
     this.#checkpointing = false;
+  }
+
+  /** A disk that takes the log back more slowly than it grows would let it grow for ever: then fewer and larger commits write less of it. */
+  #spacingMs(): number {
+    return this.#bytesSinceRestart < LARGE_LOG_RESTARTS * this.#restartBytes ? 0 : LARGE_LOG_SPACING_MS;
   }
 
   /**

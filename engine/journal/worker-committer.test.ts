@@ -6,10 +6,15 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { encodeCommand } from '../core/command.ts';
+import { CANCEL_ORDER } from '../core/types.ts';
+import { bufferPoolMemory } from '../pools/buffer-pool.ts';
 import { temporaryDirectory } from '../testing/temporary-directory.ts';
+import { ringMemory, SharedCommandRing } from './command-ring.ts';
 import { SqliteJournal } from './sqlite-journal.ts';
 import { push, sequences, upTo } from './test-commands.ts';
-import type { Durability } from './types.ts';
+import type { Durability, JournalError } from './types.ts';
+import { WorkerCommitter } from './worker-committer.ts';
 
 let directory: string;
 beforeEach(() => {
@@ -156,5 +161,19 @@ describe('a journal that waits for the disk', () => {
     push(journal, 1, 3);
     expect(() => journal.close()).toThrow(expect.objectContaining({ code: 'HFT_JOURNAL_FAILED' }));
     expect(failures).toEqual([]);
+  });
+
+  it('tells that it could not even open the database', async () => {
+    const memory = ringMemory();
+    const ring = new SharedCommandRing(memory);
+    const told: string[] = [];
+    const events = { committed: () => told.push('committed'), failed: ({ code }: JournalError) => told.push(code) };
+    const committer = new WorkerCommitter(join(directory, 'none', 'journal.db'), memory, ring, 0, bufferPoolMemory(), events);
+    encodeCommand(ring.slots, ring.at(), 1, { kind: CANCEL_ORDER, account: 0, orderId: 1 });
+    ring.push();
+    committer.flush();
+    await until(() => told.length > 0);
+    expect(committer.close()).toBeUndefined();
+    expect(told).toEqual(['HFT_JOURNAL_FAILED']);
   });
 });
