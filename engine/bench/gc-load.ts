@@ -13,7 +13,7 @@ import { parseArgs } from 'node:util';
 import { z } from 'zod';
 import { DEFAULT_CONFIG } from '../config/config.ts';
 import { MatchingCore } from '../core/core.ts';
-import { NO_LIMITS, randomWords } from '../core/random-commands.ts';
+import { NO_LIMITS } from '../core/random-commands.ts';
 import { ANY_ACCOUNT, BUY, CANCEL_ORDER, GTC, LIMIT, NEW_ORDER, REJECT, SELL, type NewOrder } from '../core/types.ts';
 import { orderView } from '../gateway/http/views.ts';
 import { SqliteJournal } from '../journal/sqlite-journal.ts';
@@ -33,6 +33,8 @@ export const loadOptionsSchema = z.object({
   warmUpSeconds: z.number().positive(),
   /** Share of the rate that the warm-up's second half reached; 1 for as fast as it goes. */
   share: z.number().positive().max(1),
+  /** Orders of one turn at most; 64 as objects, 256 in slots by default. */
+  inFlight: z.int().positive().optional(),
 });
 export type LoadOptions = z.output<typeof loadOptionsSchema>;
 
@@ -68,6 +70,7 @@ export const loadFiguresSchema = z.object({
 export type LoadFigures = z.output<typeof loadFiguresSchema>;
 
 const RESTING = 10_000;
+const MOST_WAITING = 4096;
 const ACCOUNTS = 100;
 const BODIES = 1024;
 const MIDDLE_TICKS = 100_000;
@@ -92,10 +95,10 @@ class Load {
   readonly #core = new MatchingCore();
   readonly #accounts = new Accounts([]);
   readonly #sequencer: Sequencer;
-  readonly #random = randomWords(1);
+  #seed = 1;
   readonly #bodies: string[];
   readonly #instrument = instrumentOf({ id: 0, symbol: 'BTC-USD', tickSize: '0.01', lotSize: '0.0001' }, DEFAULT_CONFIG);
-  readonly #placed = new Float64Array(RESTING * 2);
+  readonly #placed = new Int32Array(RESTING * 2);
   readonly #bits = { low: 0, high: 0 };
   readonly #path: LoadOptions['path'];
   /** Most orders of one turn. */
@@ -105,9 +108,9 @@ class Load {
   answered = 0;
   #upkeepAtMs = 0;
 
-  constructor({ path, durability }: LoadOptions) {
+  constructor({ path, durability, inFlight }: LoadOptions) {
     this.#path = path;
-    this.inFlight = IN_FLIGHT[path];
+    this.inFlight = inFlight ?? IN_FLIGHT[path];
     this.#journal = SqliteJournal.open(this.#directory, durability);
     this.#core.setInstrument(0, NO_LIMITS);
     this.#sequencer = new Sequencer({
@@ -126,14 +129,20 @@ class Load {
     this.#bodies = Array.from({ length: BODIES }, () => JSON.stringify(this.#body()));
   }
 
+  /** Small whole numbers: others, from a function, would be garbage. */
+  #below(limit: number): number {
+    this.#seed = (Math.imul(this.#seed, 1664525) + 1013904223) | 0;
+    return (this.#seed >>> 8) % limit;
+  }
+
   #body(): z.output<typeof bodySchema> {
-    const side = this.#random() % 2 === 0 ? BUY : SELL;
-    const distance = (this.#random() % 200) - 10;
+    const side = this.#below(2) === 0 ? BUY : SELL;
+    const distance = this.#below(200) - 10;
     return {
-      account: `account-${this.#random() % ACCOUNTS}`,
+      account: `account-${this.#below(ACCOUNTS)}`,
       side,
       priceTicks: MIDDLE_TICKS + (side === BUY ? -distance : distance),
-      quantityLots: 1 + (this.#random() % 100),
+      quantityLots: 1 + this.#below(100),
     };
   }
 
@@ -147,6 +156,8 @@ class Load {
     for (let index = 0; index < count; index += 1) this.#one();
     this.sent += count;
     await nextTick();
+    // Where another thread commits: what waits for it is bounded by the ring, and as objects lives until then.
+    while (this.#failure === undefined && this.#journal.ring.waiting > MOST_WAITING) await delay(1);
     if (this.#failure !== undefined) throw this.#failure;
     if (performance.now() < this.#upkeepAtMs) return;
     this.#journal.checkpointIfDue();
@@ -164,8 +175,8 @@ class Load {
 
   /** As a gateway does that answers one request at a time. */
   #place(): void {
-    const body = bodySchema.parse(JSON.parse(this.#bodies[this.#random() % BODIES] as string));
-    const clientOrderId = `order-${this.sent}-${this.#random()}`;
+    const body = bodySchema.parse(JSON.parse(this.#bodies[this.#below(BODIES)] as string));
+    const clientOrderId = `order-${this.sent}-${this.#below(1_000_000)}`;
     hashClientOrderId(clientOrderId, this.#bits);
     const order = { ...this.#order(body), clientIdLow: this.#bits.low, clientIdHigh: this.#bits.high };
     if (this.#sequencer.send(order, { account: body.account, clientOrderId }) !== REJECT.none) throw new Error('an order was refused');
@@ -184,14 +195,14 @@ class Load {
     const at = this.#sequencer.begin();
     if (at < 0) throw this.#sequencer.refusal();
     const { words, doubles } = this.#sequencer.slots;
-    const side = this.#random() & 1;
-    const distance = (this.#random() % 200) - 10;
+    const side = this.#below(2);
+    const distance = this.#below(200) - 10;
     words[at] = NEW_ORDER | (side << 8) | (LIMIT << 16) | (GTC << 24);
     words[at + 1] = 0;
     words[at + 2] = 0;
-    words[at + 3] = this.#random() % ACCOUNTS;
+    words[at + 3] = this.#below(ACCOUNTS);
     doubles[(at >> 1) + 3] = MIDDLE_TICKS + (side === BUY ? -distance : distance);
-    doubles[(at >> 1) + 4] = 1 + (this.#random() % 100);
+    doubles[(at >> 1) + 4] = 1 + this.#below(100);
     words[at + 12] = 0;
     words[at + 13] = 0;
     words[at + 14] = 0;
@@ -216,7 +227,7 @@ class Load {
   }
 
   #randomOrder(): number {
-    return this.#placed[this.#random() % this.#placed.length] as number;
+    return this.#placed[this.#below(this.#placed.length)] as number;
   }
 
   close(): void {

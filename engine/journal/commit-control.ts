@@ -29,6 +29,8 @@ export interface CommitWorkerData {
   readonly committed: number;
   /** Figures of its buffers. */
   readonly bufferMemory: SharedArrayBuffer;
+  /** Where the thread records its pauses for garbage collection. */
+  readonly gc: SharedArrayBuffer;
 }
 
 export function controlMemory(): SharedArrayBuffer {

@@ -6,7 +6,7 @@ import { BatchWriter } from './batch-writer.ts';
 import type { SharedCommandRing } from './command-ring.ts';
 import type { CommitEvents, Committer } from './committer.ts';
 import { asJournalError } from './sqlite-errors.ts';
-import type { JournalError } from './types.ts';
+import { JournalError } from './types.ts';
 
 /** What waits is written at the close even if another connection is just checkpointing. */
 const CLOSE_WAIT_MS = 10_000;
@@ -72,6 +72,11 @@ export class InlineCommitter implements Committer {
     if (this.#failure !== undefined) return undefined;
     this.#database.pragma(`busy_timeout = ${CLOSE_WAIT_MS}`);
     this.#commitWaiting();
+    if (this.#ring.waiting > 0)
+      this.#failure ??= new JournalError(
+        'HFT_JOURNAL_FAILED',
+        `another connection to ${this.#database.name} has kept the last commands from it`,
+      );
     return this.#failure;
   }
 }

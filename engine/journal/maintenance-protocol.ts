@@ -6,6 +6,8 @@ export interface MaintenanceData {
   readonly durability: Durability;
   /** One word: 1 when the thread has ended, and closed its connection. */
   readonly ended: SharedArrayBuffer;
+  /** Where the thread records its pauses for garbage collection. */
+  readonly gc: SharedArrayBuffer;
 }
 
 export type MaintenanceRequest =

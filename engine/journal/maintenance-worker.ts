@@ -2,6 +2,7 @@
 import { dirname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parentPort, workerData } from 'node:worker_threads';
+import { recordGc } from '../telemetry/gc.ts';
 import { compactionStep } from './compaction.ts';
 import type { MaintenanceAnswer, MaintenanceData, MaintenanceRequest } from './maintenance-protocol.ts';
 import { openAnother } from './open-database.ts';
@@ -17,7 +18,13 @@ const LAST_PASS_FRAMES = 64;
 /** Between two steps of compaction: others get their turn. */
 const PAUSE_MS = 5;
 
-const { path, durability, ended } = workerData as MaintenanceData;
+const { path, durability, ended, gc } = workerData as MaintenanceData;
+process.once('exit', () => {
+  const word = new Int32Array(ended);
+  Atomics.store(word, 0, 1);
+  Atomics.notify(word, 0);
+});
+recordGc(gc);
 // What is dropped, and when, need not survive the loss of power; that it comes after what was written before, the log sees to.
 const database = openAnother(path, durability === 'memory' ? 'memory' : 'commit', WAIT_MS);
 let closing = false;
@@ -74,9 +81,4 @@ async function handle(request: MaintenanceRequest): Promise<void> {
   }
 }
 
-process.once('exit', () => {
-  const word = new Int32Array(ended);
-  Atomics.store(word, 0, 1);
-  Atomics.notify(word, 0);
-});
 parentPort?.on('message', (request: MaintenanceRequest) => void handle(request));

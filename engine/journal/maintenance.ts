@@ -1,5 +1,6 @@
 /** Has the files looked after in a thread of its own, which is started when there is something to do for the first time. */
 import { Worker } from 'node:worker_threads';
+import { gcMemory } from '../telemetry/gc.ts';
 import type { MaintenanceAnswer, MaintenanceData, MaintenanceRequest } from './maintenance-protocol.ts';
 import { JournalError, type Durability } from './types.ts';
 
@@ -44,9 +45,15 @@ export class Maintenance {
   }
 
   #start(): Worker {
+    Atomics.store(this.#ended, 0, 0);
     const worker = new Worker(new URL('./maintenance-worker.ts', import.meta.url), {
       name: 'journal-files',
-      workerData: { path: this.#path, durability: this.#durability, ended: this.#ended.buffer } satisfies MaintenanceData,
+      workerData: {
+        path: this.#path,
+        durability: this.#durability,
+        ended: this.#ended.buffer,
+        gc: gcMemory('journal-files'),
+      } satisfies MaintenanceData,
       resourceLimits: RESOURCE_LIMITS,
     });
     worker.unref();

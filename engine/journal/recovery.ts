@@ -54,10 +54,7 @@ export async function recover(
   const stateHashes = journal.queries.stateHashes();
   const snapshot = newestGoodSnapshot(dataDirectory, journal.queries, stateHashes, warnings);
   signal.throwIfAborted();
-  if (snapshot !== undefined) {
-    await nextTick();
-    restore(core, snapshot);
-  }
+  if (snapshot !== undefined) await restore(core, snapshot);
   const replay = new Replay(core, [...(snapshot?.accounts ?? [])], stateHashes);
   let turnMs = performance.now();
   for (
@@ -77,7 +74,7 @@ export async function recover(
   const snapshotSequence = snapshot?.sequence ?? 0;
   return {
     sequence,
-    stateHash: core.stateHash(),
+    stateHash: snapshot?.sequence === sequence ? snapshot.stateHash : core.stateHash(),
     commands: sequence - snapshotSequence,
     durationMs: performance.now() - startMs,
     snapshotSequence,
@@ -137,18 +134,21 @@ function goodSnapshot(dataDirectory: string, sequence: number, recorded: string 
 }
 
 /** The snapshot is what was written: when the core cannot take it, or takes it as something else, another engine's rules have made it. */
-function restore(core: Core, { sequence, words, stateHash }: Snapshot): void {
+async function restore(core: Core, { sequence, words, stateHash }: Snapshot): Promise<void> {
   const refusal = (found: string, cause?: unknown): JournalError =>
     new JournalError(
       'HFT_JOURNAL_DIVERGED',
       `the snapshot of sequence ${sequence} ${found}: run the version that wrote it, or move the snapshot away so that the journal is replayed instead. Please report this`,
       cause,
     );
+  // Each of these takes half a second for a million orders.
+  await nextTick();
   try {
     core.restore(words);
   } catch (cause) {
     throw refusal('cannot be restored', cause);
   }
+  await nextTick();
   const restored = core.stateHash();
   if (restored !== stateHash) throw refusal(`has state hash ${stateHash} and is ${restored} when it is restored`);
 }

@@ -62,7 +62,13 @@ export function writeSnapshot(dataDirectory: string, snapshot: Snapshot): void {
   for (const name of readdirSync(directory)) if (name.endsWith(TEMPORARY)) rmSync(join(directory, name));
   const path = snapshotPath(dataDirectory, snapshot.sequence);
   const temporary = `${path}${TEMPORARY}`;
-  writeParts(temporary, partsOf(snapshot));
+  try {
+    writeParts(temporary, partsOf(snapshot));
+  } catch (cause) {
+    // What has no room must not take what is left of it.
+    rmSync(temporary, { force: true });
+    throw cause;
+  }
   renameSync(temporary, path);
   syncDirectory(directory);
   removeOlder(dataDirectory, snapshot.sequence);

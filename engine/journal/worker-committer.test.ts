@@ -1,11 +1,15 @@
+import { once } from 'node:events';
 import { rmSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { Worker } from 'node:worker_threads';
 import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { temporaryDirectory } from '../testing/temporary-directory.ts';
 import { SqliteJournal } from './sqlite-journal.ts';
 import { push, sequences, upTo } from './test-commands.ts';
+import type { Durability } from './types.ts';
 
 let directory: string;
 beforeEach(() => {
@@ -13,9 +17,13 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(directory, { recursive: true, force: true }));
 
-/** A journal that fsyncs, and what it tells. */
-function open(): { journal: SqliteJournal; heard: { sequence: number; commands: number; nanos: number }[]; failures: string[] } {
-  const journal = SqliteJournal.open(directory, 'disk');
+/** A journal, and what it tells. */
+function open(durability: Durability = 'disk'): {
+  journal: SqliteJournal;
+  heard: { sequence: number; commands: number; nanos: number }[];
+  failures: string[];
+} {
+  const journal = SqliteJournal.open(directory, durability);
   const heard: { sequence: number; commands: number; nanos: number }[] = [];
   const failures: string[] = [];
   journal.listen({
@@ -94,6 +102,29 @@ describe('a journal that waits for the disk', () => {
     expect([journal.probe(), journal.queries.instruments(), [...journal.queries.stateHashes()]]).toEqual([true, [instrument], [[7, 'aa']]]);
     await until(() => journal.durableSequence === 9000);
     journal.close();
+  });
+
+  it.each<Durability>(['commit', 'disk'])('writes at the close what others kept it from writing: %s', async (durability) => {
+    const { journal, heard } = open(durability);
+    push(journal, 1, 3);
+    await until(() => journal.durableSequence === 3);
+    const other = new Worker(
+      `const { workerData, parentPort } = require('node:worker_threads');
+       const database = new (require(workerData.driver))(workerData.path);
+       database.exec('BEGIN IMMEDIATE');
+       parentPort.postMessage('writing');
+       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 300);
+       database.exec('COMMIT');
+       database.close();`,
+      { eval: true, workerData: { path: join(directory, 'journal.db'), driver: createRequire(import.meta.url).resolve('better-sqlite3') } },
+    );
+    await once(other, 'message');
+    push(journal, 4, 6);
+    journal.close();
+    expect(heard).toHaveLength(1);
+    const again = open();
+    expect(again.journal.durableSequence).toBe(6);
+    again.journal.close();
   });
 
   it('tells a failure once, with all that was committed before it, and writes nothing after', async () => {

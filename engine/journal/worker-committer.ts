@@ -3,6 +3,7 @@
  * than a message did, and unlike polling costs nothing while the disk works.
  */
 import { Worker } from 'node:worker_threads';
+import { gcMemory } from '../telemetry/gc.ts';
 import { controlMemory, ENDED, NANOS, NEWS, readFailure, STOP, WAL_KIB, WORK, type CommitWorkerData } from './commit-control.ts';
 import type { RingMemory, SharedCommandRing } from './command-ring.ts';
 import type { CommitEvents, Committer } from './committer.ts';
@@ -44,7 +45,14 @@ export class WorkerCommitter implements Committer {
     this.#events = events;
     this.#worker = new Worker(new URL('./commit-worker.ts', import.meta.url), {
       name: 'journal',
-      workerData: { path, ring: memory, control: this.#memory, committed, bufferMemory } satisfies CommitWorkerData,
+      workerData: {
+        path,
+        ring: memory,
+        control: this.#memory,
+        committed,
+        bufferMemory,
+        gc: gcMemory('journal'),
+      } satisfies CommitWorkerData,
       resourceLimits: RESOURCE_LIMITS,
     });
     // What it has to say comes through the memory; this is for one that could not start, or found none.

@@ -23,12 +23,26 @@ export interface EngineProcess {
 export async function spawnEngine(options: {
   dataDirectory: string;
   args?: readonly string[];
+  /** For node itself, before the program. */
+  nodeFlags?: readonly string[];
   environment?: Record<string, string>;
   timeoutMs?: number;
 }): Promise<EngineProcess> {
   const child = spawn(
     process.execPath,
-    [MAIN, '--data', options.dataDirectory, '--host', '127.0.0.1', '--port', '0', '--ops-port', '0', ...(options.args ?? [])],
+    [
+      ...(options.nodeFlags ?? []),
+      MAIN,
+      '--data',
+      options.dataDirectory,
+      '--host',
+      '127.0.0.1',
+      '--port',
+      '0',
+      '--ops-port',
+      '0',
+      ...(options.args ?? []),
+    ],
     {
       env: { ...process.env, ...options.environment },
       stdio: ['ignore', 'pipe', 'pipe'],

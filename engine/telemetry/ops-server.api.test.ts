@@ -130,13 +130,21 @@ describe('operations port', () => {
       },
       leaks: null,
       runtime: {
-        gc: { main: { minor: { count: expect.any(Number) }, heapUsedAfterBytes: expect.any(Number) }, replica: {}, queries: {} },
+        gc: { main: { minor: { count: expect.any(Number) }, heapUsedAfterBytes: expect.any(Number) }, views: {} },
         heap: { heap_size_limit: expect.any(Number) },
         heapSpaces: expect.arrayContaining([expect.objectContaining({ space_name: 'new_space' })]),
         heapFlags: process.execArgv,
         eventLoopDelay: {},
       },
     });
+  });
+
+  it('gives the figures of the thread that commits, when one does', async () => {
+    await using disk = await startLocalEngine({ config: { journal: { durability: 'disk' } } });
+    await disk.orders.place(buy('100', '1'));
+    const metrics = await (await fetch(`${disk.opsUrl}/metrics`)).text();
+    expect(metrics).toMatch(/^hft_pool_misses_total\{pool="buffers-128",engine="local"\} 1$/m);
+    expect(metrics).toMatch(/^hft_heap_used_after_gc_bytes\{thread="journal",engine="local"\} [1-9][0-9]+$/m);
   });
 
   it('gives pools, pauses by thread and heap flags as metrics, each once', async () => {
@@ -148,7 +156,7 @@ describe('operations port', () => {
     expect(metrics).toMatch(/^hft_pool_leaked_total\{pool="buffers-32768",engine="local"\} 0$/m);
     expect(metrics).toMatch(/^hft_heap_flags\{flags="[^"]*",engine="local"\} 1$/m);
     expect(metrics).toMatch(/^hft_heap_limit_bytes\{engine="local"\} [0-9]{8,}$/m);
-    for (const thread of ['main', 'replica', 'queries'])
+    for (const thread of ['main', 'views'])
       expect(metrics).toContain(`nodejs_gc_duration_seconds_bucket{le="0.0001",kind="minor",thread="${thread}",engine="local"}`);
     for (const [name] of metrics.matchAll(/^# TYPE \S+/gm)) expect(metrics.split(`${name} `)).toHaveLength(2);
   });
