@@ -2,6 +2,7 @@
 import { rmSync, statfsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
+import { memoryShareMb } from './memory.ts';
 
 const VIEWS_FILE = 'views.db';
 
@@ -10,7 +11,9 @@ const SCHEMA_VERSION = 1;
 /** Up to this size the whole file is checked page by page when it is opened. */
 const QUICK_CHECK_BYTES = 64 * 1024 * 1024;
 /** What a second of much trading changes should fit, or it goes into the write-ahead log early. */
-const CACHE_KIB = 32_768;
+const MOST_CACHE_MB = 32;
+const LEAST_CACHE_MB = 4;
+const CACHE_SHARE = 0.05;
 
 /**
  * `terms` is packed, see `terms.ts`. The columns that begin with `first` say how the order was at the end of its own command; they are NULL while it
@@ -86,7 +89,7 @@ export function openViewsFile(dataDirectory: string): Database.Database {
     database.pragma('synchronous = NORMAL');
     // Checkpoints are ours to time: they wait for the disk.
     database.pragma('wal_autocheckpoint = 0');
-    database.pragma(`cache_size = -${CACHE_KIB}`);
+    database.pragma(`cache_size = -${memoryShareMb(CACHE_SHARE, LEAST_CACHE_MB, MOST_CACHE_MB) * 1024}`);
     database.pragma('temp_store = MEMORY');
     const version = database.pragma('user_version', { simple: true });
     if (version === 0) {

@@ -14,11 +14,14 @@ export interface FollowerParts {
   readonly retentionMs: number;
 }
 
-/** Commands that are made rows at once: few where somebody may be waiting, many where there is much to catch up on. */
+/** Commands that are made rows at once: few while there are queries, which may have to wait for them; many when there are none or there is much to do. */
 const STEP = 256;
-const CATCH_UP_STEP = 4096;
-/** How long commands are left to come together: what a query may then have to wait for. */
+const LARGE_STEP = 4096;
+/** How long commands are left to come together: an order that is done with by then costs one row. */
 const PAUSE_MS = 1;
+const LONG_PAUSE_MS = 20;
+/** Queries are expected for so long after one. */
+const EXPECTED_MS = 1000;
 /** Nothing new for so long is a good moment to commit. */
 const QUIET_MS = 20;
 const COMMIT_MS = 1000;
@@ -48,6 +51,7 @@ export class Follower {
   #isShort = false;
   #nextSnapshotMs = 0;
   #nextRetentionMs = 0;
+  #lastQueryMs = 0;
   #lastCommandMs = 0;
   #lastCommitMs = 0;
 
@@ -58,6 +62,7 @@ export class Follower {
   }
 
   ask(question: Question): void {
+    if (question.kind !== 'state' && question.kind !== 'snapshot') this.#lastQueryMs = Date.now();
     this.#waiting.push(question);
   }
 
@@ -74,7 +79,7 @@ export class Follower {
       this.#block(nowMs);
     }
     this.#answer();
-    this.#sleep(calls, commands);
+    this.#sleep(calls, commands, nowMs);
   }
 
   close(): void {
@@ -91,7 +96,8 @@ export class Follower {
     const { shared, snapshotEvery } = this.#parts;
     const replica = this.#replica;
     const behind = shared.durable - replica.coreSequence;
-    const commands = behind > 0 ? replica.advance(behind > CATCH_UP_STEP ? CATCH_UP_STEP : STEP) : 0;
+    const isLarge = behind > LARGE_STEP || !this.#expectsQueries(nowMs);
+    const commands = behind > 0 ? replica.advance(isLarge ? LARGE_STEP : STEP) : 0;
     if (commands > 0) {
       shared.shown = replica.sequence;
       this.#lastCommandMs = nowMs;
@@ -176,6 +182,10 @@ export class Follower {
     this.#isBlocked = false;
   }
 
+  #expectsQueries(nowMs: number): boolean {
+    return nowMs - this.#lastQueryMs < EXPECTED_MS;
+  }
+
   #answer(): void {
     if (this.#waiting.length === 0) return;
     const nowMs = Date.now();
@@ -218,14 +228,17 @@ export class Follower {
     }
   }
 
-  #sleep(calls: number, commands: number): void {
+  #sleep(calls: number, commands: number, nowMs: number): void {
     const { shared } = this.#parts;
     const replica = this.#replica;
-    const longestMs = this.#waiting.length > 0 ? WAITING_SLEEP_MS : LONGEST_SLEEP_MS;
+    const hasWaiting = this.#waiting.length > 0;
+    const isExpecting = hasWaiting || this.#expectsQueries(nowMs);
+    const behind = shared.durable - replica.coreSequence;
+    const longestMs = hasWaiting ? WAITING_SLEEP_MS : LONGEST_SLEEP_MS;
     if (this.#isBlocked) shared.pause(calls, longestMs);
-    else if (commands >= STEP) return;
+    else if (commands > 0 && behind >= (isExpecting ? STEP : LARGE_STEP)) return;
     // What is durable in memory only will be in the database in a moment; and after commands there come more.
-    else if (shared.durable > replica.coreSequence || commands > 0 || this.#isRetaining) shared.pause(calls, PAUSE_MS);
+    else if (behind > 0 || commands > 0 || this.#isRetaining) shared.pause(calls, isExpecting ? PAUSE_MS : LONG_PAUSE_MS);
     else shared.idle(calls, replica.isDirty && !this.#isShort ? QUIET_MS : longestMs, replica.coreSequence);
   }
 }

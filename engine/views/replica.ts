@@ -4,46 +4,27 @@
  *
  * After most throws the replica must be closed: core and rows have parted. Opened again, it begins where the rows end.
  */
-import { crc32 } from 'node:zlib';
 import type { Database } from 'better-sqlite3';
 import { commandWords } from '../core/command.ts';
 import { MatchingCore } from '../core/core.ts';
 import { StateHash } from '../core/hash.ts';
-import type { EventSink, InstrumentRules } from '../core/types.ts';
-import type { JournalReader } from '../journal/reader.ts';
-import { readSnapshot, SnapshotError, snapshotSequences, writeSnapshot, type Snapshot } from '../journal/snapshot.ts';
+import type { EventSink } from '../core/types.ts';
+import { snapshotSequences, writeSnapshot } from '../journal/snapshot.ts';
 import { ACCOUNT_NAME, CLIENT_ORDER_ID, type JournalBatch } from '../journal/types.ts';
-import { asDamage, freeBytes, openViewsFile, ViewsDamaged } from './database.ts';
+import { asDamage, freeBytes, openViewsFile } from './database.ts';
 import { Projection } from './projection.ts';
 import { ViewQueries } from './queries.ts';
+import { crcOf, refuseOtherJournal, restoredCore, rowsOfSnapshot, type RestoreParts } from './restore.ts';
 import { Retention } from './retention.ts';
 import { Rows, type Progress } from './rows.ts';
-import { eachOpenOrder, oldestRemembered } from './state-rows.ts';
-import { packTerms } from './terms.ts';
+import { oldestRemembered } from './state-rows.ts';
 import type { ReplicaState } from './types.ts';
 
-export type JournalSource = Pick<JournalReader, 'read' | 'lastSequence' | 'compactedThrough'>;
-
-export interface ReplicaParts {
-  readonly dataDirectory: string;
-  readonly journal: JournalSource;
-  /** How many there are. */
-  readonly instruments: number;
-  /** Told of what was found and passed over. */
-  readonly warn: (details: object, message: string) => void;
+export interface ReplicaParts extends RestoreParts {
   /** For tests: orders or fills that are gathered at most. */
   readonly mostGathered?: number;
 }
 
-/** `replay` looks at none of it. */
-const NO_RULES: InstrumentRules = {
-  tradable: true,
-  maxOrderLots: Infinity,
-  maxNotional: 0n,
-  priceBandPercent: 0,
-  maxPositionLots: Infinity,
-  maxOpenNotional: Infinity,
-};
 const NO_SINK: EventSink = { fill() {}, order() {}, replaced() {}, triggered() {}, state() {} };
 const FIRST_STATE_WORDS = 65_536;
 /** Left to the journal. */
@@ -96,15 +77,16 @@ export class Replica {
     this.#retention = new Retention(database);
     this.queries = new ViewQueries(database);
     this.#written = this.#rows.progress();
-    this.#committedSequence = this.#written.sequence;
-    this.#refuseOtherJournal();
-    const { core, snapshot } = this.#restoredCore();
+    refuseOtherJournal(parts.journal, this.#written);
+    const { core, snapshot } = restoredCore(parts, this.#written.sequence);
     this.#core = core;
     this.#accounts = [...(snapshot?.accounts ?? [])];
     this.#snapshotSequence = snapshotSequences(parts.dataDirectory)[0] ?? 0;
     this.#oldestRemembered = snapshot === undefined ? 0 : oldestRemembered(snapshot.words);
     this.#projection = new Projection(this.#rows, core, parts.mostGathered);
-    if (snapshot !== undefined && snapshot.sequence > this.#written.sequence) this.#rebuildFrom(snapshot);
+    if (snapshot !== undefined && snapshot.sequence > this.#written.sequence)
+      this.#written = rowsOfSnapshot(parts, this.#rows, core, snapshot);
+    this.#committedSequence = this.#written.sequence;
   }
 
   /** Sequence that the rows show, over this connection: committed or not. */
@@ -256,105 +238,6 @@ export class Replica {
     }
   }
 
-  /** Rows of another journal, or of more of it than there is, are none of this one's. */
-  #refuseOtherJournal(): void {
-    const { journal } = this.#parts;
-    const { sequence, commandCrc } = this.#written;
-    if (sequence === 0) return;
-    const last = journal.lastSequence();
-    if (sequence > last) throw new ViewsDamaged(`the read models show sequence ${sequence}, and the journal ends at ${last}`);
-    if (sequence <= journal.compactedThrough()) return;
-    const [batch] = journal.read(sequence, 1);
-    if (batch === undefined || crcOf(batch, sequence) !== commandCrc)
-      throw new ViewsDamaged(
-        `the read models show another command at sequence ${sequence} than the journal has: they are those of another journal`,
-      );
-  }
-
-  /** A core at the newest state that is not after the rows; when the journal does not reach back to any, and there are no rows, at the oldest after. */
-  #restoredCore(): { core: MatchingCore; snapshot: Snapshot | undefined } {
-    const { dataDirectory, journal } = this.#parts;
-    const shown = this.#written.sequence;
-    const compactedThrough = journal.compactedThrough();
-    const last = journal.lastSequence();
-    const usable = snapshotSequences(dataDirectory).filter((sequence) => sequence >= compactedThrough && sequence <= last);
-    const restored = this.#firstGood(usable.filter((sequence) => sequence <= shown));
-    if (restored !== undefined) return restored;
-    if (compactedThrough === 0) return { core: this.#newCore(), snapshot: undefined };
-    if (shown > 0)
-      throw new ViewsDamaged(
-        `the read models end at sequence ${shown}, and the journal begins at ${compactedThrough + 1}: what is between is gone`,
-      );
-    const later = this.#firstGood(usable.toReversed());
-    if (later === undefined) throw new Error(`the journal begins at ${compactedThrough + 1}, and no snapshot has what came before`);
-    return later;
-  }
-
-  #firstGood(sequences: readonly number[]): { core: MatchingCore; snapshot: Snapshot } | undefined {
-    for (const sequence of sequences) {
-      try {
-        const snapshot = readSnapshot(this.#parts.dataDirectory, sequence);
-        const core = this.#newCore();
-        core.restore(snapshot.words);
-        if (core.stateHash() === snapshot.stateHash) return { core, snapshot };
-        this.#parts.warn({ sequence }, 'a snapshot has another state hash than it says: the read models do not use it');
-      } catch (cause) {
-        if (!(cause instanceof SnapshotError) && !(cause instanceof RangeError)) throw cause;
-        this.#parts.warn({ sequence, err: cause }, 'a snapshot cannot be read: the read models do not use it');
-      }
-    }
-    return undefined;
-  }
-
-  #newCore(): MatchingCore {
-    const core = new MatchingCore();
-    for (let instrument = 0; instrument < this.#parts.instruments; instrument += 1) core.setInstrument(instrument, NO_RULES);
-    return core;
-  }
-
-  /** Rows of what a snapshot knows, where nothing else is left. */
-  #rebuildFrom(snapshot: Snapshot): void {
-    const { sequence, timestampMicros, words } = snapshot;
-    const rows = this.#rows;
-    rows.begin();
-    eachOpenOrder(words, (order) => {
-      rows.insertOrder.run(
-        order.id,
-        order.account,
-        order.instrument,
-        packTerms(order),
-        order.status,
-        0,
-        order.priceTicks,
-        0,
-        order.remainingLots,
-        0,
-        timestampMicros,
-        null,
-        order.stopTicks,
-        order.displayLots,
-        order.expiryMicros,
-        -1,
-        null,
-        null,
-        null,
-        null,
-        null,
-      );
-    });
-    this.#core.eachPosition(({ account, instrument, lots, averageTicks }) =>
-      rows.upsertPosition.run(account, instrument, lots, averageTicks),
-    );
-    const [batch] = sequence > this.#parts.journal.compactedThrough() ? this.#parts.journal.read(sequence, 1) : [];
-    this.#written = { sequence, commandCrc: batch === undefined ? 0 : crcOf(batch, sequence) };
-    rows.commit(this.#written);
-    this.#committedSequence = sequence;
-    this.#parts.warn(
-      { sequence },
-      `the read models were made again from the snapshot of sequence ${sequence}: of what came before it they show the open orders and the positions only, without creation times, client order ids and what had been filled`,
-    );
-  }
-
   #words(): Float64Array {
     let words = new Float64Array(FIRST_STATE_WORDS);
     let count = 0;
@@ -369,11 +252,4 @@ export class Replica {
     });
     return words.subarray(0, count);
   }
-}
-
-/** Of the slot of a command that the batch holds. */
-function crcOf({ slots, firstSequence }: JournalBatch, sequence: number): number {
-  let at = 0;
-  for (let one = firstSequence; one < sequence; one += 1) at += commandWords(slots, at);
-  return crc32(new Uint8Array(slots.words.buffer, at * 4, commandWords(slots, at) * 4));
 }

@@ -6,7 +6,8 @@ import { JournalReader } from '../journal/reader.ts';
 import { SqliteJournal } from '../journal/sqlite-journal.ts';
 import { temporaryDirectory } from '../testing/temporary-directory.ts';
 import { RandomMarket } from './naive-views.ts';
-import { Replica, type JournalSource, type ReplicaParts } from './replica.ts';
+import { Replica, type ReplicaParts } from './replica.ts';
+import type { JournalSource } from './restore.ts';
 
 export const INSTRUMENTS = 3;
 const MOST = Number.MAX_SAFE_INTEGER;

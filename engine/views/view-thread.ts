@@ -2,6 +2,7 @@
 import { MessageChannel, Worker, type MessagePort } from 'node:worker_threads';
 import { messageOf } from '../journal/sqlite-errors.ts';
 import { gcMemory } from '../telemetry/gc.ts';
+import { memoryShareMb } from './memory.ts';
 import type { FromThread, Question, SharedProgress, ThreadData } from './threads.ts';
 
 /** Why the thread has ended. */
@@ -32,7 +33,12 @@ export class ViewThread {
     const { port1, port2 } = new MessageChannel();
     this.#port = port1;
     const workerData: ThreadData = { ...settings, shared: shared.buffer, gc: gcMemory('views'), port: port2 };
-    const options = { workerData, transferList: [port2], name: 'hft-views', resourceLimits: { maxOldGenerationSizeMb: heapMb() } };
+    const options = {
+      workerData,
+      transferList: [port2],
+      name: 'hft-views',
+      resourceLimits: { maxOldGenerationSizeMb: memoryShareMb(HEAP_SHARE, LEAST_HEAP_MB, MOST_HEAP_MB) },
+    };
     const worker = new Worker(new URL('./replica-worker.ts', import.meta.url), options);
     this.#worker = worker;
     port1.on('message', (message: FromThread) => {
@@ -64,9 +70,4 @@ export class ViewThread {
     if (this.#endTimer === undefined) this.#failure ??= { damaged: false, message: 'the thread has ended by itself' };
     return this.#failure;
   }
-}
-
-function heapMb(): number {
-  const availableMb = (process.constrainedMemory() || process.availableMemory()) / 2 ** 20;
-  return Math.round(Math.min(MOST_HEAP_MB, Math.max(LEAST_HEAP_MB, availableMb * HEAP_SHARE)));
 }
