@@ -1,7 +1,7 @@
 /** The benchmarks of the book: what it does in a second, what the slowest commands take, what an order costs, how cancels scale. */
 import { CommandSlots, encodeCommand, SLOT_BYTES, SLOT_WORDS } from '../core/command.ts';
 import { MatchingCore } from '../core/core.ts';
-import { ORDER_WORDS } from '../core/order-pool.ts';
+import { RECORD } from '../core/order-pool.ts';
 import { NO_LIMITS, randomWords } from '../core/random-commands.ts';
 import { BUY, CANCEL_ORDER, GTC, LIMIT, NEW_ORDER, SELL } from '../core/types.ts';
 import { EventRing, learn } from './core-run.ts';
@@ -43,6 +43,7 @@ export function bookBytesPerOrder(workload: Workload): Comparison[] {
   return [compare('book.bytes-per-order', 'B', 'bare record', [{ value: core.bytes / core.mostOpenOrders, peer: ORDER_WORDS * 4 }])];
 }
 
+const { ORDER_WORDS } = RECORD;
 const CANCELS = 1000;
 const ROUNDS = 100;
 const ACCOUNTS = 1000;

@@ -1,8 +1,15 @@
 /** A workload on the core as the engine runs it: each command is written into a slot, checked and applied, with its events to a sink. */
-import { CommandSlots, SLOT_BYTES, SLOT_WORDS } from '../core/command.ts';
+import * as command from '../core/command.ts';
 import { MatchingCore } from '../core/core.ts';
-import { CANCEL_ORDER, GTC, IOC, LIMIT, NEW_ORDER, type AccountRules, type EventSink, type InstrumentRules } from '../core/types.ts';
-import { CANCEL_RECORD, GTC_RECORD, type Workload } from './workload.ts';
+import * as types from '../core/types.ts';
+import type { AccountRules, EventSink, InstrumentRules } from '../core/types.ts';
+import * as workloads from './workload.ts';
+import type { Workload } from './workload.ts';
+
+// V8 reads an imported binding, and checks it, at every use; a constant of the module itself it folds.
+const { CommandSlots, SLOT_BYTES, SLOT_WORDS } = command;
+const { CANCEL_ORDER, GTC, IOC, NEW_ORDER } = types;
+const { CANCEL_RECORD, GTC_RECORD } = workloads;
 
 /** Limits that are all looked at and refuse nothing in a workload. */
 export const RULES: InstrumentRules = {
@@ -146,16 +153,17 @@ export class CoreRun<Sink extends EventSink> {
     const { words, doubles } = this.#slots;
     const at = (index & (RING_SLOTS - 1)) * SLOT_WORDS;
     const half = at >> 1;
-    const type = workload.type(index);
+    const head = workload.head(index);
+    const type = head & 0xff;
     words[at + 1] = 0;
-    words[at + 3] = workload.account(index);
+    words[at + 3] = head >>> 16;
     doubles[half + 2] = index;
     if (type === CANCEL_RECORD) {
       words[at] = CANCEL_ORDER;
       doubles[half + 5] = this.#ids.cancelled[index] as number;
     } else {
-      const timeInForce = type === GTC_RECORD ? GTC : IOC;
-      words[at] = NEW_ORDER | (workload.side(index) << 8) | (LIMIT << 16) | (timeInForce << 24);
+      // LIMIT is 0.
+      words[at] = NEW_ORDER | (head & 0xff00) | ((type === GTC_RECORD ? GTC : IOC) << 24);
       words[at + 2] = 0;
       doubles[half + 3] = workload.priceTicks(index);
       doubles[half + 4] = workload.quantityLots(index);

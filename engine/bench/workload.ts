@@ -52,6 +52,10 @@ export class Workload {
     return this.#bytes;
   }
 
+  /** The first word of a record: type | side << 8 | account << 16. With the next two it is read as one array, which costs a reader least. */
+  head(index: number): number {
+    return this.#ints[index * 4] as number;
+  }
   type(index: number): number {
     return this.#bytes[index * RECORD_BYTES] as number;
   }
@@ -65,7 +69,7 @@ export class Workload {
     return this.#ints[index * 4 + 1] as number;
   }
   quantityLots(index: number): number {
-    return this.#words[index * 4 + 2] as number;
+    return (this.#ints[index * 4 + 2] as number) >>> 0;
   }
   id(index: number): number {
     return this.#words[index * 4 + 3] as number;

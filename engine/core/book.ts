@@ -8,18 +8,16 @@ import { indicate } from './auction-price.ts';
 import { Band } from './band.ts';
 import { DISPLAY, EXPIRY, HIDDEN, LIMIT_PRICE, type Extras, type Terms } from './extras.ts';
 import type { Holdings } from './holdings.ts';
-import type { IdIndex } from './id-index.ts';
 import { PriceLadder } from './ladder.ts';
-import * as levelPool from './level-pool.ts';
-import * as orderPool from './order-pool.ts';
+import type { LevelPool } from './level-pool.ts';
+import { RECORD, type OrderPool } from './order-pool.ts';
 import type { OrderStore } from './order-store.ts';
 import type { RiskLimits } from './risk.ts';
 import * as types from './types.ts';
 import type { BookView, Indication, Level, Side, TradingState } from './types.ts';
 
 // V8 reads an imported binding, and checks it, at every use; a constant of the module itself it folds.
-const { FLAGS_SHIFT, HAS_EXTRAS, HOLDING, LEVEL, LEVEL_MASK, LOTS, NEXT, PREVIOUS } = orderPool;
-const { HEAD, LEVEL_WORDS, TAIL } = levelPool;
+const { FLAGS_SHIFT, HAS_EXTRAS, HOLDING, LEVEL, LOTS, NEXT } = RECORD;
 const { BUY, SELL, TRADING } = types;
 
 /** The lists of a book: a side for what rests, STOPS + side for what waits. */
@@ -32,44 +30,41 @@ export class OrderBook implements BookView {
   state: TradingState = TRADING;
   untilMicros = 0;
   lastTradeTicks = 0;
-  openOrders = 0;
   limits: RiskLimits;
   readonly band = new Band();
-  readonly bids: PriceLadder;
-  readonly asks: PriceLadder;
-  readonly buyStops: PriceLadder;
-  readonly sellStops: PriceLadder;
+  /** By list. */
+  readonly ladders: readonly PriceLadder[];
   readonly #store: OrderStore;
-  readonly #orders: orderPool.OrderPool;
-  readonly #levels: levelPool.LevelPool;
-  readonly #ids: IdIndex;
+  readonly #orders: OrderPool;
+  readonly #levels: LevelPool;
   readonly #extras: Extras;
   readonly #holdings: Holdings;
 
-  /** A book of `store`, in which no other book has the same `instrument`. */
+  /** A book of `store`, in which its books stand by `instrument`, from 0. */
   constructor(store: OrderStore, instrument: number, limits: RiskLimits) {
     this.instrument = instrument;
     this.limits = limits;
     this.#store = store;
     this.#orders = store.orders;
     this.#levels = store.levels;
-    this.#ids = store.ids;
     this.#extras = store.extras;
     this.#holdings = store.holdings;
-    this.bids = new PriceLadder(store.levels, instrument * LADDERS + BUY);
-    this.asks = new PriceLadder(store.levels, instrument * LADDERS + SELL);
-    this.buyStops = new PriceLadder(store.levels, instrument * LADDERS + STOPS + BUY);
-    this.sellStops = new PriceLadder(store.levels, instrument * LADDERS + STOPS + SELL);
+    this.ladders = Array.from({ length: LADDERS }, (_, list) => new PriceLadder(store.levels, instrument * LADDERS + list));
+    store.ladders.push(...this.ladders);
   }
 
   /** Bytes of this book alone, its orders and levels not counted. */
   get bytes(): number {
-    return this.bids.bytes + this.asks.bytes + this.buyStops.bytes + this.sellStops.bytes;
+    return this.ladders.reduce((sum, { bytes }) => sum + bytes, 0);
+  }
+
+  get openOrders(): number {
+    return this.ladders.reduce((sum, { orders }) => sum + orders, 0);
   }
 
   ladder(list: number): PriceLadder {
-    if (list < STOPS) return list === BUY ? this.bids : this.asks;
-    return list === STOPS + BUY ? this.buyStops : this.sellStops;
+    // An array rather than a field a list: which side it is no processor can foretell, and a wrong guess costs as much as twenty reads.
+    return this.ladders[list] as PriceLadder;
   }
 
   /** Whether one more order can be open in a list, after taking memory for it if need be. */
@@ -79,7 +74,7 @@ export class OrderBook implements BookView {
 
   /** Whether one more order can rest on a side without more memory. */
   hasRoomNow(side: Side): boolean {
-    return this.#store.hasRoomNow && (side === BUY ? this.bids : this.asks).hasRoom;
+    return this.#orders.hasRoom && this.ladder(side).hasRoom;
   }
 
   /** Puts a new id behind all others of its price. `terms` is read only when `flags` say that there are some. */
@@ -99,55 +94,26 @@ export class OrderBook implements BookView {
     flags: number,
     terms: Terms,
   ): void {
-    const order = this.restPlain(id, side, priceTicks, shownLots, holding, flags);
-    if (hiddenLots > 0) this.#holdings.increased(holding, side, priceTicks, hiddenLots);
+    const key = side === BUY ? -priceTicks : priceTicks;
+    const order = this.#store.enter(this.ladder(side), key, id, shownLots, holding, flags);
+    this.#holdings.opened(holding, side, priceTicks, shownLots + hiddenLots);
     if ((flags & HAS_EXTRAS) !== 0) this.#addExtras(order, id, hiddenLots, terms);
-  }
-
-  /** Puts an order that shows all it has behind all others of its price; extras are the caller's. Gives its reference. */
-  restPlain(id: number, side: Side, priceTicks: number, lots: number, holding: number, flags: number): number {
-    const order = this.#open(id, holding);
-    const ladder = side === BUY ? this.bids : this.asks;
-    this.#place(order, id, lots, ladder.at(side === BUY ? -priceTicks : priceTicks), flags);
-    this.#holdings.opened(holding, side, priceTicks, lots);
-    return order;
   }
 
   /** Lets a new id wait behind all others of its stop price. */
   wait(id: number, side: Side, lots: number, holding: number, flags: number, terms: Terms): void {
-    const order = this.#open(id, holding);
+    const key = side === BUY ? terms.stopTicks : -terms.stopTicks;
+    const order = this.#store.enter(this.ladder(STOPS + side), key, id, lots, holding, flags | HAS_EXTRAS);
     const row = this.#addExtras(order, id, 0, terms);
     this.#extras.doubles[row + LIMIT_PRICE] = terms.limitTicks;
-    const buying = side === BUY;
-    const ladder = buying ? this.buyStops : this.sellStops;
-    this.#place(order, id, lots, ladder.at(buying ? terms.stopTicks : -terms.stopTicks), flags | HAS_EXTRAS);
     this.#holdings.opened(holding, side, terms.valueTicks, lots);
   }
 
   /** Takes an order of this book out, whatever it is; gives what was left of it. */
   remove(order: number): number {
-    const ladder = this.#store.ladderAt(order);
     const lots = this.remainingLots(order);
-    this.#holdings.reduced(this.#orders.words[order + HOLDING] as number, (ladder & 1) as Side, this.valueTicks(order), lots);
-    this.close(order, this.ladder(ladder & (LADDERS - 1)));
-    return lots;
-  }
-
-  /** The same for an order that rests and has no extras: nearly every one. */
-  removePlain(order: number, level: number): number {
-    const { words, doubles } = this.#orders;
-    const half = order >> 1;
-    const lots = doubles[half + LOTS] as number;
-    const key = this.#levels.key(level);
-    const holding = words[order + HOLDING] as number;
-    // Bids have negative keys.
-    if (key < 0) this.#holdings.reduced(holding, BUY, -key, lots);
-    else this.#holdings.reduced(holding, SELL, key, lots);
-    this.#ids.remove(order, doubles[half] as number);
-    if (this.#unlink(order, level)) (key < 0 ? this.bids : this.asks).close(level);
-    this.#holdings.closed(holding);
-    this.#orders.give(order);
-    this.openOrders -= 1;
+    this.#holdings.reduced(this.holdingOf(order), this.sideOf(order), this.valueTicks(order), lots);
+    this.#close(order);
     return lots;
   }
 
@@ -182,20 +148,7 @@ export class OrderBook implements BookView {
   settle(order: number): void {
     if (this.shownLots(order) > 0) return;
     if (this.hiddenLots(order) > 0) this.#renew(order);
-    else this.close(order, this.ladder(this.listOf(order)));
-  }
-
-  /** Takes out an order whose lots have been taken from its holding, and closes its level when it was the last there. */
-  close(order: number, ladder: PriceLadder): void {
-    const { words, doubles } = this.#orders;
-    this.#ids.remove(order, doubles[order >> 1] as number);
-    const levelWord = words[order + LEVEL] as number;
-    const level = levelWord & LEVEL_MASK;
-    if (this.#unlink(order, level)) ladder.close(level);
-    if (((levelWord >> FLAGS_SHIFT) & HAS_EXTRAS) !== 0) this.#dropExtras(order);
-    this.#holdings.closed(words[order + HOLDING] as number);
-    this.#orders.give(order);
-    this.openOrders -= 1;
+    else this.#close(order);
   }
 
   idOf(order: number): number {
@@ -221,7 +174,8 @@ export class OrderBook implements BookView {
 
   /** The order behind another of the same price; 0 for none. */
   next(order: number): number {
-    return this.#orders.words[order + NEXT] as number;
+    const next = this.#orders.words[order + NEXT] as number;
+    return next === this.#store.levelOf(order) ? 0 : next;
   }
 
   shownLots(order: number): number {
@@ -245,7 +199,7 @@ export class OrderBook implements BookView {
 
   /** The limit of an order that rests, the stop price of one that waits. */
   keyTicks(order: number): number {
-    return Math.abs(this.#levels.key((this.#orders.words[order + LEVEL] as number) & LEVEL_MASK));
+    return Math.abs(this.#levels.key(this.#store.levelOf(order)));
   }
 
   /** The limit of an order that waits; 0 for one that will be a market order. */
@@ -264,7 +218,8 @@ export class OrderBook implements BookView {
   reachedStop(): number {
     const last = this.lastTradeTicks;
     if (last === 0) return 0;
-    const { buyStops, sellStops } = this;
+    const buyStops = this.ladder(STOPS + BUY);
+    const sellStops = this.ladder(STOPS + SELL);
     if (buyStops.bestKey <= last) return this.#levels.head(buyStops.best);
     return sellStops.bestKey <= -last ? this.#levels.head(sellStops.best) : 0;
   }
@@ -279,12 +234,12 @@ export class OrderBook implements BookView {
   behind(order: number): number {
     const next = this.next(order);
     if (next !== 0) return next;
-    const level = this.ladder(this.listOf(order)).after((this.#orders.words[order + LEVEL] as number) & LEVEL_MASK);
+    const level = this.ladder(this.listOf(order)).after(this.#store.levelOf(order));
     return level === 0 ? 0 : this.#levels.head(level);
   }
 
   bestTicks(side: Side): number {
-    const { best, bestKey } = side === BUY ? this.bids : this.asks;
+    const { best, bestKey } = this.ladder(side);
     return best === 0 ? 0 : Math.abs(bestKey);
   }
 
@@ -316,73 +271,26 @@ export class OrderBook implements BookView {
     return indicate(this);
   }
 
+  /** Takes out an order whose lots have been taken from its holding. */
+  #close(order: number): void {
+    const holding = this.holdingOf(order);
+    if ((this.flagsOf(order) & HAS_EXTRAS) !== 0) this.#dropExtras(order);
+    this.#store.leave(order, this.#store.levelOf(order), this.#store.ladderOf(order));
+    this.#holdings.closed(holding);
+  }
+
   /** An iceberg that has used up what it shows: shows more, behind all others of its price. */
   #renew(order: number): void {
-    const { words, doubles } = this.#orders;
+    const { doubles } = this.#orders;
     const terms = this.#extras.doubles;
     const row = this.#extras.row(order);
     const hidden = terms[row + HIDDEN] as number;
     const shown = Math.min(terms[row + DISPLAY] as number, hidden);
     doubles[(order >> 1) + LOTS] = shown;
     terms[row + HIDDEN] = hidden - shown;
-    const level = (words[order + LEVEL] as number) & LEVEL_MASK;
-    if (words[order + NEXT] === 0) return;
-    this.#unlink(order, level);
-    this.#append(order, level);
-  }
-
-  /** A record and its place in the index. */
-  #open(id: number, holding: number): number {
-    const orders = this.#orders;
-    let order = orders.take();
-    // What `submit` has made sure of, `replay` has not.
-    if (order === 0) order = this.#takeAfterGrowth(id);
-    if (!this.#ids.add(order, id)) {
-      orders.give(order);
-      throw new RangeError(`order ${id} is open already`);
-    }
-    orders.words[order + HOLDING] = holding;
-    this.openOrders += 1;
-    return order;
-  }
-
-  #takeAfterGrowth(id: number): number {
-    if (!this.#store.hasRoom()) throw new RangeError(`no room for order ${id}: ${this.#orders.live} orders are open`);
-    return this.#orders.take();
-  }
-
-  #place(order: number, id: number, shownLots: number, level: number, flags: number): void {
-    const { words, doubles } = this.#orders;
-    doubles[order >> 1] = id;
-    doubles[(order >> 1) + LOTS] = shownLots;
-    words[order + LEVEL] = level | (flags << FLAGS_SHIFT);
-    this.#append(order, level);
-  }
-
-  #append(order: number, level: number): void {
-    const { words } = this.#orders;
-    const levelWords = this.#levels.words;
-    const at = level * LEVEL_WORDS;
-    const tail = levelWords[at + TAIL] as number;
-    words[order + PREVIOUS] = tail;
-    words[order + NEXT] = 0;
-    levelWords[at + TAIL] = order;
-    if (tail === 0) levelWords[at + HEAD] = order;
-    else words[tail + NEXT] = order;
-  }
-
-  /** Takes an order out of its level. Whether it was the last there. */
-  #unlink(order: number, level: number): boolean {
-    const { words } = this.#orders;
-    const levelWords = this.#levels.words;
-    const at = level * LEVEL_WORDS;
-    const next = words[order + NEXT] as number;
-    const previous = words[order + PREVIOUS] as number;
-    if (previous !== 0) words[previous + NEXT] = next;
-    else levelWords[at + HEAD] = next;
-    if (next !== 0) words[next + PREVIOUS] = previous;
-    else levelWords[at + TAIL] = previous;
-    return (next | previous) === 0;
+    if (this.next(order) === 0) return;
+    this.#store.unlink(order);
+    this.#store.append(order, this.#store.levelOf(order));
   }
 
   #addExtras(order: number, id: number, hiddenLots: number, terms: Terms): number {

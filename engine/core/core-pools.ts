@@ -3,12 +3,14 @@ import type { CoreState } from './core-state.ts';
 import type { PoolFigures } from './pool-figures.ts';
 
 export function corePools({ store, clientIds, books }: CoreState): PoolFigures[] {
-  const { orders, levels, ids, extras, holdings, expiries } = store;
+  const { orders, ids, extras, holdings, expiries } = store;
   // Books count their orders by themselves: what is in none of them has been lost.
   const leaked = orders.live - books.reduce((sum, { openOrders }) => sum + openOrders, 0);
   return [
-    { pool: 'orders', used: orders.live, capacity: orders.capacity, mostUsed: orders.most, bytes: orders.bytes, leaked },
-    { pool: 'levels', used: levels.live, capacity: levels.capacity, mostUsed: levels.most, bytes: levels.bytes },
+    // Orders and price levels share their records.
+    { pool: 'records', used: orders.used, capacity: orders.capacity, bytes: orders.bytes },
+    { pool: 'orders', used: orders.live, capacity: orders.capacity, mostUsed: orders.most, leaked },
+    { pool: 'levels', used: orders.used - orders.live, capacity: orders.capacity },
     { pool: 'order-ids', used: orders.live, capacity: ids.places, mostUsed: orders.most, bytes: ids.bytes },
     { pool: 'order-extras', used: extras.live, capacity: extras.capacity, mostUsed: extras.most, bytes: extras.bytes },
     { pool: 'expiries', used: expiries.size, capacity: expiries.capacity, bytes: expiries.bytes },

@@ -442,5 +442,7 @@ describe('what readers ask', () => {
     expect([core.openOrders, core.book(0).openOrders, core.book(1).openOrders]).toEqual([2, 1, 1]);
     expect([core.book(0).bestTicks(BUY), core.book(0).bestTicks(SELL), core.book(0).lastTradeTicks]).toEqual([100, 0, 0]);
     expect(() => core.book(2)).toThrow('no instrument 2');
+    for (const command of [cancel(9), replace(9, { quantityLots: 1 })])
+      expect(() => scenario.replay(command)).toThrow('order 9 is not open');
   });
 });

@@ -6,7 +6,6 @@ import { Express } from './express.ts';
 import { StateHash } from './hash.ts';
 import { MassCancel } from './mass-cancel.ts';
 import { OrderFlow } from './order-flow.ts';
-import { HOLDING } from './order-pool.ts';
 import { OrderRules } from './order-rules.ts';
 import { riskLimits } from './risk.ts';
 import { corePools } from './core-pools.ts';
@@ -199,11 +198,11 @@ export class MatchingCore implements Core {
 
   /** The open order that a cancel or a replacement means; 0 when there is none, or of another account. */
   #findOf(slots: CommandSlots, at: number): number {
-    const { ids, orders, holdings } = this.#state.store;
+    const { ids, holdings } = this.#state.store;
     const order = ids.find(slots.doubles[(at >> 1) + 5] as number);
     if (order === 0) return 0;
     const account = (slots.words[at + 3] as number) >>> 0;
-    return account === ANY_ACCOUNT || holdings.accountOf(orders.words[order + HOLDING] as number) === account ? order : 0;
+    return account === ANY_ACCOUNT || holdings.accountOf(this.#state.bookOf(order).holdingOf(order)) === account ? order : 0;
   }
 
   #newOrder(slots: CommandSlots, at: number, sink: EventSink): Reject {

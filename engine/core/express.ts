@@ -12,13 +12,14 @@ import type { CommandSlots } from './command.ts';
 import type { CoreState } from './core-state.ts';
 import type { Holdings } from './holdings.ts';
 import type { OrderFlow } from './order-flow.ts';
-import * as orderPool from './order-pool.ts';
+import type { PriceLadder } from './ladder.ts';
+import { RECORD } from './order-pool.ts';
 import type { OrderStore } from './order-store.ts';
 import * as types from './types.ts';
 
 // V8 reads an imported binding, and checks it, at every use; a constant of the module itself it folds.
-const { BUY, SELL, NEW_ORDER, IOC, TRADING, NO_REASON, OPEN, CANCELLED, IMMEDIATE, REQUESTED } = types;
-const { FLAGS_SHIFT, HAS_EXTRAS, HOLDING, LEVEL, LEVEL_MASK } = orderPool;
+const { SELL, NEW_ORDER, IOC, TRADING, NO_REASON, OPEN, CANCELLED, IMMEDIATE, REQUESTED } = types;
+const { FLAGS_SHIFT, HAS_EXTRAS, HOLDING, LEVEL, LEVEL_MASK, LOTS, REFERENCE_SHIFT } = RECORD;
 
 /** What may differ in the first word: the side, and GTC (0) or IOC (1). LIMIT is 0. */
 const VARIES = (1 << 8) | (1 << 24);
@@ -50,10 +51,10 @@ export class Express {
     if ((head & ~VARIES) !== NEW_ORDER || ((words[at + 1] as number) | (words[at + 14] as number)) !== 0) return false;
     const instrument = words[at + 2] as number;
     const books = this.#books;
-    if (instrument < 0 || instrument >= books.length || this.#state.killed) return false;
+    if (instrument < 0 || instrument >= books.length || this.#state.killed !== false) return false;
     const book = books[instrument] as OrderBook;
     const { limits } = book;
-    if (book.state !== TRADING || !limits.tradable) return false;
+    if (book.state !== TRADING || limits.tradable !== true) return false;
 
     const half = at >> 1;
     const priceTicks = (doubles[half + 3] as number) | 0;
@@ -64,20 +65,19 @@ export class Express {
     const holding = holdings.find(account, instrument);
     if (holding < 0 || holdings.isKilled(account)) return false;
 
-    const buying = (head & (1 << 8)) === 0;
-    const side = buying ? BUY : SELL;
-    const bestOther = (buying ? book.asks : book.bids).bestKey;
-    const key = buying ? -priceTicks : priceTicks;
+    const side = ((head >>> 8) & 1) as types.Side;
+    const key = (2 * side - 1) * priceTicks;
+    const bestOther = book.ladder(side ^ 1).bestKey;
     // The keys of the two sides have opposite signs: what trades at once sums up to 0 or less.
     const crosses = bestOther + key <= 0;
-    const valueTicks = !buying && crosses ? -bestOther : priceTicks;
+    let valueTicks: number = priceTicks;
+    if (crosses && side === SELL) valueTicks = -bestOther;
     if (lots > limits.maxOrderLots || valueTicks * lots >= limits.surelyWithin) return false;
     const { lastTradeTicks } = book;
     const { priceBandPercent } = limits;
     if (priceBandPercent !== 0 && lastTradeTicks !== 0) {
-      const distance = priceTicks > lastTradeTicks ? priceTicks - lastTradeTicks : lastTradeTicks - priceTicks;
       // Equal only after rounding, or truly: the long way knows.
-      if (distance * 100 >= lastTradeTicks * priceBandPercent) return false;
+      if (Math.abs(priceTicks - lastTradeTicks) * 100 >= lastTradeTicks * priceBandPercent) return false;
     }
     if (holdings.exposure(holding, side) + lots > limits.maxPositionLots) return false;
     const rests = head >>> 24 !== IOC;
@@ -99,7 +99,8 @@ export class Express {
       this.#flow.arrive(book, id, side, priceTicks, lots, holding, 0, rests, sink);
       this.#flow.runStops(book, sink);
     } else if (rests) {
-      book.restPlain(id, side, priceTicks, lots, holding, 0);
+      store.enter(book.ladder(side), key, id, lots, holding, 0);
+      holdings.opened(holding, side, priceTicks, lots);
       sink.order(id, lots, OPEN, NO_REASON);
     } else {
       sink.order(id, lots, CANCELLED, IMMEDIATE);
@@ -110,20 +111,30 @@ export class Express {
   cancel(slots: CommandSlots, at: number, sink: types.EventSink): boolean {
     const store = this.#store;
     const half = at >> 1;
-    const order = store.ids.find(slots.doubles[half + 5] as number);
+    const { ids } = store;
+    const place = ids.place(slots.doubles[half + 5] as number);
+    const order = ids.at(place);
     if (order === 0) return false;
     const { words } = store.orders;
     const levelWord = words[order + LEVEL] as number;
     // One that waits has extras too.
     if ((levelWord & (HAS_EXTRAS << FLAGS_SHIFT)) !== 0) return false;
-    const level = levelWord & LEVEL_MASK;
+    const level = (levelWord & LEVEL_MASK) << REFERENCE_SHIFT;
     const account = slots.words[at + 3] as number;
-    if (account !== ANY && account !== this.#holdings.accountOf(words[order + HOLDING] as number)) return false;
-    const id = store.orders.doubles[order >> 1] as number;
+    const holding = words[order + HOLDING] as number;
+    const holdings = this.#holdings;
+    if (account !== ANY && account !== holdings.accountOf(holding)) return false;
+    const { doubles } = store.orders;
+    const id = doubles[order >> 1] as number;
+    const lots = doubles[(order >> 1) + LOTS] as number;
     store.sequence += 1;
     store.timestampMicros = slots.doubles[half + 2] as number;
-    const book = this.#books[store.levels.ladder(level) >> 2] as OrderBook;
-    const lots = book.removePlain(order, level);
+    const ladder = store.ladders[store.levels.ladder(level)] as PriceLadder;
+    const { side } = ladder;
+    holdings.reduced(holding, side, (2 * side - 1) * store.levels.key(level), lots);
+    holdings.closed(holding);
+    ids.removeAt(place);
+    store.drop(order, level, ladder);
     sink.order(id, lots, CANCELLED, REQUESTED);
     return true;
   }

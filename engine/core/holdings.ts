@@ -1,8 +1,14 @@
 /**
  * What each account has in each instrument: position, average price, open orders. A row in typed arrays, found once a command by open
  * addressing; a resting order carries the number of its row, so that a fill reaches its maker's without a search. Rows are never given back.
+ *
+ * BUY is 0 and SELL is 1, and here they are reckoned with: a branch on the side is one that no processor foretells.
  */
-import { BUY, MOST_ACCOUNTS, type Position, type Side } from './types.ts';
+import * as types from './types.ts';
+import type { Position, Side } from './types.ts';
+
+// V8 reads an imported binding, and checks it, at every use; a constant of the module itself it folds.
+const { MOST_ACCOUNTS } = types;
 
 /** A row is 64 bytes, a cache line, seen through two typed arrays. Offsets from its first double: */
 const POSITION = 0;
@@ -11,11 +17,12 @@ const AVERAGE = 1;
 const OPEN_LOTS = 2;
 const OPEN_NOTIONAL = 4;
 const ROW_DOUBLES = 8;
+const DOUBLES_SHIFT = 3;
 /** Offsets from its first 32-bit word. */
 const ACCOUNT = 10;
 const INSTRUMENT = 11;
 const OPEN_ORDERS = 12;
-const ROW_WORDS = 16;
+const WORDS_SHIFT = 4;
 
 /** Most rows: pairs of account and instrument. */
 const MOST_ROWS = 2 ** 22;
@@ -35,6 +42,8 @@ export class Holdings {
   /** By account: open orders over all instruments, and whether its kill switch is on. */
   #accountOrders = new Int32Array(FIRST_ACCOUNTS);
   #killed = new Uint8Array(FIRST_ACCOUNTS);
+  /** Accounts that the two have room for. */
+  #accounts = FIRST_ACCOUNTS;
 
   /** Pairs of account and instrument; never fewer than before. */
   get rows(): number {
@@ -55,10 +64,10 @@ export class Holdings {
     const words = this.#words;
     const index = this.#index;
     const mask = this.#mask;
-    let at = Math.imul((account << 6) ^ instrument, MULTIPLIER) >>> this.#shift;
+    let at = hash(account, instrument) >>> this.#shift;
     for (let entry = index[at] as number; entry !== 0; entry = index[at] as number) {
       const row = entry - 1;
-      if (words[row * ROW_WORDS + ACCOUNT] === account && words[row * ROW_WORDS + INSTRUMENT] === instrument) return row;
+      if (words[(row << WORDS_SHIFT) + ACCOUNT] === account && words[(row << WORDS_SHIFT) + INSTRUMENT] === instrument) return row;
       at = (at + 1) & mask;
     }
     return -1;
@@ -72,8 +81,8 @@ export class Holdings {
     this.#coverAccount(account);
     const row = this.#rows;
     this.#rows += 1;
-    this.#words[row * ROW_WORDS + ACCOUNT] = account;
-    this.#words[row * ROW_WORDS + INSTRUMENT] = instrument;
+    this.#words[(row << WORDS_SHIFT) + ACCOUNT] = account;
+    this.#words[(row << WORDS_SHIFT) + INSTRUMENT] = instrument;
     this.#enter(row);
     return row;
   }
@@ -91,13 +100,13 @@ export class Holdings {
   /** Changes a position by a fill, as docs/matching.md says. */
   trade(row: number, side: Side, priceTicks: number, lots: number): void {
     const figures = this.#doubles;
-    const at = row * ROW_DOUBLES;
+    const at = row << DOUBLES_SHIFT;
     const before = figures[at] as number;
-    const held = before < 0 ? -before : before;
-    const after = side === BUY ? before + lots : before - lots;
+    const held = Math.abs(before);
+    const signed = (1 - 2 * side) * lots;
+    const after = before + signed;
     if (before === 0) figures[at + AVERAGE] = priceTicks;
-    else if (before > 0 === (side === BUY))
-      figures[at + AVERAGE] = ((figures[at + AVERAGE] as number) * held + priceTicks * lots) / (held + lots);
+    else if (before * signed > 0) figures[at + AVERAGE] = ((figures[at + AVERAGE] as number) * held + priceTicks * lots) / (held + lots);
     else if (after === 0) figures[at + AVERAGE] = 0;
     else if (lots > held) figures[at + AVERAGE] = priceTicks;
     figures[at] = after;
@@ -106,7 +115,7 @@ export class Holdings {
   /** An order of `lots`, each valued at `ticks`, rests or waits from now on. */
   opened(row: number, side: Side, ticks: number, lots: number): void {
     this.increased(row, side, ticks, lots);
-    const at = row * ROW_WORDS;
+    const at = row << WORDS_SHIFT;
     const words = this.#words;
     words[at + OPEN_ORDERS] = (words[at + OPEN_ORDERS] as number) + 1;
     const account = words[at + ACCOUNT] as number;
@@ -116,7 +125,7 @@ export class Holdings {
   /** An open order has `lots` more, each valued at `ticks`. */
   increased(row: number, side: Side, ticks: number, lots: number): void {
     const figures = this.#doubles;
-    const at = row * ROW_DOUBLES;
+    const at = row << DOUBLES_SHIFT;
     figures[at + OPEN_LOTS + side] = (figures[at + OPEN_LOTS + side] as number) + lots;
     figures[at + OPEN_NOTIONAL] = (figures[at + OPEN_NOTIONAL] as number) + ticks * lots;
   }
@@ -124,7 +133,7 @@ export class Holdings {
   /** An open order has `lots` less, each valued at `ticks`. */
   reduced(row: number, side: Side, ticks: number, lots: number): void {
     const figures = this.#doubles;
-    const at = row * ROW_DOUBLES;
+    const at = row << DOUBLES_SHIFT;
     figures[at + OPEN_LOTS + side] = (figures[at + OPEN_LOTS + side] as number) - lots;
     figures[at + OPEN_NOTIONAL] = (figures[at + OPEN_NOTIONAL] as number) - ticks * lots;
   }
@@ -132,7 +141,7 @@ export class Holdings {
   /** An order that has been reduced to nothing is open no longer. */
   closed(row: number): void {
     const words = this.#words;
-    const at = row * ROW_WORDS;
+    const at = row << WORDS_SHIFT;
     const orders = (words[at + OPEN_ORDERS] as number) - 1;
     words[at + OPEN_ORDERS] = orders;
     const account = words[at + ACCOUNT] as number;
@@ -141,35 +150,35 @@ export class Holdings {
   }
 
   lots(row: number): number {
-    return this.#doubles[row * ROW_DOUBLES] as number;
+    return this.#doubles[row << DOUBLES_SHIFT] as number;
   }
 
   instrumentOf(row: number): number {
-    return this.#words[row * ROW_WORDS + INSTRUMENT] as number;
+    return this.#words[(row << WORDS_SHIFT) + INSTRUMENT] as number;
   }
 
   accountOf(row: number): number {
-    return this.#words[row * ROW_WORDS + ACCOUNT] as number;
+    return this.#words[(row << WORDS_SHIFT) + ACCOUNT] as number;
   }
 
   /** How long (for buys) or short (for sells) the account would be if all its open orders of a side were filled. */
   exposure(row: number, side: Side): number {
-    const at = row * ROW_DOUBLES;
+    const at = row << DOUBLES_SHIFT;
     const held = this.#doubles[at + POSITION] as number;
-    return (side === BUY ? held : -held) + (this.#doubles[at + OPEN_LOTS + side] as number);
+    return (1 - 2 * side) * held + (this.#doubles[at + OPEN_LOTS + side] as number);
   }
 
   openNotional(row: number): number {
-    return this.#doubles[row * ROW_DOUBLES + OPEN_NOTIONAL] as number;
+    return this.#doubles[(row << DOUBLES_SHIFT) + OPEN_NOTIONAL] as number;
   }
 
   /** Open orders of an account over all instruments. */
   openOrders(account: number): number {
-    return account < this.#accountOrders.length ? (this.#accountOrders[account] as number) : 0;
+    return account < this.#accounts ? (this.#accountOrders[account] as number) : 0;
   }
 
   isKilled(account: number): boolean {
-    return account < this.#killed.length && this.#killed[account] === 1;
+    return account < this.#accounts && this.#killed[account] === 1;
   }
 
   /** Throws RangeError when memory is out. */
@@ -186,13 +195,13 @@ export class Holdings {
   }
 
   position(row: number): Position {
-    const at = row * ROW_DOUBLES;
+    const at = row << DOUBLES_SHIFT;
     return {
       account: this.accountOf(row),
       instrument: this.instrumentOf(row),
       lots: this.#doubles[at + POSITION] as number,
       averageTicks: this.#doubles[at + AVERAGE] as number,
-      openOrders: this.#words[row * ROW_WORDS + OPEN_ORDERS] as number,
+      openOrders: this.#words[(row << WORDS_SHIFT) + OPEN_ORDERS] as number,
       openBuyLots: this.#doubles[at + OPEN_LOTS] as number,
       openSellLots: this.#doubles[at + OPEN_LOTS + 1] as number,
     };
@@ -214,7 +223,7 @@ export class Holdings {
 
   /** Sums of doubles come back to zero only nearly when they were beyond 2^53. */
   #clearOpen(row: number): void {
-    const at = row * ROW_DOUBLES;
+    const at = row << DOUBLES_SHIFT;
     this.#doubles[at + OPEN_LOTS] = 0;
     this.#doubles[at + OPEN_LOTS + 1] = 0;
     this.#doubles[at + OPEN_NOTIONAL] = 0;
@@ -222,13 +231,13 @@ export class Holdings {
 
   #enter(row: number): void {
     const index = this.#index;
-    let at = Math.imul((this.accountOf(row) << 6) ^ this.instrumentOf(row), MULTIPLIER) >>> this.#shift;
+    let at = hash(this.accountOf(row), this.instrumentOf(row)) >>> this.#shift;
     while ((index[at] as number) !== 0) at = (at + 1) & this.#mask;
     index[at] = row + 1;
   }
 
   #coverAccount(account: number): void {
-    if (account < this.#accountOrders.length) return;
+    if (account < this.#accounts) return;
     const length = Math.min(MOST_ACCOUNTS, 2 ** Math.ceil(Math.log2(account + 1)));
     const orders = new Int32Array(length);
     orders.set(this.#accountOrders);
@@ -236,6 +245,7 @@ export class Holdings {
     killed.set(this.#killed);
     this.#accountOrders = orders;
     this.#killed = killed;
+    this.#accounts = length;
   }
 
   #grow(): boolean {
@@ -257,4 +267,9 @@ export class Holdings {
     for (let row = 0; row < this.#rows; row += 1) this.#enter(row);
     return true;
   }
+}
+
+/** Accounts that follow each other, as they do, come to places of their own. */
+function hash(account: number, instrument: number): number {
+  return Math.imul(account ^ Math.imul(instrument, 0x85ebca6b), MULTIPLIER);
 }

@@ -6,8 +6,9 @@
  *
  * Ids are any safe integers. The hash takes their low 32 bits; equal ones cost probes, nothing else.
  */
-import { ORDER_WORDS, type OrderPool } from './order-pool.ts';
+import { RECORD, type OrderPool } from './order-pool.ts';
 
+const { REFERENCE_SHIFT } = RECORD;
 /** 2^32 divided by the golden ratio, odd. */
 const MULTIPLIER = 0x9e3779b1 | 0;
 const FAR = 255;
@@ -37,16 +38,25 @@ export class IdIndex {
 
   /** The order's reference; 0 when it is not here. */
   find(id: number): number {
+    return this.at(this.place(id));
+  }
+
+  /** Where the order's entry stands, until the next change: what {@link at} and {@link removeAt} want. An empty place when it is not here. */
+  place(id: number): number {
     const entries = this.#entries;
     const { doubles } = this.#pool;
     const mask = this.#mask;
     let at = Math.imul(id | 0, MULTIPLIER) >>> this.#shift;
     for (let distance = 0; ; distance += 1) {
       const entry = entries[at] as number;
-      if (entry === 0) return 0;
-      if ((entry & FAR) === Math.min(distance, FAR) && doubles[(entry >>> 8) << 2] === id) return (entry >>> 8) << 3;
+      if (entry === 0 || ((entry & FAR) === Math.min(distance, FAR) && doubles[(entry >>> 8) << 2] === id)) return at;
       at = (at + 1) & mask;
     }
+  }
+
+  /** The reference of the order whose entry stands there; 0 for an empty place. */
+  at(place: number): number {
+    return ((this.#entries[place] as number) >>> 8) << 3;
   }
 
   /** Adds an order, whose record need not hold the id yet. false, with nothing changed, when the id is here already. */
@@ -70,8 +80,16 @@ export class IdIndex {
     const entries = this.#entries;
     const mask = this.#mask;
     const number = reference >> 3;
-    let hole = Math.imul(id | 0, MULTIPLIER) >>> this.#shift;
-    while ((entries[hole] as number) >>> 8 !== number) hole = (hole + 1) & mask;
+    let at = Math.imul(id | 0, MULTIPLIER) >>> this.#shift;
+    while ((entries[at] as number) >>> 8 !== number) at = (at + 1) & mask;
+    this.removeAt(at);
+  }
+
+  /** Takes the order out whose entry stands there. */
+  removeAt(place: number): void {
+    const entries = this.#entries;
+    const mask = this.#mask;
+    let hole = place;
     for (let at = (hole + 1) & mask; ; at = (at + 1) & mask) {
       const entry = entries[at] as number;
       if (entry === 0) break;
@@ -100,7 +118,7 @@ export class IdIndex {
     this.#shift = Math.clz32(this.#mask);
     const { doubles } = this.#pool;
     for (const entry of old) {
-      const reference = (entry >>> 8) * ORDER_WORDS;
+      const reference = (entry >>> 8) << REFERENCE_SHIFT;
       if (entry !== 0) this.add(reference, doubles[reference >> 1] as number);
     }
     return true;

@@ -1,16 +1,18 @@
 import { describe, expect, it } from 'vitest';
 import { PriceLadder } from './ladder.ts';
 import { LevelPool } from './level-pool.ts';
+import { OrderPool } from './order-pool.ts';
 
-function newLadder(): { ladder: PriceLadder; levels: LevelPool; keys: () => number[] } {
-  const levels = new LevelPool(4);
+function newLadder() {
+  const pool = new OrderPool(10_000, 0);
+  const levels = new LevelPool(pool);
   const ladder = new PriceLadder(levels, 5);
   const keys = (): number[] => {
     const found: number[] = [];
     for (let level = ladder.best; level !== 0; level = ladder.after(level)) found.push(levels.key(level));
     return found;
   };
-  return { ladder, levels, keys };
+  return { ladder, levels, keys, pool };
 }
 
 describe('PriceLadder', () => {
@@ -28,14 +30,14 @@ describe('PriceLadder', () => {
   });
 
   it('follows a market that wanders', () => {
-    const { ladder, levels, keys } = newLadder();
+    const { ladder, levels, keys, pool } = newLadder();
     const live: number[] = [];
     for (let key = 0; key < 200_000; key += 7) {
       live.push(ladder.at(key));
       if (live.length > 50) ladder.close(live.shift() ?? 0);
     }
     expect(keys()).toEqual(live.map((level) => levels.key(level)));
-    expect([ladder.window, ladder.size, levels.live]).toEqual([1024, 50, 50]);
+    expect([ladder.window, ladder.size, pool.used]).toEqual([1024, 50, 50]);
     expect(ladder.farSize).toBeLessThan(50);
   });
 

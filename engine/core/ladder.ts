@@ -10,6 +10,7 @@
  */
 import { Bitmap, LARGEST_BITMAP } from './bitmap.ts';
 import type { LevelPool } from './level-pool.ts';
+import type { Side } from './types.ts';
 
 const FIRST_WINDOW = 1024;
 const FIRST_FAR = 64;
@@ -24,6 +25,9 @@ export class PriceLadder {
   bestKey = Infinity;
   /** Levels that hold orders. */
   size = 0;
+  /** Orders on all of them; counted by who puts them there. */
+  orders = 0;
+  readonly side: Side;
   readonly #levels: LevelPool;
   readonly #number: number;
   /** Key of the first cell. */
@@ -34,11 +38,16 @@ export class PriceLadder {
   /** Levels outside the window, keys rising. Never shorter than `size`, so that moving the window needs no memory. */
   #far = new Int32Array(0);
   #farSize = 0;
+  /** Lengths of `cells` and `far`: reading the length of a typed array costs several times a field. */
+  #width = 0;
+  #room = 0;
   #farVisits = 0;
 
+  /** The number is even for a ladder of buys, odd for one of sells. */
   constructor(levels: LevelPool, number: number) {
     this.#levels = levels;
     this.#number = number;
+    this.side = (number & 1) as Side;
   }
 
   get bytes(): number {
@@ -47,7 +56,7 @@ export class PriceLadder {
 
   /** Width of the window in ticks. */
   get window(): number {
-    return this.#cells.length;
+    return this.#width;
   }
 
   /** Levels outside the window. */
@@ -57,7 +66,7 @@ export class PriceLadder {
 
   /** Whether one more level can be opened without more memory. */
   get hasRoom(): boolean {
-    return this.size < this.#far.length;
+    return this.size < this.#room;
   }
 
   /** Makes sure that one more level can be opened. false, with nothing changed, when memory is out. */
@@ -65,9 +74,10 @@ export class PriceLadder {
     if (this.hasRoom) return true;
     try {
       const far = new Int32Array(Math.max(FIRST_FAR, this.#far.length * 2));
-      if (this.#cells.length === 0 && !this.#widen(FIRST_WINDOW)) return false;
+      if (this.#width === 0 && !this.#widen(FIRST_WINDOW)) return false;
       far.set(this.#far);
       this.#far = far;
+      this.#room = far.length;
     } catch {
       return false;
     }
@@ -77,7 +87,7 @@ export class PriceLadder {
   /** The level of a key, opened when there was none. */
   at(key: number): number {
     const offset = key - this.#base;
-    if (offset >= 0 && offset < this.#cells.length) {
+    if (offset >= 0 && offset < this.#width) {
       const level = this.#cells[offset] as number;
       return level !== 0 ? level : this.#openNear(key, offset);
     }
@@ -89,7 +99,7 @@ export class PriceLadder {
     const levels = this.#levels;
     const key = levels.key(level);
     const offset = key - this.#base;
-    if (offset >= 0 && offset < this.#cells.length) {
+    if (offset >= 0 && offset < this.#width) {
       this.#cells[offset] = 0;
       this.#occupied.remove(offset);
     } else {
@@ -110,7 +120,7 @@ export class PriceLadder {
   after(level: number): number {
     const key = this.#levels.key(level);
     const offset = key - this.#base;
-    const width = this.#cells.length;
+    const width = this.#width;
     const cell = offset < width ? this.#occupied.after(offset < 0 ? -1 : offset) : -1;
     const near = cell < 0 ? 0 : (this.#cells[cell] as number);
     // From inside the window, whatever is near comes before whatever is far.
@@ -149,11 +159,11 @@ export class PriceLadder {
 
   #atFar(key: number): number {
     this.#farVisits += 1;
-    if (this.#cells.length === 0) this.#mustReserve();
+    if (this.#width === 0) this.#mustReserve();
     if (this.size === 0) this.#base = this.#baseFor(key);
     else if (this.#farVisits > PATIENCE + (this.size >> 2)) this.#adapt(key);
     const offset = key - this.#base;
-    if (offset >= 0 && offset < this.#cells.length) {
+    if (offset >= 0 && offset < this.#width) {
       const near = this.#cells[offset] as number;
       return near !== 0 ? near : this.#openNear(key, offset);
     }
@@ -185,14 +195,14 @@ export class PriceLadder {
 
   /** Where a window begins whose best key is `key`: a quarter of it is left for better ones. */
   #baseFor(key: number): number {
-    return key - (this.#cells.length >> 2);
+    return key - (this.#width >> 2);
   }
 
   /** Moves the window to the best key, `key` included; widens it when it is there. Does nothing when it is as wide as can be. */
   #adapt(key: number): void {
     this.#farVisits = 0;
     const best = Math.min(key, this.bestKey);
-    let width = this.#cells.length;
+    let width = this.#width;
     if (Math.abs(this.#baseFor(best) - this.#base) < width >> 3) {
       if (width === LARGEST_BITMAP) return;
       width = Math.min(LARGEST_BITMAP, width * WIDENING);
@@ -206,11 +216,12 @@ export class PriceLadder {
 
   /** New, empty cells; false when the width is right already or memory is out. */
   #widen(width: number): boolean {
-    if (width === this.#cells.length) return false;
+    if (width === this.#width) return false;
     try {
       const cells = new Int32Array(width);
       this.#occupied = new Bitmap(width);
       this.#cells = cells;
+      this.#width = width;
       return true;
     } catch {
       return false;
@@ -237,7 +248,7 @@ export class PriceLadder {
     for (let index = 0; index < this.#farSize; index += 1) {
       const level = this.#far[index] as number;
       const offset = levels.key(level) - this.#base;
-      if (offset >= 0 && offset < this.#cells.length) {
+      if (offset >= 0 && offset < this.#width) {
         this.#cells[offset] = level;
         this.#occupied.add(offset);
       } else {

@@ -4,9 +4,10 @@
  */
 import type { CoreState } from './core-state.ts';
 import type { OrderFlow } from './order-flow.ts';
-import { FLAGS_SHIFT, HAS_EXTRAS, HOLDING, IS_DAY, LEVEL, ORDER_WORDS } from './order-pool.ts';
+import { IS_DAY, RECORD } from './order-pool.ts';
 import { ALL_INSTRUMENTS, ANY_ACCOUNT, type EventSink, type Reason } from './types.ts';
 
+const { FLAGS_SHIFT, HAS_EXTRAS, HOLDING, LEVEL, ORDER_WORDS } = RECORD;
 const FIRST_IDS = 1024;
 
 export class MassCancel {

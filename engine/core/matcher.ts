@@ -4,15 +4,14 @@
  */
 import type { OrderBook } from './book.ts';
 import type { Holdings } from './holdings.ts';
-import * as levelPool from './level-pool.ts';
-import * as orderPool from './order-pool.ts';
+import type { LevelPool } from './level-pool.ts';
+import { RECORD, type OrderPool } from './order-pool.ts';
 import type { OrderStore } from './order-store.ts';
 import * as types from './types.ts';
 import type { EventSink, Reason, SelfTrade, Side } from './types.ts';
 
 // V8 reads an imported binding, and checks it, at every use; a constant of the module itself it folds.
-const { FLAGS_SHIFT, HAS_EXTRAS, HOLDING, LEVEL, LOTS, NEXT } = orderPool;
-const { HEAD, LEVEL_WORDS } = levelPool;
+const { FLAGS_SHIFT, HAS_EXTRAS, HOLDING, LEVEL, LOTS, NEXT } = RECORD;
 const { ALLOW, BUY, CANCEL_BOTH, CANCEL_NEWEST, CANCEL_OLDEST, CANCELLED, DECREMENT, INTERRUPTED, NO_REASON, OPEN, SELF_TRADE, SELL } =
   types;
 
@@ -20,8 +19,8 @@ export class Matcher {
   /** What ended the last match before the order did, in spite of the prices: SELF_TRADE, INTERRUPTED, or NO_REASON. */
   ended: Reason = NO_REASON;
   readonly #store: OrderStore;
-  readonly #orders: orderPool.OrderPool;
-  readonly #levels: levelPool.LevelPool;
+  readonly #orders: OrderPool;
+  readonly #levels: LevelPool;
   readonly #holdings: Holdings;
 
   constructor(store: OrderStore) {
@@ -42,13 +41,12 @@ export class Matcher {
     mode: SelfTrade,
     sink: EventSink,
   ): number {
-    const levels = this.#levels;
     const holdings = this.#holdings;
     const { words, doubles } = this.#orders;
     const { band } = book;
     const buying = side === BUY;
     const makerSide = buying ? SELL : BUY;
-    const ladder = buying ? book.asks : book.bids;
+    const ladder = book.ladder(makerSide);
     const worstKey = limitTicks === 0 ? Infinity : buying ? limitTicks : -limitTicks;
     const avoided = mode === ALLOW ? -1 : holding;
     let remaining = quantityLots;
@@ -61,7 +59,7 @@ export class Matcher {
         this.ended = INTERRUPTED;
         break;
       }
-      const maker = levels.words[ladder.best * LEVEL_WORDS + HEAD] as number;
+      const maker = words[ladder.best + NEXT] as number;
       const makerHolding = words[maker + HOLDING] as number;
       if (makerHolding === avoided) {
         remaining = this.#preventSelfTrade(book, maker, mode, remaining, sink);
@@ -84,7 +82,10 @@ export class Matcher {
         sink.fill(book.instrument, makerId, takerId, priceTicks, lots, left + book.hiddenLots(maker), remaining);
         book.settle(maker);
       } else {
-        if (left === 0) book.close(maker, ladder);
+        if (left === 0) {
+          holdings.closed(makerHolding);
+          this.#store.leave(maker, ladder.best, ladder);
+        }
         sink.fill(book.instrument, makerId, takerId, priceTicks, lots, left, remaining);
       }
     }
@@ -97,7 +98,7 @@ export class Matcher {
     const levels = this.#levels;
     const { band } = book;
     const buying = side === BUY;
-    const ladder = buying ? book.asks : book.bids;
+    const ladder = book.ladder(buying ? SELL : BUY);
     const worstKey = limitTicks === 0 ? Infinity : buying ? limitTicks : -limitTicks;
     const reference = band.referenceTicks === 0 ? book.bestTicks(buying ? SELL : BUY) : band.referenceTicks;
     const reach = band.reach(reference);
@@ -109,7 +110,7 @@ export class Matcher {
       // Before an own order that ends the taker, icebergs trade what they show only: they renew themselves behind it.
       let shown = 0;
       let all = 0;
-      for (let order = levels.head(level); order !== 0; order = words[order + NEXT] as number) {
+      for (let order = levels.head(level); order !== level; order = words[order + NEXT] as number) {
         if (mode !== ALLOW && words[order + HOLDING] === holding) {
           if (mode === CANCEL_OLDEST) continue;
           return false;

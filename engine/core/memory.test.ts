@@ -1,11 +1,19 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { Bitmap, LARGEST_BITMAP } from './bitmap.ts';
-import { LevelPool } from './level-pool.ts';
+import { ClientIds } from './client-ids.ts';
+import { MatchingCore } from './core.ts';
+import { ExpiryHeap } from './expiry-heap.ts';
+import { Extras } from './extras.ts';
+import { Holdings } from './holdings.ts';
+import { IdIndex } from './id-index.ts';
 import { MOST_ORDERS, OrderPool } from './order-pool.ts';
 import { buy, cancel, Scenario, sell, stopAt } from './scenario.ts';
 import { GTD, IOC, type Command, type NewOrder } from './types.ts';
 
 afterEach(() => void vi.unstubAllGlobals());
+
+/** For the ids of 1,024 orders. */
+const MASS_CANCEL_BYTES = 8192;
 
 /** Far from another: no level of one is near that of the other. */
 const farTicks = (index: number): number => 1000 + index * 1_000_000;
@@ -22,6 +30,12 @@ const FILLERS: readonly (readonly [what: string, order: (index: number) => Comma
   ['expiries', (index) => buy(1, 100, { timeInForce: GTD, expiryMicros: 10 ** 9 + index })],
   ['accounts', (index) => buy(1, 100, { account: index % 256, instrument: index >> 8 })],
 ];
+
+/** A side of an instrument has room of its own for 64 price levels; four of them share 256. */
+const SPREAD = [
+  'price levels of four sides',
+  (index: number): NewOrder => (index % 4 < 2 ? buy : sell)(1, (index % 4 < 2 ? 100 : 9000) + index, { instrument: index % 2 }),
+] as const;
 
 describe('memory', () => {
   // Taken ahead, and not: either way has to clear up after itself.
@@ -55,13 +69,7 @@ describe('memory', () => {
   });
 
   it.each<[what: string, firstGrowth: number, order: (index: number) => NewOrder]>([
-    ['orders, of 64', 57, () => buy(1, 100)],
-    // A side of an instrument grows by itself at 64 of them.
-    [
-      'price levels, of 256',
-      225,
-      (index) => (index % 4 < 2 ? buy : sell)(1, (index % 4 < 2 ? 100 : 9000) + index, { instrument: index % 2 }),
-    ],
+    ['orders and their level, of 128', 112, () => buy(1, 100)],
     ['extra terms, of 16', 15, () => buy(1, 100, { session: 7 })],
     ['accounts in an instrument, of 16', 15, (index) => buy(1, 100, { account: index })],
     ['client order ids, of 64', 57, (index) => buy(1, 100, { clientIdLow: index + 1, account: 1 })],
@@ -86,21 +94,43 @@ describe('memory', () => {
     const orders = new OrderPool(8192, MOST_ORDERS);
     expect([orders.nextCapacity, orders.grow(), orders.capacity]).toEqual([10_240, true, 10_240]);
     expect(new OrderPool(16, MOST_ORDERS).nextCapacity).toBe(1040);
-    const levels = new LevelPool(1000);
-    expect([levels.grow(), levels.capacity]).toEqual([true, 1500]);
-    const few = new LevelPool(10);
-    expect([few.grow(), few.capacity]).toEqual([true, 266]);
   });
 
   it('is one record more than there are, in pools that have grown and in new ones', () => {
-    const bytesOf = (pool: OrderPool | LevelPool): number => pool.bytes;
-    expect(bytesOf(new OrderPool(1999, MOST_ORDERS))).toBe(2 * bytesOf(new OrderPool(999, MOST_ORDERS)));
-    expect(bytesOf(new LevelPool(1999))).toBe(2 * bytesOf(new LevelPool(999)));
-    for (const grown of [new OrderPool(16, MOST_ORDERS), new LevelPool(16)]) {
-      grown.grow();
-      const fresh = grown instanceof LevelPool ? new LevelPool(grown.capacity) : new OrderPool(grown.capacity, MOST_ORDERS);
-      expect(bytesOf(grown)).toBe(bytesOf(fresh));
+    expect(new OrderPool(1999, MOST_ORDERS).bytes).toBe(2 * new OrderPool(999, MOST_ORDERS).bytes);
+    const grown = new OrderPool(16, MOST_ORDERS);
+    grown.grow();
+    expect(grown.bytes).toBe(new OrderPool(grown.capacity, MOST_ORDERS).bytes);
+  });
+
+  it.each<[what: string, make: () => { readonly bytes: number }]>([
+    ['orders', () => new OrderPool(9, 99)],
+    ['the index of ids', () => new IdIndex(new OrderPool(9, 99))],
+    ['extra terms', () => new Extras()],
+    ['holdings', () => new Holdings()],
+    ['expiries', () => new ExpiryHeap()],
+    ['client order ids', () => new ClientIds(32)],
+    ['a bitmap', () => new Bitmap(5000)],
+    ['a core', () => new MatchingCore({ firstOrders: 9 })],
+  ])('of %s is all counted', (what, make) => {
+    const buffers = new Set<ArrayBufferLike>();
+    for (const name of ['Int32Array', 'Uint8Array', 'Float64Array'] as const) {
+      const Original = globalThis[name] as Int32ArrayConstructor;
+      vi.stubGlobal(
+        name,
+        class extends Original {
+          constructor(from: number) {
+            super(from);
+            buffers.add(this.buffer);
+          }
+        },
+      );
     }
+    const { bytes } = make();
+    vi.unstubAllGlobals();
+    // The pool under the index counts for itself, and what a mass cancel collects is no order's.
+    const others = what === 'the index of ids' ? new OrderPool(9, 99).bytes : what === 'a core' ? MASS_CANCEL_BYTES : 0;
+    expect([...buffers].reduce((sum, { byteLength }) => sum + byteLength, 0)).toBe(bytes + others);
   });
 
   it('is as much as there are members to a bitmap', () => {
@@ -121,16 +151,20 @@ describe('when memory is out', () => {
       });
   }
 
-  it.each(FILLERS)('orders that need more of it for %s are refused, and all else goes on', (_what, order) => {
-    const scenario = new Scenario({}, { firstOrders: 64 });
-    const untouched = new Scenario({}, { firstOrders: 64 });
-    let placed = 0;
+  it.each([...FILLERS, SPREAD])('orders that need more of it for %s are refused, and all else goes on', (what, order) => {
+    const options = { firstOrders: what === 'orders' ? 64 : 1024 };
+    const scenario = new Scenario({}, options);
+    const untouched = new Scenario({}, options);
+    let placed = 4;
+    // A side of an instrument takes some of its memory with its first order.
+    for (let index = 0; index < placed; index += 1) scenario.run(order(index));
     exhaust();
     let refused: string[] = [];
     for (; placed < 5000 && refused.length === 0; placed += 1)
       refused = scenario.run(order(placed)).filter((line) => line.startsWith('reject'));
     vi.unstubAllGlobals();
     expect(refused).toEqual(['reject noRoom']);
+    expect(placed).toBeGreaterThan(16);
     for (let index = 0; index < placed - 1; index += 1) untouched.run(order(index));
     expect(untouched.core.openOrders).toBe(scenario.core.openOrders);
     // The refused one took time and nothing else.

@@ -4,7 +4,7 @@ import { SELF_TRADE_MASK, SELF_TRADE_SHIFT, WIDE, type CommandSlots } from './co
 import type { CoreState } from './core-state.ts';
 import { Terms } from './extras.ts';
 import { Matcher } from './matcher.ts';
-import { COMMAND_FLAGS, HAS_EXTRAS, IS_DAY } from './order-pool.ts';
+import { COMMAND_FLAGS, IS_DAY, RECORD } from './order-pool.ts';
 import {
   BUY,
   CANCELLED,
@@ -19,6 +19,7 @@ import {
   NOT_FILLABLE,
   OPEN,
   PENDING,
+  SELL,
   STOP,
   TRADING,
   type EventSink,
@@ -26,6 +27,8 @@ import {
   type SelfTrade,
   type Side,
 } from './types.ts';
+
+const { HAS_EXTRAS } = RECORD;
 
 export class OrderFlow {
   readonly #state: CoreState;
@@ -107,7 +110,7 @@ export class OrderFlow {
 
   /** Triggers the stops that the last trade has reached, one after the other, as long as the instrument trades. */
   runStops(book: OrderBook, sink: EventSink): void {
-    if ((book.buyStops.best | book.sellStops.best) === 0) return;
+    if ((book.ladder(STOPS + BUY).best | book.ladder(STOPS + SELL).best) === 0) return;
     while (book.state === TRADING) {
       const order = book.reachedStop();
       if (order === 0) return;

@@ -41,8 +41,8 @@ export function overNotional(priceTicks: number, quantityLots: number, limits: R
 }
 
 /**
- * Whether what an order of `side` would trade for now at `limitTicks` or better (0: at any price), and what would be left of it at its limit, is
- * more than `maxNotional`. Walks the levels that it would trade with, unless the best price shows that it cannot be.
+ * Whether what an order of `side` would trade for now at `limitTicks` or better (0: at any price, always for a buy), and what would be left of it at
+ * its limit, is more than `maxNotional`. Walks the levels that it would trade with, unless the best price shows that it cannot be.
  */
 export function sweepOverNotional(book: RestingOrders, side: Side, limitTicks: number, quantityLots: number, limits: RiskLimits): boolean {
   if (side === SELL) {
@@ -54,12 +54,12 @@ export function sweepOverNotional(book: RestingOrders, side: Side, limitTicks: n
 }
 
 function walkOverNotional(book: RestingOrders, side: Side, limitTicks: number, quantityLots: number, limits: RiskLimits): boolean {
-  const buying = side === BUY;
   let remaining = quantityLots;
   let value = 0;
-  for (let order = book.first(buying ? SELL : BUY); order !== 0 && remaining > 0; order = book.behind(order)) {
+  for (let order = book.first(side === BUY ? SELL : BUY); order !== 0 && remaining > 0; order = book.behind(order)) {
     const priceTicks = book.keyTicks(order);
-    if (limitTicks > 0 && (buying ? priceTicks > limitTicks : priceTicks < limitTicks)) break;
+    // Only a sell has a limit here: a buy that has one counts at it.
+    if (priceTicks < limitTicks) break;
     const lots = Math.min(remaining, book.remainingLots(order));
     remaining -= lots;
     value += priceTicks * lots;
@@ -71,12 +71,11 @@ function walkOverNotional(book: RestingOrders, side: Side, limitTicks: number, q
 }
 
 function exactSweep(book: RestingOrders, side: Side, limitTicks: number, quantityLots: number): bigint {
-  const buying = side === BUY;
   let remaining = quantityLots;
   let value = 0n;
-  for (let order = book.first(buying ? SELL : BUY); order !== 0 && remaining > 0; order = book.behind(order)) {
+  for (let order = book.first(side === BUY ? SELL : BUY); order !== 0 && remaining > 0; order = book.behind(order)) {
     const priceTicks = book.keyTicks(order);
-    if (limitTicks > 0 && (buying ? priceTicks > limitTicks : priceTicks < limitTicks)) break;
+    if (priceTicks < limitTicks) break;
     const lots = Math.min(remaining, book.remainingLots(order));
     remaining -= lots;
     value += BigInt(priceTicks) * BigInt(lots);

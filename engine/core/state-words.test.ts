@@ -156,6 +156,8 @@ describe('restoring', () => {
       expect(() => new Scenario().core.restore(spoilt)).toThrow(RangeError);
     };
     for (let length = 0; length < words.length; length += 1) refuse(words.slice(0, length));
+    scenario.run(buy(1, 100, { clientIdLow: 7 }));
+    for (const at of scenario.words().keys()) for (const word of [NaN, Infinity]) refuse(scenario.words().with(at, word));
     refuse(Float64Array.from([...words, 0]));
     for (const [at, word] of [
       [0, 0.5],

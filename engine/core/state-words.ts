@@ -3,7 +3,7 @@ import { STOPS, type OrderBook } from './book.ts';
 import { POST_ONLY, SELF_TRADE_MASK, SELF_TRADE_SHIFT } from './command.ts';
 import type { CoreState } from './core-state.ts';
 import { Terms } from './extras.ts';
-import { HAS_EXTRAS, IS_DAY } from './order-pool.ts';
+import { IS_DAY, RECORD } from './order-pool.ts';
 import {
   BUY,
   CLOSED,
@@ -22,6 +22,8 @@ import {
   type TimeInForce,
   type TradingState,
 } from './types.ts';
+
+const { HAS_EXTRAS } = RECORD;
 
 /** The lists of an instrument in the order of the stream. */
 const LISTS = [BUY, SELL, STOPS + BUY, STOPS + SELL] as const;

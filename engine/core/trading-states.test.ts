@@ -241,6 +241,17 @@ describe('volatility', () => {
     ]);
   });
 
+  it('compares the band exactly beyond 2^53', () => {
+    const reference = 2 ** 52 + 2;
+    const edge = reference + reference / 2;
+    const scenario = new Scenario();
+    scenario.run({ ...VOLATILITY, bandPercent: 50 }, sell(1, reference), buy(1, reference, other), sell(1, edge), sell(1, edge + 1));
+    expect(scenario.run(buy(2, edge + 1, other)).slice(0, 2)).toEqual([
+      `6 trades 1 @ ${edge} with 4, left 1 and 0`,
+      '6 CANCELLED 1 INTERRUPTED',
+    ]);
+  });
+
   it('FOK counts what is inside the band only', () => {
     const scenario = started();
     scenario.run(sell(5, 110), sell(5, 111));

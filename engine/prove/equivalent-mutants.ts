@@ -6,9 +6,138 @@ export interface EquivalentMutant {
   readonly file: string;
   /** The line as it is, trimmed. */
   readonly before: string;
-  /** The line as the mutant has it, trimmed; left out when no mutant of the line can be seen. */
-  readonly after?: string;
+  /** The line as the mutant has it, trimmed, or what that looks like; left out when no mutant of the line can be seen. */
+  readonly after?: string | RegExp;
   readonly why: string;
 }
 
-export const EQUIVALENT_MUTANTS: readonly EquivalentMutant[] = [];
+const HOME = 'where an entry stands is a matter of speed, as long as all who look for it agree';
+const SHORTCUT = 'without the short cut, or with more doubt, the exact way says the same';
+const AHEAD = 'what is done ahead of need is done at need otherwise';
+const TUNING = 'when the window of a ladder moves, and how far, is a matter of speed';
+const UNREAD = 'is written before it is read';
+
+export const EQUIVALENT_MUTANTS: readonly EquivalentMutant[] = [
+  { file: 'holdings.ts', before: 'const MULTIPLIER = 0x9e3779b1 | 0;', why: HOME },
+  { file: 'id-index.ts', before: 'const MULTIPLIER = 0x9e3779b1 | 0;', why: HOME },
+  { file: 'extras.ts', before: 'const MULTIPLIER = 0x9e3779b1 | 0;', why: HOME },
+  { file: 'holdings.ts', before: '#shift = Math.clz32(FIRST_ROWS * 2 - 1);', why: HOME },
+  { file: 'extras.ts', before: '#shift = Math.clz32(FIRST_ROWS * 2 - 1);', why: HOME },
+  { file: 'holdings.ts', before: 'this.#shift = Math.clz32(this.#mask);', why: HOME },
+  { file: 'extras.ts', before: 'this.#shift = Math.clz32(this.#mask);', why: HOME },
+  { file: 'client-ids.ts', before: 'this.#shift = Math.clz32(this.#mask);', why: HOME },
+  {
+    file: 'client-ids.ts',
+    before: 'const mixed = Math.imul(low ^ Math.imul(high, 0x85ebca6b) ^ Math.imul(account, 0xc2b2ae35), 0x9e3779b1);',
+    why: HOME,
+  },
+  { file: 'client-ids.ts', before: 'return Math.imul(mixed ^ (mixed >>> 15), 0x85ebca6b) >>> this.#shift;', why: HOME },
+  { file: 'extras.ts', before: 'return Math.imul(reference >> 3, MULTIPLIER) >>> this.#shift;', after: />> [24]|<< 3/, why: HOME },
+  {
+    file: 'order-store.ts',
+    before: 'this.ids.remove(order, this.orders.doubles[order >> 1] as number);',
+    after: /remove/,
+    why: 'from a wrong id on the entry is found later: it is known by its order',
+  },
+  { file: 'risk.ts', before: 'const DOUBT = 2 ** -26;', why: SHORTCUT },
+  {
+    file: 'risk.ts',
+    before: 'if (product < limits.surelyWithin) return false;',
+    after: /<=|^if \(product < limits.surelyWithin\) ;/,
+    why: SHORTCUT,
+  },
+  {
+    file: 'risk.ts',
+    before: 'if (product > limits.surelyOver) return true;',
+    after: />=|^if \(product > limits.surelyOver\) ;/,
+    why: SHORTCUT,
+  },
+  {
+    file: 'risk.ts',
+    before: 'if (value < limits.surelyWithin) return false;',
+    after: /<=|^if \(value < limits.surelyWithin\) ;/,
+    why: SHORTCUT,
+  },
+  {
+    file: 'risk.ts',
+    before: 'if (value > limits.surelyOver) return true;',
+    after: />=|^if \(value > limits.surelyOver\) ;/,
+    why: SHORTCUT,
+  },
+  {
+    file: 'risk.ts',
+    before: 'if (best * quantityLots < limits.surelyWithin) return false;',
+    after: /<=|^if \(best \* quantityLots < limits.surelyWithin\) ;/,
+    why: SHORTCUT,
+  },
+  {
+    file: 'risk.ts',
+    before: 'if (best <= limitTicks) return overNotional(limitTicks, quantityLots, limits);',
+    after: /^if \(best (< limitTicks\) return|<= limitTicks\) ;)/,
+    why: SHORTCUT,
+  },
+  {
+    file: 'risk.ts',
+    before: 'if (priceTicks < limitTicks) break;',
+    after: 'if (priceTicks <= limitTicks) break;',
+    why: 'a lot that trades at the limit is worth what one that is left is worth',
+  },
+  {
+    file: 'risk.ts',
+    before: 'if (distance * 100 <= Number.MAX_SAFE_INTEGER && referenceTicks * percent <= Number.MAX_SAFE_INTEGER)',
+    after: / < Number/,
+    why: SHORTCUT,
+  },
+  { file: 'order-store.ts', before: 'this.expiring += 1;', why: 'swept too often, the heap of expiries holds the same' },
+  { file: 'order-store.ts', before: 'this.#sweep();', why: AHEAD },
+  { file: 'order-rules.ts', before: 'holding = -1;', why: UNREAD },
+  { file: 'order-rules.ts', before: 'this.holding = holding;', why: 'it is looked for again when it is not known' },
+  { file: 'extras.ts', before: 'stopTicks = 0;', why: UNREAD },
+  { file: 'extras.ts', before: 'limitTicks = 0;', why: UNREAD },
+  {
+    file: 'matcher.ts',
+    before: 'const avoided = mode === ALLOW ? -1 : holding;',
+    after: /-2/,
+    why: 'no row is below 0',
+  },
+  {
+    file: 'book.ts',
+    before: 'if (fromHidden > 0) this.#extras.doubles[this.#extras.row(order) + HIDDEN] = hidden - fromHidden;',
+    after: /fromHidden >= 0/,
+    why: 'hides as much as before, or writes before the first row, where nothing is',
+  },
+  {
+    file: 'book.ts',
+    before: 'if (fromHidden > 0) this.#holdings.reduced(this.holdingOf(order), this.sideOf(order), this.valueTicks(order), fromHidden);',
+    after: /fromHidden >= 0/,
+    why: 'takes 0 away',
+  },
+  {
+    file: 'state-words.ts',
+    before: 'if (((packed / TIME_IN_FORCE) & 7) === DAY) flags |= IS_DAY;',
+    after: /& 6/,
+    why: 'DAY is the largest time in force',
+  },
+  {
+    file: 'id-index.ts',
+    before: 'if (size <= this.#entries.length) return true;',
+    after: /\) ;$/,
+    why: 'entries that are put into a new index of the same size are found there as well',
+  },
+  {
+    file: 'ladder.ts',
+    before: 'if (this.#farSize === 0 || (near !== 0 && offset >= 0)) return near;',
+    after: /\) ;$/,
+    why: SHORTCUT,
+  },
+  { file: 'risk.ts', before: 'let value = 0;', after: 'let value = (-1);', why: SHORTCUT },
+  {
+    file: 'order-flow.ts',
+    before: 'const own = holding >= 0 ? holding : store.holdings.take(account, book.instrument);',
+    after: /holding (> 0|>= 1)|false/,
+    why: 'a row that is known already is found again',
+  },
+  { file: 'ladder.ts', before: 'return true;', after: ';', why: 'cells that are new are filled with 0 once more' },
+  { file: 'ladder.ts', before: 'const PATIENCE = 32;', why: TUNING },
+  { file: 'ladder.ts', before: 'const WIDENING = 4;', after: /[35]/, why: TUNING },
+];

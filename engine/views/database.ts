@@ -1,5 +1,5 @@
 /** The file of the read models. Everything in it follows from the journal, but not all of it can be made again once the journal is compacted. */
-import { rmSync, statSync } from 'node:fs';
+import { rmSync, statfsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 
@@ -40,10 +40,8 @@ const TABLES = `
     firstRemainingLots INTEGER,
     firstLostLots INTEGER
   ) STRICT;
-  CREATE INDEX openOrders ON orders (status, id) WHERE status IN (0, 3);
-  CREATE INDEX openOrdersByAccount ON orders (account, status, id) WHERE status IN (0, 3);
-  CREATE INDEX finishedOrders ON orders (status, id) WHERE status IN (1, 2);
-  CREATE INDEX finishedOrdersByAccount ON orders (account, status, id) WHERE status IN (1, 2);
+  CREATE INDEX ordersByAccount ON orders (account, status, id);
+  CREATE INDEX ordersByStatus ON orders (status, id);
   CREATE TABLE fills (
     sequence INTEGER NOT NULL,
     fillIndex INTEGER NOT NULL,
@@ -70,7 +68,6 @@ const TABLES = `
     commandCrc INTEGER NOT NULL
   ) STRICT;
   INSERT INTO progress VALUES (0, 0, 0);
-  CREATE TABLE probe (id INTEGER PRIMARY KEY, filler BLOB NOT NULL) STRICT;
 `;
 
 /** The file cannot be used; what is in it must be made again. */
@@ -119,6 +116,12 @@ export function discardViews(dataDirectory: string): void {
 export function asDamage(cause: unknown): unknown {
   if (!(cause instanceof Database.SqliteError) || !/^SQLITE_(CORRUPT|NOTADB)/.test(cause.code)) return cause;
   return new ViewsDamaged(`the read models are damaged: ${cause.message}`, { cause });
+}
+
+/** Bytes that can still be written where the file is. */
+export function freeBytes(dataDirectory: string): number {
+  const { bavail, bsize } = statfsSync(dataDirectory);
+  return bavail * bsize;
 }
 
 /** Whether a failure says that no room is left. */

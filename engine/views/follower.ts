@@ -11,6 +11,7 @@ export interface FollowerParts {
   readonly shared: SharedProgress;
   readonly post: (message: FromThread) => void;
   readonly snapshotEvery: number;
+  readonly retentionMs: number;
 }
 
 /** Commands that are made rows at once: few where somebody may be waiting, many where there is much to catch up on. */
@@ -28,8 +29,13 @@ const QUIET_CHECKPOINT_COMMANDS = 10_000;
 const LONGEST_SLEEP_MS = 1000;
 /** Between two looks at who has waited for too long. */
 const WAITING_SLEEP_MS = 50;
+/** Between two passes over the oldest rows: a part of the time for which they are kept, within bounds. */
+const RETENTION_SHARE = 1 / 60;
+const RETENTION_LEAST_MS = 1000;
+const RETENTION_MOST_MS = 600_000;
 /** Between two looks at whether there is room again, and before a snapshot that failed is tried again. */
 const RETRY_MS = 1000;
+const LONGEST_RETRY_MS = 60_000;
 const SNAPSHOT_RETRY_MS = 10_000;
 
 export class Follower {
@@ -37,8 +43,14 @@ export class Follower {
   #replica: Replica;
   #waiting: Question[] = [];
   #isBlocked = false;
-  #nextProbeMs = 0;
+  /** Whether a pass over the oldest rows is under way. */
+  #isRetaining = false;
+  #nextTryMs = 0;
+  #retryMs = RETRY_MS;
+  /** Whether too little room is left to commit. */
+  #isShort = false;
   #nextSnapshotMs = 0;
+  #nextRetentionMs = 0;
   #lastCommandMs = 0;
   #lastCommitMs = 0;
   #sinceCheckpoint = 0;
@@ -59,7 +71,7 @@ export class Follower {
     const nowMs = Date.now();
     let commands = 0;
     try {
-      if (this.#isBlocked) this.#probe(nowMs);
+      if (this.#isBlocked) this.#tryAgain(nowMs);
       else commands = this.#advance(nowMs);
     } catch (cause) {
       if (!isFull(cause)) throw cause;
@@ -71,7 +83,7 @@ export class Follower {
 
   close(): void {
     try {
-      this.#replica.commit();
+      if (this.#hasRoom()) this.#replica.commit();
     } catch (cause) {
       if (!isFull(cause)) throw cause;
     } finally {
@@ -88,16 +100,26 @@ export class Follower {
       shared.shown = replica.sequence;
       this.#lastCommandMs = nowMs;
     }
+    if (nowMs >= this.#nextRetentionMs) this.#retain(nowMs);
     const isQuiet = nowMs - this.#lastCommandMs >= QUIET_MS;
     if (replica.uncommitted >= COMMIT_COMMANDS || nowMs - this.#lastCommitMs >= COMMIT_MS || isQuiet) this.#commit(nowMs, isQuiet);
     if (replica.sequence - replica.snapshotSequence >= snapshotEvery && nowMs >= this.#nextSnapshotMs) this.#snapshotUnasked(nowMs);
     return commands;
   }
 
+  #retain(nowMs: number): void {
+    const { retentionMs } = this.#parts;
+    this.#isRetaining = this.#replica.retain((nowMs - retentionMs) * 1000);
+    if (this.#isRetaining) return;
+    this.#nextRetentionMs = nowMs + Math.min(RETENTION_MOST_MS, Math.max(RETENTION_LEAST_MS, retentionMs * RETENTION_SHARE));
+  }
+
   #commit(nowMs: number, isQuiet: boolean): void {
     this.#lastCommitMs = nowMs;
+    if (!this.#replica.isDirty || !this.#hasRoom()) return;
     this.#sinceCheckpoint += this.#replica.uncommitted;
     this.#replica.commit();
+    this.#retryMs = RETRY_MS;
     if (this.#sinceCheckpoint < (isQuiet ? QUIET_CHECKPOINT_COMMANDS : CHECKPOINT_COMMANDS)) return;
     this.#sinceCheckpoint = 0;
     try {
@@ -110,6 +132,7 @@ export class Follower {
   #snapshotUnasked(nowMs: number): void {
     if (this.#replica.coreSequence < this.#replica.sequence) return;
     this.#commit(nowMs, false);
+    if (this.#replica.isDirty) return;
     try {
       this.#snapshot();
     } catch (cause) {
@@ -128,31 +151,35 @@ export class Follower {
     return state;
   }
 
+  /** Tells when there begins to be none, and when there is again. */
+  #hasRoom(): boolean {
+    const hasRoom = this.#replica.hasRoom();
+    if (hasRoom === this.#isShort) {
+      this.#isShort = !hasRoom;
+      const message = hasRoom
+        ? 'the read models can be written again'
+        : 'little room is left: the read models stay in memory until there is more';
+      this.#parts.post({ kind: 'warning', details: { sequence: this.#replica.sequence }, message });
+    }
+    return hasRoom;
+  }
+
   /** No room for rows: core and rows have parted, and are brought together again. Until there is room, queries show what there is. */
   #block(nowMs: number): void {
     this.#replica.close();
     this.#replica = this.#parts.open();
     this.#parts.shared.shown = this.#replica.sequence;
     this.#isBlocked = true;
-    this.#nextProbeMs = nowMs + RETRY_MS;
-    this.#parts.post({
-      kind: 'warning',
-      details: { sequence: this.#replica.sequence },
-      message: 'no room is left for the read models: queries stay behind until there is',
-    });
+    this.#nextTryMs = nowMs + this.#retryMs;
+    // Each try replays what follows the last snapshot.
+    this.#retryMs = Math.min(LONGEST_RETRY_MS, this.#retryMs * 2);
+    const details = { sequence: this.#replica.sequence, retryMs: this.#retryMs };
+    this.#parts.post({ kind: 'warning', details, message: 'no room is left for the read models: queries stay behind until there is' });
   }
 
-  #probe(nowMs: number): void {
-    if (nowMs < this.#nextProbeMs) return;
-    this.#nextProbeMs = nowMs + RETRY_MS;
-    try {
-      this.#replica.probe();
-    } catch (cause) {
-      if (!isFull(cause)) throw cause;
-      return;
-    }
+  #tryAgain(nowMs: number): void {
+    if (nowMs < this.#nextTryMs || !this.#replica.hasRoom()) return;
     this.#isBlocked = false;
-    this.#parts.post({ kind: 'warning', details: {}, message: 'the read models can be written again' });
   }
 
   #answer(): void {
@@ -188,6 +215,8 @@ export class Follower {
       this.#block(nowMs);
       return { kind: 'refusal', request, code: 'HFT_VIEWS_BEHIND', message: 'no room is left for the read models' };
     }
+    if (this.#replica.isDirty)
+      return { kind: 'refusal', request, code: 'HFT_VIEWS_UNAVAILABLE', message: 'too little room is left for a snapshot' };
     try {
       return { kind: 'answer', request, answer: this.#snapshot() };
     } catch (cause) {
@@ -201,9 +230,9 @@ export class Follower {
     const longestMs = this.#waiting.length > 0 ? WAITING_SLEEP_MS : LONGEST_SLEEP_MS;
     if (this.#isBlocked) shared.pause(calls, longestMs);
     else if (commands >= STEP) return;
-    // Durable in memory only: it will be in the database in a moment. Or all of this turn is done, and more will come soon.
-    else if (shared.durable > replica.coreSequence || commands > 0) shared.pause(calls, PAUSE_MS);
-    else shared.idle(calls, replica.uncommitted > 0 ? QUIET_MS : longestMs, replica.coreSequence);
+    // What is durable in memory only will be in the database in a moment; and after commands there come more.
+    else if (shared.durable > replica.coreSequence || commands > 0 || this.#isRetaining) shared.pause(calls, PAUSE_MS);
+    else shared.idle(calls, replica.isDirty && !this.#isShort ? QUIET_MS : longestMs, replica.coreSequence);
   }
 }
 

@@ -88,7 +88,7 @@ export class NaiveViews implements EventSink {
   replaced(orderId: number, priceTicks: number, remainingLots: number, stopTicks: number): void {
     const order = this.#change(orderId);
     this.#remains(order, remainingLots);
-    order.priceTicks = priceTicks;
+    order.priceTicks = priceTicks + 0;
     if (stopTicks > 0) order.stopTicks = stopTicks;
   }
 
@@ -134,7 +134,7 @@ export class RandomMarket {
     for (let account = 0; account < ACCOUNTS; account += 1) {
       this.accounts.push(`account-${account}`);
       journal.ring.text(ACCOUNT_NAME, `account-${account}`);
-      this.#submit(journal, 1, { kind: KILL_SWITCH, account, on: false });
+      this.submit(journal, 1, { kind: KILL_SWITCH, account, on: false });
     }
   }
 
@@ -142,7 +142,7 @@ export class RandomMarket {
   run(journal: SqliteJournal, count: number): void {
     for (const end = this.core.sequence + count; this.core.sequence < end;) {
       const step = this.#stream.next(this.#naive.sequence, this.#naive.nextDueMicros);
-      if ('command' in step) this.#submit(journal, step.timestampMicros, step.command);
+      if ('command' in step) this.submit(journal, step.timestampMicros, step.command);
       else
         for (const exchange of [this.core, this.#naive])
           if ('rules' in step) exchange.setInstrument(step.instrument, step.rules);
@@ -150,7 +150,8 @@ export class RandomMarket {
     }
   }
 
-  #submit(journal: SqliteJournal, timestampMicros: number, sent: Command): void {
+  /** Pushes a command unless it is refused. */
+  submit(journal: SqliteJournal, timestampMicros: number, sent: Command): void {
     const { ring } = journal;
     const at = ring.at();
     if (at < 0) throw new Error('the ring is full');

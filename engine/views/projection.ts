@@ -271,29 +271,33 @@ export class Projection implements EventSink {
     const orders = this.#orders;
     for (let place = 0; place < this.#orderCount * ORDER_DOUBLES; place += ORDER_DOUBLES) {
       const flags = orders[place + FLAGS] as number;
-      if ((flags & BORN) === 0) this.#update(place);
+      if ((flags & BORN) === 0) this.#update(place, flags);
       else if (place !== except) this.#insert(place, flags);
       if ((flags & TRADED) !== 0)
         this.#traded.add((orders[place + INSTRUMENT] as number) * MOST_ACCOUNTS + (orders[place + ACCOUNT] as number));
     }
   }
 
-  #update(place: number): void {
+  /** Every event but `triggered` says what remains, and every order that is triggered hears another event. */
+  #update(place: number, flags: number): void {
     const orders = this.#orders;
-    const changed = (field: number): number | null => {
-      const value = orders[place + field] as number;
-      return value === KEPT ? null : value;
-    };
-    const [account, terms] = this.#rows.updateOrder(
-      orders[place + ID] as number,
-      orders[place + FILLED_LOTS] as number,
-      changed(REMAINING),
-      changed(STATUS),
-      changed(REASON),
-      changed(PRICE),
-      changed(STOP_PRICE),
-      orders[place + UPDATED] as number,
-    );
+    const rows = this.#rows;
+    const id = orders[place + ID] as number;
+    const filledLots = orders[place + FILLED_LOTS] as number;
+    const remainingLots = orders[place + REMAINING] as number;
+    const status = orders[place + STATUS] as number;
+    const updatedAtMicros = orders[place + UPDATED] as number;
+    if (orders[place + PRICE] !== KEPT) {
+      const stopTicks = orders[place + STOP_PRICE] as number;
+      rows.updateTerms.run(orders[place + PRICE] as number, stopTicks === KEPT ? null : stopTicks, id);
+    }
+    const { changes } =
+      status === KEPT
+        ? rows.updateFilled.run(filledLots, remainingLots, updatedAtMicros, id)
+        : rows.updateState.run(filledLots, remainingLots, status, orders[place + REASON] as number, updatedAtMicros, id);
+    if (changes !== 1) throw new Error(`order ${id} has changed and has no row`);
+    if ((flags & TRADED) === 0) return;
+    const { account, terms } = rows.knownOrder(id);
     orders[place + ACCOUNT] = account;
     orders[place + TERMS] = terms;
   }

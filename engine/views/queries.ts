@@ -34,18 +34,15 @@ const FIRST_ORDER = `
     createdAtMicros AS updatedAtMicros, clientOrderId, coalesce(firstStopTicks, stopTicks) AS stopTicks, displayLots, expiryMicros,
     coalesce(firstLostLots, 0) AS lostLots
   FROM orders WHERE id = ? AND firstState IS NOT -1`;
-const STATUSES = [OPEN, FILLED, CANCELLED, PENDING] as const;
-/** In the words of the partial indexes, without which SQLite does not use them. */
-function withStatus(status: OrderStatus): string {
-  return `status IN (${status === OPEN || status === PENDING ? '0, 3' : '1, 2'}) AND status = ${status}`;
-}
 /** All of an account, in order of id: the first of each status, and of those the first. */
-const FIRST_OF_EACH = STATUSES.map(
-  (status) =>
-    `SELECT * FROM (SELECT id FROM orders WHERE account = @account AND ${withStatus(status)} AND id > @after ORDER BY id LIMIT @limit)`,
-).join(' UNION ALL ');
+const FIRST_OF_EACH = [OPEN, FILLED, CANCELLED, PENDING]
+  .map(
+    (status) =>
+      `SELECT * FROM (SELECT id FROM orders WHERE account = @account AND status = ${status} AND id > @after ORDER BY id LIMIT @limit)`,
+  )
+  .join(' UNION ALL ');
 
-type Page = { account?: number | undefined; after: number; limit: number };
+type Page = { account?: number | undefined; status?: OrderStatus | undefined; after: number; limit: number };
 type PageStatement = Statement<[Page], OrderRow>;
 
 export class ViewQueries {
@@ -53,9 +50,8 @@ export class ViewQueries {
   readonly #firstOrder: Statement<[number], Omit<OrderRow, 'status' | 'reason'> & { state: number; lostLots: number }>;
   readonly #orders: PageStatement;
   readonly #ordersOf: PageStatement;
-  /** By status. */
-  readonly #ordersWith: readonly PageStatement[];
-  readonly #ordersOfWith: readonly PageStatement[];
+  readonly #ordersWith: PageStatement;
+  readonly #ordersOfWith: PageStatement;
   readonly #ownFills: Statement<[{ id: number; limit: number }], FillRecord>;
   readonly #ownFillCount: Statement<[{ id: number }], number>;
   readonly #fills: Statement<[number, number, number], FillRecord>;
@@ -70,8 +66,8 @@ export class ViewQueries {
       database.prepare(`SELECT ${ORDER_COLUMNS} FROM orders WHERE ${where} ORDER BY id LIMIT @limit`);
     this.#orders = orders('id > @after');
     this.#ordersOf = orders(`id IN (${FIRST_OF_EACH})`);
-    this.#ordersWith = STATUSES.map((status) => orders(`${withStatus(status)} AND id > @after`));
-    this.#ordersOfWith = STATUSES.map((status) => orders(`account = @account AND ${withStatus(status)} AND id > @after`));
+    this.#ordersWith = orders('status = @status AND id > @after');
+    this.#ordersOfWith = orders('account = @account AND status = @status AND id > @after');
     const own = 'WHERE sequence = @id AND (makerOrderId = @id OR takerOrderId = @id)';
     this.#ownFills = database.prepare(`SELECT ${FILL_COLUMNS} FROM fills ${own} ORDER BY fillIndex LIMIT @limit`);
     this.#ownFillCount = database.prepare<[{ id: number }], number>(`SELECT count(*) FROM fills ${own}`).pluck();
@@ -92,9 +88,8 @@ export class ViewQueries {
   }
 
   orders({ account, status }: { account?: number; status?: OrderStatus }, after: number, limit: number): OrderRecord[] {
-    const [all, ofStatus] = account === undefined ? [this.#orders, this.#ordersWith] : [this.#ordersOf, this.#ordersOfWith];
-    const statement = status === undefined ? all : (ofStatus[status] as PageStatement);
-    return statement.all({ account, after, limit }).map(recordOf);
+    const [any, one] = account === undefined ? [this.#orders, this.#ordersWith] : [this.#ordersOf, this.#ordersOfWith];
+    return (status === undefined ? any : one).all({ account, status, after, limit }).map(recordOf);
   }
 
   firstAnswer(id: number, limit: number): FirstAnswer | undefined {

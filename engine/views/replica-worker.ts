@@ -13,7 +13,7 @@ import { Follower } from './follower.ts';
 import { Replica } from './replica.ts';
 import { SharedProgress, type FromThread, type ThreadData, type ToThread } from './threads.ts';
 
-const { dataDirectory, instruments, snapshotEvery, shared: buffer, gc: gcBuffer, port } = workerData as ThreadData;
+const { dataDirectory, instruments, retentionMs, snapshotEvery, shared: buffer, gc: gcBuffer, port } = workerData as ThreadData;
 const shared = new SharedProgress(buffer);
 const gc = new GcPoll(gcBuffer);
 const post = (message: FromThread): void => port.postMessage(message);
@@ -22,7 +22,7 @@ try {
   const journal = JournalReader.open(dataDirectory);
   const warn = (details: object, message: string): void => post({ kind: 'warning', details, message });
   const open = (): Replica => Replica.open({ dataDirectory, journal, instruments, warn });
-  const follower = new Follower({ open, shared, post, snapshotEvery });
+  const follower = new Follower({ open, shared, post, snapshotEvery, retentionMs });
   post({ kind: 'ready' });
   try {
     follow(follower);

@@ -13,9 +13,10 @@ import type { EventSink, InstrumentRules } from '../core/types.ts';
 import type { JournalReader } from '../journal/reader.ts';
 import { readSnapshot, SnapshotError, snapshotSequences, writeSnapshot, type Snapshot } from '../journal/snapshot.ts';
 import { ACCOUNT_NAME, CLIENT_ORDER_ID, type JournalBatch } from '../journal/types.ts';
-import { asDamage, openViewsFile, ViewsDamaged } from './database.ts';
+import { asDamage, freeBytes, openViewsFile, ViewsDamaged } from './database.ts';
 import { Projection } from './projection.ts';
 import { ViewQueries } from './queries.ts';
+import { Retention } from './retention.ts';
 import { Rows, type Progress } from './rows.ts';
 import { eachOpenOrder, oldestRemembered } from './state-rows.ts';
 import { packTerms } from './terms.ts';
@@ -45,6 +46,12 @@ const NO_RULES: InstrumentRules = {
 };
 const NO_SINK: EventSink = { fill() {}, order() {}, replaced() {}, triggered() {}, state() {} };
 const FIRST_STATE_WORDS = 65_536;
+/** Left to the journal. */
+const RESERVED_BYTES = 256 * 1024;
+/** What commands add to the write-ahead log, at most about: one that changes a page of each table and index; many that share them. */
+const MOST_BYTES_OF_ONE = 48 * 1024;
+const MANY_BYTES = 16 * 1024 * 1024;
+const BYTES_OF_MANY = 512;
 
 export class Replica {
   readonly #parts: ReplicaParts;
@@ -53,12 +60,14 @@ export class Replica {
   readonly #core: MatchingCore;
   readonly #projection: Projection;
   readonly #accounts: string[];
+  readonly #retention: Retention;
   readonly queries: ViewQueries;
   /** Up to where rows are written, committed or not. */
   #written: Progress;
   #committedSequence: number;
   #state: ReplicaState | undefined;
   #snapshotSequence: number;
+  /** Id of the oldest order whose client order id the core may still know. */
   #oldestRemembered: number;
 
   /** Opens the rows and brings a core to a state not after them. Throws ViewsDamaged when they must be discarded. */
@@ -76,6 +85,7 @@ export class Replica {
     this.#parts = parts;
     this.#database = database;
     this.#rows = new Rows(database);
+    this.#retention = new Retention(database);
     this.queries = new ViewQueries(database);
     this.#written = this.#rows.progress();
     this.#committedSequence = this.#written.sequence;
@@ -99,6 +109,11 @@ export class Replica {
     return this.#written.sequence - this.#committedSequence;
   }
 
+  /** Whether there is anything that is not committed. */
+  get isDirty(): boolean {
+    return this.#rows.inTransaction;
+  }
+
   /** Sequence of the core: behind the rows' for a while after the opening, the same afterwards. */
   get coreSequence(): number {
     return this.#core.sequence;
@@ -107,11 +122,6 @@ export class Replica {
   /** Sequence of the newest snapshot; 0 when there is none. */
   get snapshotSequence(): number {
     return this.#snapshotSequence;
-  }
-
-  /** Id of the oldest order whose client order id the core may still know. */
-  get oldestRemembered(): number {
-    return this.#oldestRemembered;
   }
 
   /** Follows the journal for about `limit` commands, and writes their rows. Gives how many there were. */
@@ -130,9 +140,27 @@ export class Replica {
     });
   }
 
+  /**
+   * Deletes rows of finished orders and of fills that were last changed before `beforeMicros`, a few at a time; gives whether there are more. Orders
+   * whose client order id may be sent again stay.
+   */
+  retain(beforeMicros: number): boolean {
+    return this.#guard(() => {
+      this.#rows.begin();
+      return this.#retention.step(beforeMicros, this.#oldestRemembered);
+    });
+  }
+
+  /** Whether there is room to commit, and to leave the journal some. Until there is, rows that are not committed show as well as others. */
+  hasRoom(): boolean {
+    const { uncommitted } = this;
+    const bytes = Math.min(uncommitted * MOST_BYTES_OF_ONE, MANY_BYTES + uncommitted * BYTES_OF_MANY, this.#rows.sizeBytes());
+    return freeBytes(this.#parts.dataDirectory) >= bytes + RESERVED_BYTES;
+  }
+
   /** Keeps what is written: a death before loses nothing, but it must be done again. */
   commit(): void {
-    if (this.uncommitted === 0) return;
+    if (!this.isDirty) return;
     this.#guard(() => this.#rows.commit(this.#written));
     this.#committedSequence = this.#written.sequence;
   }
@@ -140,11 +168,6 @@ export class Replica {
   /** Copies what is committed from the write-ahead log into the file, and waits until the disk has it. A throw parts nothing. */
   checkpoint(): void {
     this.#rows.checkpoint();
-  }
-
-  /** Throws when there is no room to write rows. A throw parts nothing. */
-  probe(): void {
-    this.#rows.probe();
   }
 
   /** Sequence, hash and open orders. Costs a walk over every order, once a sequence. */
@@ -163,6 +186,8 @@ export class Replica {
     if (sequence !== this.#committedSequence) throw new Error(`the replica is at ${sequence} and its rows at ${this.#committedSequence}`);
     this.checkpoint();
     const words = this.#words();
+    if (freeBytes(this.#parts.dataDirectory) < words.byteLength + RESERVED_BYTES)
+      throw new Error(`there is no room for ${words.byteLength} bytes`);
     const hash = new StateHash();
     for (const word of words) hash.addDouble(word);
     const stateHash = hash.hex();
@@ -289,6 +314,7 @@ export class Replica {
         order.displayLots,
         order.expiryMicros,
         -1,
+        null,
         null,
         null,
         null,

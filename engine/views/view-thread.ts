@@ -1,5 +1,6 @@
 /** The thread of the read models from its start to its end, as the engine's thread sees it. */
 import { MessageChannel, Worker, type MessagePort } from 'node:worker_threads';
+import { messageOf } from '../journal/sqlite-errors.ts';
 import { gcMemory } from '../telemetry/gc.ts';
 import type { FromThread, Question, SharedProgress, ThreadData } from './threads.ts';
 
@@ -41,7 +42,7 @@ export class ViewThread {
     // What it has said before its end is heard first.
     const closed = new Promise<void>((resolve) => void port1.once('close', resolve));
     const exited = new Promise<void>((resolve) => void worker.once('exit', () => resolve()));
-    worker.once('error', (cause) => (this.#failure ??= { damaged: false, message: cause.message }));
+    worker.once('error', (cause) => (this.#failure ??= { damaged: false, message: messageOf(cause) }));
     this.ended = Promise.all([closed, exited]).then(() => this.#outcome());
   }
 

@@ -1,6 +1,7 @@
 /** The read models as the engine's thread sees them: questions go to the threads that can answer them, and come back as promises. */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { OrderStatus } from '../core/types.ts';
+import { messageOf } from '../journal/sqlite-errors.ts';
 import { discardViews } from './database.ts';
 import { SharedProgress, type FromThread, type Questions } from './threads.ts';
 import {
@@ -12,7 +13,7 @@ import {
   type ReplicaState,
   type Views,
 } from './types.ts';
-import { ViewThread } from './view-thread.ts';
+import { ViewThread, type Failure } from './view-thread.ts';
 
 export interface ViewsOptions {
   readonly dataDirectory: string;
@@ -37,12 +38,15 @@ const LONGEST_WAIT_MS = 5000;
 const MOST_QUESTIONS = 4096;
 const FIRST_BACKOFF_MS = 100;
 const LONGEST_BACKOFF_MS = 10_000;
+/** A thread that says nothing for so long says nothing any more: it may be writing a snapshot to a slow disk until then. */
+const GIVE_UP_MS = 60_000;
 /** Threads that ran for so long are started again as if for the first time. */
 const STEADY_MS = 60_000;
 
 interface Asked {
   readonly resolve: (answer: never) => void;
   readonly reject: (cause: ViewsError) => void;
+  readonly askedMs: number;
 }
 
 /** Starts the threads. Resolves when the rows are open, or cannot be opened yet: that never keeps an engine from starting. */
@@ -59,6 +63,7 @@ class ThreadedViews implements Views {
   readonly #asked = new Map<number, Asked>();
   readonly #ending = new AbortController();
   readonly #running: Promise<void>;
+  readonly #givingUp = setInterval(() => this.#giveUp(), GIVE_UP_MS / 10).unref();
   #request = 0;
   #thread: ViewThread | undefined;
   #failure: string | undefined;
@@ -114,52 +119,55 @@ class ThreadedViews implements Views {
     this.#ending.abort();
     this.#thread?.end();
     await this.#running;
+    clearInterval(this.#givingUp);
   }
 
   async #ask<Kind extends keyof Questions>(kind: Kind, args: Questions[Kind]['args'], atLeast: number): Promise<Questions[Kind]['answer']> {
     const thread = this.#thread;
-    if (thread === undefined)
-      throw new ViewsError('HFT_VIEWS_UNAVAILABLE', `there are no queries for the moment: ${this.#failure ?? 'they have ended'}`);
+    if (thread === undefined) throw this.#unavailable();
     if (this.#asked.size >= MOST_QUESTIONS) throw new ViewsError('HFT_VIEWS_BEHIND', `${MOST_QUESTIONS} queries wait already: try again`);
     this.#request += 1;
     const request = this.#request;
     return await new Promise<Questions[Kind]['answer']>((resolve, reject) => {
-      this.#asked.set(request, { resolve, reject });
+      this.#asked.set(request, { resolve, reject, askedMs: performance.now() });
       thread.ask({ request, kind, args, atLeast, untilMs: Date.now() + LONGEST_WAIT_MS });
     });
   }
 
-  /** Keeps threads running until the end: when they fail they are started again, later each time. */
+  /** Keeps a thread running until the end: when it fails it is started again, later each time. */
   async #run(opened: () => void): Promise<void> {
-    const { dataDirectory, instruments, retentionMs, snapshotEvery, log } = this.#options;
+    const { log } = this.#options;
     const { signal } = this.#ending;
     let backoffMs = FIRST_BACKOFF_MS;
     while (!signal.aborted) {
       const startMs = performance.now();
-      this.#thread = new ViewThread({ dataDirectory, instruments, retentionMs, snapshotEvery }, this.#shared, (message) => {
-        if (message.kind === 'ready') opened();
-        this.#hear(message);
-      });
-      const failure = await this.#thread.ended;
+      const failure = await this.#runThread(opened).catch((cause: unknown) => ({ damaged: false, message: messageOf(cause) }));
       this.#thread = undefined;
       this.#failure = failure?.message;
-      this.#refuseAll();
+      this.#refuse(() => true);
       opened();
       if (failure === undefined || signal.aborted) return;
-      if (failure.damaged) {
-        discardViews(dataDirectory);
-        this.#shared.shown = 0;
-      }
       if (performance.now() - startMs > STEADY_MS) backoffMs = FIRST_BACKOFF_MS;
-      log?.warn(
-        { failure: failure.message, damaged: failure.damaged, backoffMs },
-        failure.damaged
-          ? 'the read models are discarded, and made again from the journal'
-          : 'the read models have failed: they are started again',
-      );
+      const what = failure.damaged ? 'discarded, and made again from the journal' : 'started again';
+      log?.warn({ failure: failure.message, backoffMs }, `the read models have failed: they are ${what}`);
       await delay(backoffMs, undefined, { signal }).catch(() => undefined);
       backoffMs = Math.min(LONGEST_BACKOFF_MS, backoffMs * 2);
     }
+  }
+
+  /** Resolves when the thread has ended, to what it died of. */
+  async #runThread(opened: () => void): Promise<Failure | undefined> {
+    const { dataDirectory, instruments, retentionMs, snapshotEvery } = this.#options;
+    this.#thread = new ViewThread({ dataDirectory, instruments, retentionMs, snapshotEvery }, this.#shared, (message) => {
+      if (message.kind === 'ready') opened();
+      this.#hear(message);
+    });
+    const failure = await this.#thread.ended;
+    if (failure?.damaged === true && !this.#ending.signal.aborted) {
+      this.#shared.shown = 0;
+      discardViews(dataDirectory);
+    }
+    return failure;
   }
 
   #hear(message: FromThread): void {
@@ -186,9 +194,23 @@ class ThreadedViews implements Views {
     return asked;
   }
 
-  #refuseAll(): void {
-    const refusal = new ViewsError('HFT_VIEWS_UNAVAILABLE', `there are no queries for the moment: ${this.#failure ?? 'they have ended'}`);
-    for (const { reject } of this.#asked.values()) reject(refusal);
-    this.#asked.clear();
+  #refuse(which: (asked: Asked) => boolean): void {
+    for (const [request, asked] of this.#asked) {
+      if (!which(asked)) continue;
+      this.#asked.delete(request);
+      asked.reject(this.#unavailable());
+    }
+  }
+
+  #giveUp(): void {
+    const beforeMs = performance.now() - GIVE_UP_MS;
+    this.#refuse(({ askedMs }) => askedMs < beforeMs);
+  }
+
+  #unavailable(): ViewsError {
+    return new ViewsError(
+      'HFT_VIEWS_UNAVAILABLE',
+      `there are no queries for the moment: ${this.#failure ?? 'their thread does not answer'}`,
+    );
   }
 }
