@@ -41,7 +41,7 @@ it('pools tell what waits, what was looked up, and what was refused for want of 
     const order = { kind: NEW_ORDER, instrument: 0, account: 0, side: BUY, type: LIMIT, timeInForce: GTC, priceTicks: 1 } as const;
     expect(sequencer.send({ ...order, quantityLots: 1 }, { account: 'alice' })).toBe(REJECT.none);
     const durable = sequencer.durable(1);
-    expect(pool('orders')).toMatchObject({ used: 1, capacity: 1, refused: 3 });
+    expect(pool('orders')).toMatchObject({ used: 1, mostUsed: 1, leaked: 0, refused: 3 });
     expect(pool('commands')).toMatchObject({ used: 1, refused: 2 });
     expect(pool('waiters')).toMatchObject({ used: 1 });
     expect(pool('events')).toMatchObject({ used: 1 });
