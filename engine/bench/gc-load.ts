@@ -42,6 +42,8 @@ const pausesSchema = z.object({
   kind: z.enum(GC_KINDS),
   count: z.number(),
   totalMs: z.number(),
+  /** On a busy machine, about what a pause takes that nothing disturbs. */
+  p10Ms: z.number(),
   p50Ms: z.number(),
   p99Ms: z.number(),
   longestMs: z.number(),
@@ -261,6 +263,7 @@ class Pauses {
     const figures = (histogram: RecordableHistogram, name: GcKind | 'all') => ({
       count: histogram.count,
       totalMs: this.#totalMs.get(name) ?? 0,
+      p10Ms: histogram.count === 0 ? 0 : histogram.percentile(10) / 1e6,
       p50Ms: histogram.count === 0 ? 0 : histogram.percentile(50) / 1e6,
       p99Ms: histogram.count === 0 ? 0 : histogram.percentile(99) / 1e6,
       longestMs: histogram.count === 0 ? 0 : histogram.max / 1e6,

@@ -19,6 +19,7 @@ const SETTINGS: Readonly<Record<string, readonly string[]>> = {
   'maximum semi space only': ['--max-semi-space-size=16'],
   'semi space 1': ['--max-old-space-size=417', '--max-semi-space-size=1', '--min-semi-space-size=1'],
   'semi space 4': ['--max-old-space-size=417', '--max-semi-space-size=4', '--min-semi-space-size=4'],
+  'semi space 8': ['--max-old-space-size=417', '--max-semi-space-size=8', '--min-semi-space-size=8'],
   'semi space 64': ['--max-old-space-size=417', '--max-semi-space-size=64', '--min-semi-space-size=64'],
   'old space 64': ['--max-old-space-size=64', '--max-semi-space-size=16', '--min-semi-space-size=16'],
   'old space 4096': ['--max-old-space-size=4096', '--max-semi-space-size=16', '--min-semi-space-size=16'],
@@ -58,7 +59,7 @@ export async function gcPauses(runs: number): Promise<Comparison[]> {
   ];
 }
 
-const NO_PAUSES: LoadFigures['all'] = { count: 0, totalMs: 0, p50Ms: 0, p99Ms: 0, longestMs: 0 };
+const NO_PAUSES: LoadFigures['all'] = { count: 0, totalMs: 0, p10Ms: 0, p50Ms: 0, p99Ms: 0, longestMs: 0 };
 
 const HELP = `node engine/bench/gc.ts [OPTION ...] [SETTING ...]
 
@@ -86,7 +87,7 @@ function row(name: string, runs: readonly LoadFigures[], seconds: number): strin
   const pauses = (kind: GcKind): string => {
     const of = (figures: LoadFigures): LoadFigures['all'] => figures.pauses.find((one) => one.kind === kind) ?? NO_PAUSES;
     const count = middle((figures) => of(figures).count / millions(figures)).toFixed(1);
-    const times = (['p50Ms', 'p99Ms', 'longestMs'] as const).map((time) => least((figures) => of(figures)[time]).toFixed(2));
+    const times = (['p10Ms', 'p50Ms', 'p99Ms', 'longestMs'] as const).map((time) => least((figures) => of(figures)[time]).toFixed(2));
     return [count, ...times].join(' / ');
   };
   return [
@@ -137,7 +138,17 @@ async function main(): Promise<void> {
       console.error(`run ${run + 1}, ${name}`);
     }
   }
-  const head = ['setting', 'minor: n / p50 / p99 / longest', 'major', 'ms', 'peak orders/s', 'CPU µs', 'heap MiB', 'RSS MiB', 'stall ms'];
+  const head = [
+    'setting',
+    'minor: n / p10 / p50 / p99 / longest',
+    'major',
+    'ms',
+    'peak orders/s',
+    'CPU µs',
+    'heap MiB',
+    'RSS MiB',
+    'stall ms',
+  ];
   const rows = [...figures].map(([name, runs]) => row(name, runs, options.seconds));
   for (const cells of [head, head.map(() => '---'), ...rows]) console.log(`| ${cells.join(' | ')} |`);
 }

@@ -68,10 +68,10 @@ export class InlineCommitter implements Committer {
     this.#scheduled = false;
     if (this.#closed) return;
     const before = this.#writer.committed;
-    const start = process.hrtime.bigint();
+    const startMs = performance.now();
     this.#commitWaiting();
     const { committed } = this.#writer;
-    if (committed > before) this.#events.committed(committed, committed - before, Number(process.hrtime.bigint() - start));
+    if (committed > before) this.#events.committed(committed, committed - before, Math.round((performance.now() - startMs) * 1e6));
     if (this.#failure !== undefined) this.#events.failed(this.#failure);
     else if (this.#ring.waiting > 0) this.flush();
   };

@@ -14,7 +14,7 @@ const REFUSALS = new Map<string, ProblemCode>([
 ]);
 
 export function poolsOf(
-  market: Market,
+  market: Pick<Market, 'core' | 'sequencer' | 'accounts' | 'bySymbol'>,
   { ring, bufferMemory }: Pick<SqliteJournal, 'ring' | 'bufferMemory'>,
   rejectedByCode: ReadonlyMap<string, number>,
 ): PoolFigures[] {

@@ -119,7 +119,7 @@ describe('operations port', () => {
       journal: { sequence: 1, commits: 1 },
       orderLatency: { p50Micros: expect.any(Number) },
       pools: {
-        orders: { used: 1, mostUsed: 1, refused: 0, bytes: expect.any(Number) },
+        orders: { used: 1, mostUsed: 1, refused: 0, leaked: 0 },
         levels: { used: 1 },
         commands: { used: 0, capacity: 65_536, refused: 0 },
         accounts: { used: 1, capacity: 1_048_576, hits: expect.any(Number) },
