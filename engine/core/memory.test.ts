@@ -77,13 +77,14 @@ describe('memory', () => {
   });
 
   it.each<[what: string, firstGrowth: number, order: (index: number) => NewOrder]>([
-    // Room for 32 orders, each with a level; here they have one in common, and one each.
-    ['records, of 64', 56, () => buy(1, 100)],
-    ['records of levels, of 64', 29, (index) => buy(1, 100 + index)],
+    // Less than a sixteenth is left. Room for 32 orders, each with a level; here they have one in common, and one each.
+    ['records, of 64', 60, () => buy(1, 100)],
+    ['records of levels, of 64', 31, (index) => buy(1, 100 + index)],
+    // Less than an eighth is left.
     ['extra terms, of 16', 15, () => buy(1, 100, { session: 7 })],
     ['accounts in an instrument, of 16', 15, (index) => buy(1, 100, { account: index })],
     ['client order ids, of 64', 57, (index) => buy(1, 100, { clientIdLow: index + 1, account: 1 })],
-  ])('for %s is taken ahead once less than an eighth is left, not before', (what, firstGrowth, order) => {
+  ])('for %s is taken ahead with number %i, not before', (what, firstGrowth, order) => {
     const scenario = newScenario(what.startsWith('records') ? 32 : 1024);
     // A side of an instrument takes some of its memory with its first order.
     for (let index = 0; index < 10; index += 1) scenario.run({ ...order(index), clientIdLow: 0 }, cancel(2 * index + 1));
@@ -102,7 +103,7 @@ describe('memory', () => {
 
   it('grows by a part of what there is', () => {
     const orders = new OrderPool(8192, MOST_ORDERS);
-    expect([orders.nextCapacity, orders.grow(), orders.capacity]).toEqual([10_240, true, 10_240]);
+    expect([orders.nextCapacity, orders.grow(), orders.capacity]).toEqual([9216, true, 9216]);
     expect(new OrderPool(16, MOST_ORDERS).nextCapacity).toBe(1040);
   });
 
