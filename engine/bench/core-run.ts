@@ -42,9 +42,7 @@ export class OrderIds {
 }
 
 /** The file's totals: 32-bit FNV-1a over the words (taker id, maker id, price, quantity) of all fills, in the ids of the file. */
-export class FillTotals implements EventSink {
-  fills = 0;
-  volumeLots = 0;
+export class FillTotals {
   /** Sum of price × quantity, in ticks × lots. */
   notional = 0n;
   readonly #ids: OrderIds;
@@ -58,27 +56,28 @@ export class FillTotals implements EventSink {
     return (this.#hash >>> 0).toString(16);
   }
 
-  fill(_instrument: number, makerOrderId: number, takerOrderId: number, priceTicks: number, quantityLots: number): void {
-    this.fills += 1;
-    this.volumeLots += quantityLots;
+  add(makerOrderId: number, takerOrderId: number, priceTicks: number, quantityLots: number): void {
     this.notional += BigInt(priceTicks) * BigInt(quantityLots);
     const { fileIds } = this.#ids;
     for (const word of [fileIds[takerOrderId] ?? 0, fileIds[makerOrderId] ?? 0, priceTicks, quantityLots])
       this.#hash = Math.imul(this.#hash ^ word, 0x01000193);
   }
-
-  order(): void {}
-  replaced(): void {}
-  triggered(): void {}
-  state(): void {}
 }
 
-/** Takes events as a gateway's ring would: the arguments of each, into memory that is used again and again. */
+/**
+ * Takes events as a gateway's ring would: the arguments of each, into memory that is used again and again. Of one class for all runs, whether totals
+ * are wanted or not: an engine has one sink, and with a second the compiler would look at each event which of them it is for.
+ */
 export class EventRing implements EventSink {
   events = 0;
   fills = 0;
   volumeLots = 0;
   readonly #slots = new Float64Array(4096 * 8);
+  readonly #totals: FillTotals | undefined;
+
+  constructor(totals?: FillTotals) {
+    this.#totals = totals;
+  }
 
   fill(
     instrument: number,
@@ -101,6 +100,7 @@ export class EventRing implements EventSink {
     this.events += 1;
     this.fills += 1;
     this.volumeLots += quantityLots;
+    if (this.#totals !== undefined) this.#totals.add(makerOrderId, takerOrderId, priceTicks, quantityLots);
   }
 
   order(orderId: number, remainingLots: number, status: number, reason: number): void {
@@ -127,14 +127,14 @@ export class EventRing implements EventSink {
 }
 
 /** One run of a file on a new core. */
-export class CoreRun<Sink extends EventSink> {
+export class CoreRun {
   readonly core = new MatchingCore();
-  readonly sink: Sink;
+  readonly sink: EventRing;
   readonly #workload: Workload;
   readonly #ids: OrderIds;
   readonly #slots = new CommandSlots(new ArrayBuffer(RING_SLOTS * SLOT_BYTES));
 
-  constructor(workload: Workload, ids: OrderIds, sink: Sink) {
+  constructor(workload: Workload, ids: OrderIds, sink: EventRing) {
     this.#workload = workload;
     this.#ids = ids;
     this.sink = sink;
@@ -176,9 +176,10 @@ export class CoreRun<Sink extends EventSink> {
 }
 
 /** Runs a whole file once, learns its ids and gives its totals. */
-export function learn(workload: Workload): { ids: OrderIds; run: CoreRun<FillTotals> } {
+export function learn(workload: Workload): { ids: OrderIds; run: CoreRun; totals: FillTotals } {
   const ids = new OrderIds(workload.commands);
-  const run = new CoreRun(workload, ids, new FillTotals(ids));
+  const totals = new FillTotals(ids);
+  const run = new CoreRun(workload, ids, new EventRing(totals));
   const sequences = new Map<number, number>();
   for (let index = 0; index < workload.commands; index += 1) {
     const id = workload.id(index);
@@ -192,5 +193,5 @@ export function learn(workload: Workload): { ids: OrderIds; run: CoreRun<FillTot
       if (run.core.sequence > before) sequences.set(id, run.core.sequence);
     }
   }
-  return { ids, run };
+  return { ids, run, totals };
 }

@@ -37,7 +37,7 @@ export interface BookFigures {
  * command. Each run has a new core; the first quarter of the timed ones is not timed.
  */
 export function measureBook(workload: Workload): BookFigures {
-  const { ids, run } = learn(workload);
+  const { ids, run, totals } = learn(workload);
   const { core, sink } = run;
   // For the compiler: what it allocates when it is done is not the core's.
   for (let pass = 0; pass < WARM_PASSES; pass += 1) throughput(workload, ids, core.stateHash());
@@ -50,8 +50,8 @@ export function measureBook(workload: Workload): BookFigures {
     commands: workload.commands,
     fills: sink.fills,
     volume: sink.volumeLots,
-    notional: String(sink.notional),
-    hash: sink.hash,
+    notional: String(totals.notional),
+    hash: totals.hash,
     resting: core.openOrders,
     bidQuantity: quantity(BUY),
     askQuantity: quantity(SELL),
@@ -88,7 +88,7 @@ export function throughput(workload: Workload, ids: OrderIds, stateHash: string)
   return { seconds: (endMs - startMs) / 1000, allocatedBytes };
 }
 
-function runChunks(run: CoreRun<EventRing>, from: number, to: number): void {
+function runChunks(run: CoreRun, from: number, to: number): void {
   for (let at = from; at < to; at += CHUNK) run.run(at, Math.min(to, at + CHUNK));
 }
 
@@ -102,7 +102,7 @@ export function latencies(workload: Workload, ids: OrderIds, stateHash: string):
   return nanos.subarray(warm).sort();
 }
 
-function runTimed(run: CoreRun<EventRing>, nanos: Float64Array, from: number, to: number): void {
+function runTimed(run: CoreRun, nanos: Float64Array, from: number, to: number): void {
   let beforeMs = performance.now();
   for (let index = from; index < to; index += 1) {
     run.step(index);

@@ -60,8 +60,8 @@ describe('the core on a workload', () => {
   it('rejects cancels of unknown orders, of gone ones and by other accounts', () => {
     const cancel = (id: number, account = 1) => ({ ...order(id, 0, 0, 0, CANCEL_RECORD), account });
     const records = [cancel(9), order(4_000_000_000, 0, 100, 5), cancel(4_000_000_000, 2), order(7, 1, 100, 2), cancel(7), cancel(8)];
-    const { run } = learn(new Workload(encodeWorkload(records)));
-    expect([run.core.openOrders, run.core.sequence, run.sink.fills, run.sink.volumeLots, run.sink.notional]).toEqual([1, 2, 1, 2, 200n]);
+    const { run, totals } = learn(new Workload(encodeWorkload(records)));
+    expect([run.core.openOrders, run.core.sequence, run.sink.fills, run.sink.volumeLots, totals.notional]).toEqual([1, 2, 1, 2, 200n]);
     const after = learn(new Workload(encodeWorkload([...records, cancel(4_000_000_000)])));
     expect([after.run.core.openOrders, after.run.core.sequence]).toEqual([0, 3]);
   });

@@ -10,7 +10,7 @@ import type { OrderBook } from './book.ts';
 import type { ClientIds } from './client-ids.ts';
 import type { CommandSlots } from './command.ts';
 import type { CoreState } from './core-state.ts';
-import type { Holdings } from './holdings.ts';
+import { ROW, type Holdings } from './holdings.ts';
 import type { OrderFlow } from './order-flow.ts';
 import type { PriceLadder } from './ladder.ts';
 import { RECORD } from './order-pool.ts';
@@ -20,6 +20,7 @@ import * as types from './types.ts';
 // V8 reads an imported binding, and checks it, at every use; a constant of the module itself it folds.
 const { SELL, NEW_ORDER, IOC, TRADING, NO_REASON, OPEN, CANCELLED, IMMEDIATE, REQUESTED } = types;
 const { FLAGS_SHIFT, HAS_EXTRAS, HOLDING, LEVEL, LEVEL_MASK, LOTS, REFERENCE_SHIFT } = RECORD;
+const { POSITION, OPEN_LOTS, OPEN_NOTIONAL, DOUBLES_SHIFT } = ROW;
 
 /** What may differ in the first word: the side, and GTC (0) or IOC (1). LIMIT is 0. */
 const VARIES = (1 << 8) | (1 << 24);
@@ -46,6 +47,7 @@ export class Express {
   /** Applies a new order if it is one that goes this way. false with nothing changed else. */
   newOrder(slots: CommandSlots, at: number, sink: types.EventSink): boolean {
     const { words, doubles } = slots;
+    const store = this.#store;
     const head = words[at] as number;
     // Neither flags nor a session.
     if ((head & ~VARIES) !== NEW_ORDER || ((words[at + 1] as number) | (words[at + 14] as number)) !== 0) return false;
@@ -67,7 +69,9 @@ export class Express {
 
     const side = ((head >>> 8) & 1) as types.Side;
     const key = (2 * side - 1) * priceTicks;
-    const bestOther = book.ladder(side ^ 1).bestKey;
+    const { ladders } = book;
+    const ladder = ladders[side] as PriceLadder;
+    const bestOther = (ladders[side ^ 1] as PriceLadder).bestKey;
     // The keys of the two sides have opposite signs: what trades at once sums up to 0 or less.
     const crosses = bestOther + key <= 0;
     let valueTicks: number = priceTicks;
@@ -79,17 +83,21 @@ export class Express {
       // Equal only after rounding, or truly: the long way knows.
       if (Math.abs(priceTicks - lastTradeTicks) * 100 >= lastTradeTicks * priceBandPercent) return false;
     }
-    if (holdings.exposure(holding, side) + lots > limits.maxPositionLots) return false;
+    // Read in place: calls would use up what the compiler is willing to inline, and `enter` below is worth more.
+    const figures = holdings.doubles;
+    const row = holding << DOUBLES_SHIFT;
+    const exposure = (1 - 2 * side) * (figures[row + POSITION] as number) + (figures[row + OPEN_LOTS + side] as number);
+    if (exposure + lots > limits.maxPositionLots) return false;
     const rests = head >>> 24 !== IOC;
     if (rests) {
       if (holdings.openOrders(account) >= this.#state.maxOpenOrders) return false;
-      if (holdings.openNotional(holding) + priceTicks * lots > limits.maxOpenNotional || !book.hasRoomNow(side)) return false;
+      if ((figures[row + OPEN_NOTIONAL] as number) + priceTicks * lots > limits.maxOpenNotional) return false;
+      if (!store.orders.hasRoom || !ladder.hasRoom) return false;
     }
     const low = words[at + 12] as number;
     const high = words[at + 13] as number;
     if ((low | high) !== 0 && this.#clientIds.find(account, low, high) !== 0) return false;
 
-    const store = this.#store;
     const id = store.sequence + 1;
     store.sequence = id;
     store.timestampMicros = doubles[half + 2] as number;
@@ -99,7 +107,7 @@ export class Express {
       this.#flow.arrive(book, id, side, priceTicks, lots, holding, 0, rests, sink);
       this.#flow.runStops(book, sink);
     } else if (rests) {
-      store.enter(book.ladder(side), key, id, lots, holding, 0);
+      store.enter(ladder, key, id, lots, holding, 0);
       holdings.opened(holding, side, priceTicks, lots);
       sink.order(id, lots, OPEN, NO_REASON);
     } else {

@@ -24,6 +24,9 @@ const INSTRUMENT = 11;
 const OPEN_ORDERS = 12;
 const WORDS_SHIFT = 4;
 
+/** For who reads a row in place: row r begins at double r << DOUBLES_SHIFT. */
+export const ROW = { POSITION, OPEN_LOTS, OPEN_NOTIONAL, DOUBLES_SHIFT } as const;
+
 /** Most rows: pairs of account and instrument. */
 const MOST_ROWS = 2 ** 22;
 const FIRST_ROWS = 16;
@@ -31,8 +34,9 @@ const FIRST_ACCOUNTS = 256;
 const MULTIPLIER = 0x9e3779b1 | 0;
 
 export class Holdings {
-  #doubles = new Float64Array(FIRST_ROWS * ROW_DOUBLES);
-  #words = new Int32Array(this.#doubles.buffer);
+  /** All rows, by {@link ROW}. */
+  doubles = new Float64Array(FIRST_ROWS * ROW_DOUBLES);
+  words = new Int32Array(this.doubles.buffer);
   /** Row + 1 by place; 0 is empty. */
   #index = new Int32Array(FIRST_ROWS * 2);
   #mask = FIRST_ROWS * 2 - 1;
@@ -56,12 +60,12 @@ export class Holdings {
   }
 
   get bytes(): number {
-    return this.#doubles.byteLength + this.#index.byteLength + this.#accountOrders.byteLength + this.#killed.byteLength;
+    return this.doubles.byteLength + this.#index.byteLength + this.#accountOrders.byteLength + this.#killed.byteLength;
   }
 
   /** Row of an account in an instrument; -1 when it has none. */
   find(account: number, instrument: number): number {
-    const words = this.#words;
+    const words = this.words;
     const index = this.#index;
     const mask = this.#mask;
     let at = hash(account, instrument) >>> this.#shift;
@@ -81,8 +85,8 @@ export class Holdings {
     this.#coverAccount(account);
     const row = this.#rows;
     this.#rows += 1;
-    this.#words[(row << WORDS_SHIFT) + ACCOUNT] = account;
-    this.#words[(row << WORDS_SHIFT) + INSTRUMENT] = instrument;
+    this.words[(row << WORDS_SHIFT) + ACCOUNT] = account;
+    this.words[(row << WORDS_SHIFT) + INSTRUMENT] = instrument;
     this.#enter(row);
     return row;
   }
@@ -99,7 +103,7 @@ export class Holdings {
 
   /** Changes a position by a fill, as docs/matching.md says. */
   trade(row: number, side: Side, priceTicks: number, lots: number): void {
-    const figures = this.#doubles;
+    const figures = this.doubles;
     const at = row << DOUBLES_SHIFT;
     const before = figures[at] as number;
     const held = Math.abs(before);
@@ -116,7 +120,7 @@ export class Holdings {
   opened(row: number, side: Side, ticks: number, lots: number): void {
     this.increased(row, side, ticks, lots);
     const at = row << WORDS_SHIFT;
-    const words = this.#words;
+    const words = this.words;
     words[at + OPEN_ORDERS] = (words[at + OPEN_ORDERS] as number) + 1;
     const account = words[at + ACCOUNT] as number;
     this.#accountOrders[account] = (this.#accountOrders[account] as number) + 1;
@@ -124,7 +128,7 @@ export class Holdings {
 
   /** An open order has `lots` more, each valued at `ticks`. */
   increased(row: number, side: Side, ticks: number, lots: number): void {
-    const figures = this.#doubles;
+    const figures = this.doubles;
     const at = row << DOUBLES_SHIFT;
     figures[at + OPEN_LOTS + side] = (figures[at + OPEN_LOTS + side] as number) + lots;
     figures[at + OPEN_NOTIONAL] = (figures[at + OPEN_NOTIONAL] as number) + ticks * lots;
@@ -132,7 +136,7 @@ export class Holdings {
 
   /** An open order has `lots` less, each valued at `ticks`. */
   reduced(row: number, side: Side, ticks: number, lots: number): void {
-    const figures = this.#doubles;
+    const figures = this.doubles;
     const at = row << DOUBLES_SHIFT;
     figures[at + OPEN_LOTS + side] = (figures[at + OPEN_LOTS + side] as number) - lots;
     figures[at + OPEN_NOTIONAL] = (figures[at + OPEN_NOTIONAL] as number) - ticks * lots;
@@ -140,7 +144,7 @@ export class Holdings {
 
   /** An order that has been reduced to nothing is open no longer. */
   closed(row: number): void {
-    const words = this.#words;
+    const words = this.words;
     const at = row << WORDS_SHIFT;
     const orders = (words[at + OPEN_ORDERS] as number) - 1;
     words[at + OPEN_ORDERS] = orders;
@@ -150,26 +154,26 @@ export class Holdings {
   }
 
   lots(row: number): number {
-    return this.#doubles[row << DOUBLES_SHIFT] as number;
+    return this.doubles[row << DOUBLES_SHIFT] as number;
   }
 
   instrumentOf(row: number): number {
-    return this.#words[(row << WORDS_SHIFT) + INSTRUMENT] as number;
+    return this.words[(row << WORDS_SHIFT) + INSTRUMENT] as number;
   }
 
   accountOf(row: number): number {
-    return this.#words[(row << WORDS_SHIFT) + ACCOUNT] as number;
+    return this.words[(row << WORDS_SHIFT) + ACCOUNT] as number;
   }
 
   /** How long (for buys) or short (for sells) the account would be if all its open orders of a side were filled. */
   exposure(row: number, side: Side): number {
     const at = row << DOUBLES_SHIFT;
-    const held = this.#doubles[at + POSITION] as number;
-    return (1 - 2 * side) * held + (this.#doubles[at + OPEN_LOTS + side] as number);
+    const held = this.doubles[at + POSITION] as number;
+    return (1 - 2 * side) * held + (this.doubles[at + OPEN_LOTS + side] as number);
   }
 
   openNotional(row: number): number {
-    return this.#doubles[(row << DOUBLES_SHIFT) + OPEN_NOTIONAL] as number;
+    return this.doubles[(row << DOUBLES_SHIFT) + OPEN_NOTIONAL] as number;
   }
 
   /** Open orders of an account over all instruments. */
@@ -199,19 +203,19 @@ export class Holdings {
     return {
       account: this.accountOf(row),
       instrument: this.instrumentOf(row),
-      lots: this.#doubles[at + POSITION] as number,
-      averageTicks: this.#doubles[at + AVERAGE] as number,
-      openOrders: this.#words[(row << WORDS_SHIFT) + OPEN_ORDERS] as number,
-      openBuyLots: this.#doubles[at + OPEN_LOTS] as number,
-      openSellLots: this.#doubles[at + OPEN_LOTS + 1] as number,
+      lots: this.doubles[at + POSITION] as number,
+      averageTicks: this.doubles[at + AVERAGE] as number,
+      openOrders: this.words[(row << WORDS_SHIFT) + OPEN_ORDERS] as number,
+      openBuyLots: this.doubles[at + OPEN_LOTS] as number,
+      openSellLots: this.doubles[at + OPEN_LOTS + 1] as number,
     };
   }
 
   /** Sets a position that a snapshot tells. */
   restore(account: number, instrument: number, lots: number, averageTicks: number): void {
     const at = this.take(account, instrument) * ROW_DOUBLES;
-    this.#doubles[at + POSITION] = lots;
-    this.#doubles[at + AVERAGE] = averageTicks;
+    this.doubles[at + POSITION] = lots;
+    this.doubles[at + AVERAGE] = averageTicks;
   }
 
   /** Rows of positions that are not flat, by instrument, then account. */
@@ -224,9 +228,9 @@ export class Holdings {
   /** Sums of doubles come back to zero only nearly when they were beyond 2^53. */
   #clearOpen(row: number): void {
     const at = row << DOUBLES_SHIFT;
-    this.#doubles[at + OPEN_LOTS] = 0;
-    this.#doubles[at + OPEN_LOTS + 1] = 0;
-    this.#doubles[at + OPEN_NOTIONAL] = 0;
+    this.doubles[at + OPEN_LOTS] = 0;
+    this.doubles[at + OPEN_LOTS + 1] = 0;
+    this.doubles[at + OPEN_NOTIONAL] = 0;
   }
 
   #enter(row: number): void {
@@ -254,9 +258,9 @@ export class Holdings {
     try {
       const doubles = new Float64Array(capacity * ROW_DOUBLES);
       const index = new Int32Array(capacity * 2);
-      doubles.set(this.#doubles);
-      this.#doubles = doubles;
-      this.#words = new Int32Array(doubles.buffer);
+      doubles.set(this.doubles);
+      this.doubles = doubles;
+      this.words = new Int32Array(doubles.buffer);
       this.#index = index;
       this.#capacity = capacity;
       this.#mask = capacity * 2 - 1;

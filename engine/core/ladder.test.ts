@@ -18,8 +18,9 @@ function newLadder() {
 describe('PriceLadder', () => {
   it('takes its first window to the first price and keeps others far', () => {
     const { ladder, levels, keys } = newLadder();
+    expect([ladder.bytes, ladder.window]).toEqual([0, 0]);
     const first = ladder.at(1_000_000);
-    expect([ladder.farSize, levels.ladder(first), ladder.at(1_000_000)]).toEqual([0, 5, first]);
+    expect([ladder.farSize, levels.ladder(first), ladder.at(1_000_000), ladder.window]).toEqual([0, 5, first, 1024]);
     ladder.at(1_000_000 + 767);
     expect(ladder.farSize).toBe(0);
     ladder.at(1_000_000 + 768);

@@ -7,7 +7,7 @@ import { Extras } from './extras.ts';
 import { Holdings } from './holdings.ts';
 import { IdIndex } from './id-index.ts';
 import { MOST_ORDERS, OrderPool } from './order-pool.ts';
-import { buy, cancel, Scenario, sell, stopAt } from './scenario.ts';
+import { buy, cancel, FREE, Scenario, sell, stopAt } from './scenario.ts';
 import { GTD, IOC, type Command, type NewOrder } from './types.ts';
 
 afterEach(() => void vi.unstubAllGlobals());
@@ -31,11 +31,19 @@ const FILLERS: readonly (readonly [what: string, order: (index: number) => Comma
   ['accounts', (index) => buy(1, 100, { account: index % 256, instrument: index >> 8 })],
 ];
 
-/** A side of an instrument has room of its own for 64 price levels; four of them share 256. */
+/** A side of an instrument has room of its own for 64 price levels; ten of them have more than there are records. */
 const SPREAD = [
-  'price levels of four sides',
-  (index: number): NewOrder => (index % 4 < 2 ? buy : sell)(1, (index % 4 < 2 ? 100 : 9000) + index, { instrument: index % 2 }),
+  'price levels of ten sides',
+  (index: number): NewOrder =>
+    index % 2 === 0 ? buy(1, 100 + index, { instrument: (index >> 1) % 5 }) : sell(1, 9000 + index, { instrument: (index >> 1) % 5 }),
 ] as const;
+
+/** With five instruments. */
+function newScenario(firstOrders: number): Scenario {
+  const scenario = new Scenario({}, { firstOrders });
+  for (const instrument of [2, 3, 4]) scenario.core.setInstrument(instrument, FREE);
+  return scenario;
+}
 
 describe('memory', () => {
   // Taken ahead, and not: either way has to clear up after itself.
@@ -69,14 +77,17 @@ describe('memory', () => {
   });
 
   it.each<[what: string, firstGrowth: number, order: (index: number) => NewOrder]>([
-    ['orders and their level, of 128', 112, () => buy(1, 100)],
+    // Less than a sixteenth is left. Room for 32 orders, each with a level; here they have one in common, and one each.
+    ['records, of 64', 60, () => buy(1, 100)],
+    ['records of levels, of 64', 31, (index) => buy(1, 100 + index)],
+    // Less than an eighth is left.
     ['extra terms, of 16', 15, () => buy(1, 100, { session: 7 })],
     ['accounts in an instrument, of 16', 15, (index) => buy(1, 100, { account: index })],
     ['client order ids, of 64', 57, (index) => buy(1, 100, { clientIdLow: index + 1, account: 1 })],
-  ])('for %s is taken ahead once less than an eighth is left, not before', (what, firstGrowth, order) => {
-    const scenario = new Scenario({}, { firstOrders: what.startsWith('orders') ? 64 : 1024 });
+  ])('for %s is taken ahead with number %i, not before', (what, firstGrowth, order) => {
+    const scenario = newScenario(what.startsWith('records') ? 32 : 1024);
     // A side of an instrument takes some of its memory with its first order.
-    for (const index of [0, 1, 2, 3]) scenario.run({ ...order(index), clientIdLow: 0 }, cancel(2 * index + 1));
+    for (let index = 0; index < 10; index += 1) scenario.run({ ...order(index), clientIdLow: 0 }, cancel(2 * index + 1));
     scenario.core.reserve();
     const { bytes } = scenario.core;
     for (let placed = 1; placed < firstGrowth; placed += 1) {
@@ -92,13 +103,13 @@ describe('memory', () => {
 
   it('grows by a part of what there is', () => {
     const orders = new OrderPool(8192, MOST_ORDERS);
-    expect([orders.nextCapacity, orders.grow(), orders.capacity]).toEqual([10_240, true, 10_240]);
+    expect([orders.nextCapacity, orders.grow(), orders.capacity]).toEqual([9216, true, 9216]);
     expect(new OrderPool(16, MOST_ORDERS).nextCapacity).toBe(1040);
   });
 
-  it('is one record more than there are, in pools that have grown and in new ones', () => {
-    expect(new OrderPool(1999, MOST_ORDERS).bytes).toBe(2 * new OrderPool(999, MOST_ORDERS).bytes);
-    const grown = new OrderPool(16, MOST_ORDERS);
+  it('is one record more than there are, in a pool that has grown and in a new one', () => {
+    const grown = new OrderPool(999, MOST_ORDERS);
+    expect(new OrderPool(1999, MOST_ORDERS).bytes).toBe(2 * grown.bytes);
     grown.grow();
     expect(grown.bytes).toBe(new OrderPool(grown.capacity, MOST_ORDERS).bytes);
   });
@@ -152,10 +163,10 @@ describe('when memory is out', () => {
   }
 
   it.each([...FILLERS, SPREAD])('orders that need more of it for %s are refused, and all else goes on', (what, order) => {
-    const options = { firstOrders: what === 'orders' ? 64 : 1024 };
-    const scenario = new Scenario({}, options);
-    const untouched = new Scenario({}, options);
-    let placed = 4;
+    const firstOrders = what === 'orders' ? 64 : 1024;
+    const scenario = newScenario(firstOrders);
+    const untouched = newScenario(firstOrders);
+    let placed = 10;
     // A side of an instrument takes some of its memory with its first order.
     for (let index = 0; index < placed; index += 1) scenario.run(order(index));
     exhaust();

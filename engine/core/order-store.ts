@@ -58,16 +58,13 @@ export class OrderStore {
   }
 
   /**
-   * Puts a new id behind all others of a ladder's key; gives its reference. Throws RangeError when there is no room, or the id is open already: what
-   * `submit` has made sure of, `replay` has not.
+   * Puts an id that is not open behind all others of a ladder's key; gives its reference. Throws RangeError when there is no room: what `submit` has
+   * made sure of, `replay` has not.
    */
   enter(ladder: PriceLadder, key: number, id: number, lots: number, holding: number, flags: number): number {
     const { orders } = this;
     const order = orders.take() || this.#takeAfterGrowth(id);
-    if (!this.ids.add(order, id)) {
-      orders.give(order);
-      throw new RangeError(`order ${id} is open already`);
-    }
+    this.ids.add(order, id);
     const level = ladder.at(key);
     const { words, doubles } = orders;
     doubles[order >> 1] = id;
@@ -137,7 +134,7 @@ export class OrderStore {
   /** Grows what is nearly full. Copies all of it: for moments when no order waits. */
   reserve(): void {
     const { orders } = this;
-    if (orders.capacity - orders.used < orders.capacity >> 3) this.#growOrders();
+    if (orders.capacity - orders.used < orders.capacity >> 4) this.#growOrders();
     this.extras.reserve();
     this.holdings.reserve();
     this.#sweep();

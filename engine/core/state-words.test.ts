@@ -147,6 +147,14 @@ describe('restoring', () => {
     expect([core.find(5), core.remainingLots(5), core.remainingLots(6), core.ownerOf(7)]).toEqual([0, 9, 7, 1]);
   });
 
+  it('keeps every kill switch', () => {
+    const scenario = new Scenario();
+    for (const account of [9, 3, ANY_ACCOUNT]) scenario.run({ kind: KILL_SWITCH, account, on: true });
+    const { core } = restored(scenario);
+    expect([3, 4, 9, ANY_ACCOUNT].map((account) => core.killed(account))).toEqual([true, false, true, true]);
+    expect(core.stateHash()).toBe(scenario.core.stateHash());
+  });
+
   it('refuses words that are no state, and a core that is not new', () => {
     const scenario = new Scenario();
     scenario.run(buy(5, 100), stopAt(200, buy(5, 0)), sell(2, 100, { account: 2 }));

@@ -180,6 +180,7 @@ function restoreOrder(state: CoreState, book: OrderBook, list: number, sequence:
   if (hiddenLots > 0 && terms.displayLots === 0) throw new RangeError(`not a state: order ${id} hides lots`);
   if (id === 0 || id > sequence || shownLots === 0 || (waits ? terms.stopTicks : priceTicks) === 0 || (waits && hiddenLots > 0))
     throw new RangeError(`not a state: order ${id}`);
+  if (store.ids.find(id) !== 0) throw new RangeError(`not a state: order ${id} stands there twice`);
   let flags = ((packed & IS_POST_ONLY) !== 0 ? POST_ONLY : 0) | (Math.floor(packed / SELF_TRADE) << SELF_TRADE_SHIFT);
   if (((packed / TIME_IN_FORCE) & 7) === DAY) flags |= IS_DAY;
   // The heap of expiries takes orders whose id is the sequence for new ones.
