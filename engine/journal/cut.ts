@@ -66,7 +66,8 @@ export function examine(database: Database.Database, path: string): { last: numb
 /** Writes a journal of what `from` holds up to the end of batch `keep` to `path`, whole or not at all. */
 function copyUpTo(from: Database.Database, path: string, keep: number): void {
   const temporary = `${path}.tmp`;
-  for (const suffix of ['', '-journal']) rmSync(`${temporary}${suffix}`, { force: true });
+  const remove = (): void => ['', '-journal'].forEach((suffix) => rmSync(`${temporary}${suffix}`, { force: true }));
+  remove();
   const to = new Database(temporary);
   try {
     migrate(to);
@@ -81,8 +82,12 @@ function copyUpTo(from: Database.Database, path: string, keep: number): void {
       }
       to.prepare('UPDATE compaction SET throughSequence = ?').run(new JournalQueries(from).compactedThrough());
     })();
-  } finally {
     to.close();
+  } catch (cause) {
+    to.close();
+    // It may have been the last room.
+    remove();
+    throw cause;
   }
   renameSync(temporary, path);
 }
