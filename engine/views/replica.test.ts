@@ -111,6 +111,19 @@ describe('first answers', () => {
   });
 });
 
+describe('a command that does more than is gathered', () => {
+  it('is written in parts, and its own order whole', async () => {
+    using market = await quietMarket();
+    market.test.mostGathered = 3;
+    // The last of them shares a part with the order that takes them all.
+    for (let maker = 0; maker < 10; maker += 1) market.send({ account: 1, side: SELL, priceTicks: 100 + maker, quantityLots: 2 });
+    const taker = market.send({ account: 2, side: BUY, priceTicks: 200, quantityLots: 25, clientIdLow: 5 });
+    const queries = await market.follow();
+    expect(queries.firstAnswer(taker, 100)).toMatchObject({ order: { clientOrderId: `client-${taker}`, filledLots: 20 }, fillCount: 10 });
+    market.test.compare();
+  });
+});
+
 describe('an order that is filled', () => {
   it('has no reason, whatever it had before', async () => {
     using market = await quietMarket();
