@@ -127,6 +127,17 @@ describe('Holdings', () => {
     expect([holdings.openNotional(row), holdings.openOrders(3)]).toEqual([0, 0]);
   });
 
+  it.each([BUY, SELL])('counts no open lots of side %i without an order, though their sum was rounded', (side) => {
+    const holdings = new Holdings();
+    const row = holdings.take(3, 1);
+    const lots = [Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER - 1, 3];
+    for (const count of lots) holdings.opened(row, side, 1, count);
+    for (const count of lots) holdings.reduced(row, side, 1, count);
+    expect(holdings.exposure(row, side)).not.toBe(0);
+    for (const _ of lots) holdings.closed(row);
+    expect(holdings.position(row)).toMatchObject({ openOrders: 0, openBuyLots: 0, openSellLots: 0 });
+  });
+
   it('knows nothing of accounts that it has not met', () => {
     const holdings = new Holdings();
     expect([0, 255, 256, 2 ** 20 - 1].map((account) => [holdings.openOrders(account), holdings.isKilled(account)])).toEqual(
