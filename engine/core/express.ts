@@ -53,10 +53,10 @@ export class Express {
     if ((head & ~VARIES) !== NEW_ORDER || ((words[at + 1] as number) | (words[at + 14] as number)) !== 0) return false;
     const instrument = words[at + 2] as number;
     const books = this.#books;
-    if (instrument < 0 || instrument >= books.length || this.#state.killed !== false) return false;
+    if (instrument < 0 || instrument >= books.length || this.#state.killed) return false;
     const book = books[instrument] as OrderBook;
     const { limits } = book;
-    if (book.state !== TRADING || limits.tradable !== true) return false;
+    if (book.state !== TRADING || !limits.tradable) return false;
 
     const half = at >> 1;
     const priceTicks = (doubles[half + 3] as number) | 0;
