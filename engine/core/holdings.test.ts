@@ -127,7 +127,7 @@ describe('Holdings', () => {
     expect([holdings.openNotional(row), holdings.openOrders(3)]).toEqual([0, 0]);
   });
 
-  it.each([BUY, SELL])('counts no open lots of side %i without an order, though their sum was rounded', (side) => {
+  it.each([BUY, SELL] as const)('counts no open lots of side %i without an order, though their sum was rounded', (side) => {
     const holdings = new Holdings();
     const row = holdings.take(3, 1);
     const lots = [Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER - 1, 3];
