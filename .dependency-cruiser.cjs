@@ -31,8 +31,15 @@ module.exports = {
       name: 'no-dev-packages-in-product',
       comment: 'the product ships without development packages',
       severity: 'error',
-      from: { path: '^(crds|charts|operator|engine)/', pathNot: '\\.(test|prop)\\.ts$|/(bench|prove)/' },
+      from: { path: '^(crds|charts|operator|engine)/', pathNot: '\\.(test|prop|test-support)\\.ts$|/(bench|prove)/' },
       to: { dependencyTypes: ['npm-dev'] },
+    },
+    {
+      name: 'no-test-support-in-product',
+      comment: 'what tests need is for tests',
+      severity: 'error',
+      from: { pathNot: '\\.(test|prop|test-support)\\.ts$' },
+      to: { path: '\\.test-support\\.ts$' },
     },
   ],
   options: {

@@ -4,7 +4,7 @@ import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { temporaryDirectory } from '../testing/temporary-directory.ts';
 import { SqliteJournal } from './sqlite-journal.ts';
-import { append, sequences, upTo } from './test-commands.ts';
+import { append, sequences, upTo } from './commands.test-support.ts';
 
 const INSTRUMENT = { id: 0, symbol: 'BTC-USD', tickSize: '0.01', lotSize: '1' };
 let directory: string;

@@ -7,7 +7,7 @@ import { Maintenance } from './maintenance.ts';
 import { JournalReader } from './reader.ts';
 import { writeSnapshot } from './snapshot.ts';
 import { SqliteJournal } from './sqlite-journal.ts';
-import { append, push, sequences } from './test-commands.ts';
+import { append, push, sequences } from './commands.test-support.ts';
 import { JournalError, type Durability } from './types.ts';
 
 const MIB = 1024 * 1024;

@@ -7,7 +7,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { temporaryDirectory } from '../testing/temporary-directory.ts';
 import { JournalReader } from './reader.ts';
 import { SqliteJournal } from './sqlite-journal.ts';
-import { append, sequences, upTo } from './test-commands.ts';
+import { append, sequences, upTo } from './commands.test-support.ts';
 
 let directory: string;
 beforeEach(() => {

@@ -11,7 +11,7 @@ import { ringMemory, SharedCommandRing } from './command-ring.ts';
 import { InlineCommitter } from './inline-committer.ts';
 import { writeSnapshot } from './snapshot.ts';
 import { SqliteJournal } from './sqlite-journal.ts';
-import { append, push, sequences, upTo } from './test-commands.ts';
+import { append, push, sequences, upTo } from './commands.test-support.ts';
 import { ACCOUNT_NAME, CLIENT_ORDER_ID, type Durability, type JournalListener } from './types.ts';
 
 let directory: string;

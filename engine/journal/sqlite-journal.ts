@@ -169,7 +169,7 @@ export class SqliteJournal implements Journal {
   checkpointIfDue(): boolean {
     const failure = this.#checkpointFailure;
     this.#checkpointFailure = undefined;
-    if (failure !== undefined) throw failure;
+    if (failure !== undefined) throw asJournalError(failure, this.#path);
     const grown = this.#committer.takeWalBytes();
     this.#bytesSinceCheckpoint += grown;
     this.#bytesSinceRestart += grown;

@@ -12,7 +12,7 @@ import { bufferPoolMemory } from '../pools/buffer-pool.ts';
 import { temporaryDirectory } from '../testing/temporary-directory.ts';
 import { ringMemory, SharedCommandRing } from './command-ring.ts';
 import { SqliteJournal } from './sqlite-journal.ts';
-import { push, sequences, upTo } from './test-commands.ts';
+import { push, sequences, upTo } from './commands.test-support.ts';
 import type { Durability, JournalError } from './types.ts';
 import { WorkerCommitter } from './worker-committer.ts';
 

@@ -2,7 +2,7 @@ import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Follower } from './follower.ts';
 import type { Replica } from './replica.ts';
-import { TestReplica } from './test-replica.ts';
+import { TestReplica } from './replica.test-support.ts';
 import { SharedProgress, type FromThread, type Question } from './threads.ts';
 
 let test: TestReplica;

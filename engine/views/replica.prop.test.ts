@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, it } from 'vitest';
-import { TestReplica } from './test-replica.ts';
+import { TestReplica } from './replica.test-support.ts';
 
 /** What happens to a replica between two stretches of the journal. */
 const step = fc.record({

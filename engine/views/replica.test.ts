@@ -28,7 +28,7 @@ import {
 import { readSnapshot, snapshotSequences } from '../journal/snapshot.ts';
 import { discardViews, openViewsFile, ViewsDamaged } from './database.ts';
 import { ViewQueries } from './queries.ts';
-import { INSTRUMENTS, TestReplica } from './test-replica.ts';
+import { INSTRUMENTS, TestReplica } from './replica.test-support.ts';
 
 const MOST = Number.MAX_SAFE_INTEGER;
 /** Before what streams of random commands begin with. */
@@ -338,13 +338,13 @@ describe('queries', () => {
     const database = openViewsFile(test.directory);
     const plans: string[] = [];
     const prepare = database.prepare.bind(database);
-    database.prepare = ((sql: string) => {
+    database.prepare = (sql: string) => {
       const plan = prepare<unknown[], { detail: string }>(`EXPLAIN QUERY PLAN ${sql}`);
       const named = { account: 1, status: 1, after: 1, limit: 1, id: 1 };
       const rows = sql.includes('@') ? plan.all(named) : plan.all(...(sql.match(/\?/g) ?? []).map(() => 1));
       plans.push(...rows.map(({ detail }) => detail));
       return prepare(sql);
-    }) as typeof database.prepare;
+    };
     const queries = new ViewQueries(database);
     expect(queries.orders({}, 0, 1)).toEqual([]);
     database.close();

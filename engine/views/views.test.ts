@@ -5,7 +5,7 @@ import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { snapshotSequences } from '../journal/snapshot.ts';
 import { SqliteJournal } from '../journal/sqlite-journal.ts';
-import { INSTRUMENTS, TestReplica } from './test-replica.ts';
+import { INSTRUMENTS, TestReplica } from './replica.test-support.ts';
 import type { Views } from './types.ts';
 import { openViews, type ViewsOptions } from './views.ts';
 
