@@ -6,7 +6,7 @@ import type { Workload } from './workload.ts';
 
 /** Commands between two turns of the timing loop. */
 const CHUNK = 4096;
-const WARM_PASSES = 3;
+const WARM_PASSES = 2;
 
 /** What `npm run --silent book` prints. */
 export interface BookFigures {
