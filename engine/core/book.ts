@@ -72,11 +72,6 @@ export class OrderBook implements BookView {
     return this.#store.hasRoom() && this.ladder(list).reserve();
   }
 
-  /** Whether one more order can rest on a side without more memory. */
-  hasRoomNow(side: Side): boolean {
-    return this.#orders.hasRoom && this.ladder(side).hasRoom;
-  }
-
   /** Puts a new id behind all others of its price. `terms` is read only when `flags` say that there are some. */
   rest(id: number, side: Side, priceTicks: number, lots: number, holding: number, flags: number, terms: Terms): void {
     const hidden = (flags & HAS_EXTRAS) !== 0 && terms.displayLots > 0 && terms.displayLots < lots ? lots - terms.displayLots : 0;

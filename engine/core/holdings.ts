@@ -10,21 +10,18 @@ import type { Position, Side } from './types.ts';
 // V8 reads an imported binding, and checks it, at every use; a constant of the module itself it folds.
 const { MOST_ACCOUNTS } = types;
 
-/**
- * A row is 64 bytes, seen through two typed arrays. What orders need stands in the first 48: buffers begin at a multiple of 16, and so nearly always in
- * one cache line. Offsets from its first double:
- */
+/** A row is 64 bytes, a cache line, seen through two typed arrays. Offsets from its first double: */
 const POSITION = 0;
+const AVERAGE = 1;
 /** Open buying lots; the selling ones follow. */
-const OPEN_LOTS = 1;
-const OPEN_NOTIONAL = 3;
-const AVERAGE = 6;
+const OPEN_LOTS = 2;
+const OPEN_NOTIONAL = 4;
 const ROW_DOUBLES = 8;
 const DOUBLES_SHIFT = 3;
 /** Offsets from its first 32-bit word. */
-const ACCOUNT = 8;
-const INSTRUMENT = 9;
-const OPEN_ORDERS = 10;
+const ACCOUNT = 10;
+const INSTRUMENT = 11;
+const OPEN_ORDERS = 12;
 const WORDS_SHIFT = 4;
 
 /** For who reads a row in place: row r begins at double r << DOUBLES_SHIFT. */
@@ -108,7 +105,7 @@ export class Holdings {
   trade(row: number, side: Side, priceTicks: number, lots: number): void {
     const figures = this.doubles;
     const at = row << DOUBLES_SHIFT;
-    const before = figures[at + POSITION] as number;
+    const before = figures[at] as number;
     const held = Math.abs(before);
     const signed = (1 - 2 * side) * lots;
     const after = before + signed;
@@ -116,7 +113,7 @@ export class Holdings {
     else if (before * signed > 0) figures[at + AVERAGE] = ((figures[at + AVERAGE] as number) * held + priceTicks * lots) / (held + lots);
     else if (after === 0) figures[at + AVERAGE] = 0;
     else if (lots > held) figures[at + AVERAGE] = priceTicks;
-    figures[at + POSITION] = after;
+    figures[at] = after;
   }
 
   /** An order of `lots`, each valued at `ticks`, rests or waits from now on. */
@@ -157,7 +154,7 @@ export class Holdings {
   }
 
   lots(row: number): number {
-    return this.doubles[(row << DOUBLES_SHIFT) + POSITION] as number;
+    return this.doubles[row << DOUBLES_SHIFT] as number;
   }
 
   instrumentOf(row: number): number {

@@ -1,8 +1,8 @@
 /**
  * Order ids to references: open addressing with linear probing, a multiplicative hash (Knuth, TAOCP 3, 6.4) and deletion by shifting back
  * what follows (algorithm R there), so no tombstones and no decay. The id itself stands in the order's record. An entry of 32 bits is the
- * number of a record and, in its low byte, how far it stands from its home (255: so far or farther). So neither passing others nor shifting
- * them back reads their records, which in a large book would each be a cache miss.
+ * number of a record and, in its low byte, four more bits of the hash and how far it stands from its home (15: so far or farther). So neither
+ * passing others nor shifting them back reads their records, which in a large book would each be a cache miss.
  *
  * Ids are any safe integers. The hash takes their low 32 bits; equal ones cost probes, nothing else.
  */
@@ -11,7 +11,10 @@ import { RECORD, type OrderPool } from './order-pool.ts';
 const { REFERENCE_SHIFT } = RECORD;
 /** 2^32 divided by the golden ratio, odd. */
 const MULTIPLIER = 0x9e3779b1 | 0;
-const FAR = 255;
+const FAR = 15;
+/** The bits of the hash that an entry holds, and all that it holds beside the number. */
+const TAG = 240;
+const MARKS = 255;
 
 export class IdIndex {
   readonly #pool: OrderPool;
@@ -46,10 +49,11 @@ export class IdIndex {
     const entries = this.#entries;
     const { doubles } = this.#pool;
     const mask = this.#mask;
-    let at = Math.imul(id | 0, MULTIPLIER) >>> this.#shift;
+    const hash = Math.imul(id | 0, MULTIPLIER);
+    let at = hash >>> this.#shift;
     for (let distance = 0; ; distance += 1) {
       const entry = entries[at] as number;
-      if (entry === 0 || ((entry & FAR) === Math.min(distance, FAR) && doubles[(entry >>> 8) << 2] === id)) return at;
+      if (entry === 0 || ((entry & MARKS) === ((hash & TAG) | Math.min(distance, FAR)) && doubles[(entry >>> 8) << 2] === id)) return at;
       at = (at + 1) & mask;
     }
   }
@@ -63,13 +67,14 @@ export class IdIndex {
   add(reference: number, id: number): void {
     const entries = this.#entries;
     const mask = this.#mask;
-    let at = Math.imul(id | 0, MULTIPLIER) >>> this.#shift;
+    const hash = Math.imul(id | 0, MULTIPLIER);
+    let at = hash >>> this.#shift;
     let distance = 0;
     while (entries[at] !== 0) {
       at = (at + 1) & mask;
       distance += 1;
     }
-    entries[at] = ((reference >> REFERENCE_SHIFT) << 8) | Math.min(distance, FAR);
+    entries[at] = ((reference >> REFERENCE_SHIFT) << 8) | (hash & TAG) | Math.min(distance, FAR);
   }
 
   /** Takes an order out whose record still holds its id. It must be here. */

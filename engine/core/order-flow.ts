@@ -32,12 +32,12 @@ const { HAS_EXTRAS } = RECORD;
 
 export class OrderFlow {
   readonly #state: CoreState;
-  readonly matcher: Matcher;
+  readonly #matcher: Matcher;
   readonly #terms = new Terms();
 
   constructor(state: CoreState) {
     this.#state = state;
-    this.matcher = new Matcher(state.store);
+    this.#matcher = new Matcher(state.store);
   }
 
   /** Applies a new order, whose id is the sequence. `holding` is -1 when its account has none in the instrument yet. */
@@ -74,7 +74,7 @@ export class OrderFlow {
     } else if (!trading) {
       this.#rest(book, id, side, priceTicks, lots, own, flags, sink);
       return;
-    } else if (timeInForce === FOK && !this.matcher.isFillable(book, side, priceTicks, lots, own, modeOf(flags))) {
+    } else if (timeInForce === FOK && !this.#matcher.isFillable(book, side, priceTicks, lots, own, modeOf(flags))) {
       sink.order(id, lots, CANCELLED, NOT_FILLABLE);
       return;
     }
@@ -141,7 +141,7 @@ export class OrderFlow {
     rests: boolean,
     sink: EventSink,
   ): void {
-    const matcher = this.matcher;
+    const matcher = this.#matcher;
     const left = matcher.match(book, id, side, limitTicks, lots, holding, modeOf(flags), sink);
     if (matcher.ended !== NO_REASON) this.#endEarly(book, id, left, matcher.ended, sink);
     else if (left === 0) sink.order(id, 0, FILLED, NO_REASON);
