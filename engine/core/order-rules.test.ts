@@ -171,6 +171,7 @@ describe('limits of an order', () => {
   it.each<Case>([
     ['at the quantity limit', { maxOrderLots: 10 }, [], buy(10, 1), ''],
     ['over the quantity limit', { maxOrderLots: 10 }, [], buy(11, 1), 'maxOrderQty'],
+    ['replaced by what would be too much for an iceberg', {}, [buy(1, 1)], replace(1, { quantityLots: 5000 }), ''],
     ['replaced over it', { maxOrderLots: 10 }, [buy(5, 1)], replace(1, { quantityLots: 11 }), 'maxOrderQty'],
     ['at the notional limit', { maxNotional: 1000n }, [], buy(10, 100), ''],
     ['over it', { maxNotional: 1000n }, [], buy(7, 143), 'maxNotional'],

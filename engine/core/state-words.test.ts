@@ -178,6 +178,8 @@ describe('restoring', () => {
       [15, 2],
       [16, 2 ** 20],
       [18, 0],
+      [23, 2 ** 32],
+      [24, 5 * 128],
     ] as const) {
       const spoilt = words.slice();
       spoilt[at] = word;

@@ -190,6 +190,34 @@ export const EQUIVALENT_MUTANTS: readonly EquivalentMutant[] = [
     why: 'swept too often, the heap of expiries holds the same',
   },
   {
+    file: 'decimal.ts',
+    before:
+      "typeof steps === 'number' && product <= Number.MAX_SAFE_INTEGER ? String(product) : String(BigInt(steps) * BigInt(this.#units));",
+    after: / < Number/,
+    why: SHORTCUT,
+  },
+  { file: 'holdings.ts', before: '#mask = FIRST_ROWS * 2 - 1;', after: /\* 1/, why: HOME },
+  {
+    file: 'mass-cancel.ts',
+    before: 'if (session !== 0 && ((flags & HAS_EXTRAS) === 0 || extras.session(extras.row(order)) !== session)) continue;',
+    after: /flags \| HAS|=== \(-1\)/,
+    why: 'where there is no row there is no session either',
+  },
+  { file: 'order-store.ts', before: 'const FIRST_ORDERS = 1024;', why: 'how much memory is taken at first' },
+  {
+    file: 'order-flow.ts',
+    before: 'if (priceTicks === book.keyTicks(order) && lots <= before) {',
+    after: /lots < before/,
+    why: 'a replacement that changes nothing is refused',
+  },
+  {
+    file: 'client-ids.ts',
+    before: 'for (let at = (hole + 1) & mask; (index[at] as number) !== 0; at = (at + 1) & mask) {',
+    after: /hole \+ 0/,
+    why: 'moves the entry at the hole to where it is',
+  },
+  { file: 'extras.ts', before: 'const index = new Int32Array(capacity * 2);', after: /3/, why: 'places that no entry has its home at' },
+  {
     file: 'auction.ts',
     before: 'const buyIsMaker = book.idOf(buy) < book.idOf(sell);',
     after: /<=/,
