@@ -398,6 +398,17 @@ describe('replace', () => {
     expect(lines.map((line) => line.match(/with (\d+)/)?.[1])).toEqual(['1', '4', '2', undefined]);
   });
 
+  it('takes from what an iceberg hides first, and from its account', () => {
+    const scenario = new Scenario({ maxPositionLots: 20 });
+    scenario.run(buy(9, 100, { displayLots: 2 }));
+    for (const quantityLots of [8, 3, 2, 1]) {
+      scenario.run(replace(1, { quantityLots }));
+      const shown = Math.min(2, quantityLots);
+      expect([scenario.core.remainingLots(1), scenario.depth(BUY)]).toEqual([quantityLots, `${shown}@100`]);
+      expect(scenario.core.position(1, 0)).toMatchObject({ openOrders: 1, openBuyLots: quantityLots });
+    }
+  });
+
   it('of a stop keeps its place unless the stop changes or the quantity rises', () => {
     const scenario = new Scenario();
     scenario.run(sell(1, 100), buy(1, 100, other), stopAt(105, buy(5, 50)), stopAt(105, buy(5, 50)), stopAt(105, buy(5, 50)));

@@ -46,10 +46,10 @@ describe('IdIndex', () => {
 });
 
 describe('IdIndex with ids that all hash alike', () => {
-  it('finds and removes those that stand farther from home than an entry can say', () => {
+  it.each([4, 5])('finds and removes those that stand farther from home than an entry can say, low word %i', (low) => {
     const pool = new OrderPool(701, 700);
     const index = new IdIndex(pool);
-    const ids = Array.from({ length: 600 }, (_, high) => (high + 1) * 2 ** 32 + 5);
+    const ids = Array.from({ length: 600 }, (_, high) => (high + 1) * 2 ** 32 + low);
     const references = ids.map((key) => {
       const reference = pool.take();
       pool.doubles[reference >> 1] = key;

@@ -171,6 +171,7 @@ describe('limits of an order', () => {
   it.each<Case>([
     ['at the quantity limit', { maxOrderLots: 10 }, [], buy(10, 1), ''],
     ['over the quantity limit', { maxOrderLots: 10 }, [], buy(11, 1), 'maxOrderQty'],
+    ['replaced by what would be too much for an iceberg', {}, [buy(1, 1)], replace(1, { quantityLots: 5000 }), ''],
     ['replaced over it', { maxOrderLots: 10 }, [buy(5, 1)], replace(1, { quantityLots: 11 }), 'maxOrderQty'],
     ['at the notional limit', { maxNotional: 1000n }, [], buy(10, 100), ''],
     ['over it', { maxNotional: 1000n }, [], buy(7, 143), 'maxNotional'],
@@ -287,6 +288,8 @@ describe('limits of an account', () => {
     ['a replacement over it', { maxPositionLots: 10 }, [buy(9, 100)], replace(1, { quantityLots: 11 }), 'maxPosition'],
     ['open notional at the limit', { maxOpenNotional: 1000 }, [buy(5, 100)], sell(5, 100), ''],
     ['over it', { maxOpenNotional: 1000 }, [buy(5, 100)], sell(5, 101), 'maxOpenNotional'],
+    ['the first order at it', { maxOpenNotional: 1000 }, [], buy(10, 100), ''],
+    ['the first order over it', { maxOpenNotional: 1000 }, [], buy(7, 143), 'maxOpenNotional'],
     ['a stop counts with its stop price', { maxOpenNotional: 1000 }, [stopAt(200, buy(5, 0))], buy(1, 1), 'maxOpenNotional'],
     ['a stop-limit with its limit', { maxOpenNotional: 1000 }, [stopAt(200, buy(5, 100))], buy(5, 100), ''],
     ['IOC does not', { maxOpenNotional: 1000 }, [buy(10, 100)], buy(5, 99, { timeInForce: IOC }), ''],

@@ -149,9 +149,9 @@ describe('restoring', () => {
 
   it('keeps every kill switch', () => {
     const scenario = new Scenario();
-    for (const account of [9, 3, ANY_ACCOUNT]) scenario.run({ kind: KILL_SWITCH, account, on: true });
+    for (const account of [9, 3, 4, ANY_ACCOUNT]) scenario.run({ kind: KILL_SWITCH, account, on: true });
     const { core } = restored(scenario);
-    expect([3, 4, 9, ANY_ACCOUNT].map((account) => core.killed(account))).toEqual([true, false, true, true]);
+    expect([3, 4, 5, 9, ANY_ACCOUNT].map((account) => core.killed(account))).toEqual([true, true, false, true, true]);
     expect(core.stateHash()).toBe(scenario.core.stateHash());
   });
 
@@ -178,6 +178,8 @@ describe('restoring', () => {
       [15, 2],
       [16, 2 ** 20],
       [18, 0],
+      [23, 2 ** 32],
+      [24, 5 * 128],
     ] as const) {
       const spoilt = words.slice();
       spoilt[at] = word;

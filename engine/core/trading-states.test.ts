@@ -259,6 +259,9 @@ describe('volatility', () => {
     const first = new Scenario();
     first.run(VOLATILITY, sell(5, 100), sell(5, 111));
     expect(first.run(buy(6, 120, { timeInForce: FOK, ...other }))).toEqual(['4 CANCELLED 6 NOT_FILLABLE']);
+    const selling = new Scenario();
+    selling.run(VOLATILITY, buy(5, 100), buy(5, 89));
+    expect(selling.run(sell(6, 80, { timeInForce: FOK, ...other }))).toEqual(['4 CANCELLED 6 NOT_FILLABLE']);
   });
 
   it('refuses settings that are no counts', () => {
