@@ -175,7 +175,9 @@ export class OrderDesk {
   async #firstAnswer(id: number, { clientOrderId }: OrderIdentity): Promise<Placed> {
     await this.#sequencer.durable(id);
     const answer = await this.#views.firstAnswer(id, MOST_ANSWERED_FILLS, id);
-    if (answer === undefined) throw new Error(`order ${id} is known to the core and not to the views`);
+    // The read models were lost, and what they were made of has left the journal.
+    if (answer === undefined)
+      throw new Problem('HFT_DONE_NOT_SHOWN', `order ${id} was accepted under this clientOrderId; its first answer is no longer known`);
     // Two texts with the same 64 bits.
     if (answer.order.clientOrderId !== clientOrderId) {
       throw new Problem(
