@@ -107,8 +107,8 @@ describe('engineObjects', () => {
     expect(container?.command).toEqual([
       'node',
       '--max-old-space-size=417',
-      '--max-semi-space-size=16',
-      '--min-semi-space-size=16',
+      '--max-semi-space-size=4',
+      '--min-semi-space-size=4',
       '/app/engine.mjs',
     ]);
   });

@@ -23,10 +23,10 @@ async function nodeUnder(flags: readonly string[]): Promise<{ execArgv: string[]
 describe('heapPlan, auto', () => {
   it.each([
     [256, { oldSpaceMi: 72, semiSpaceMi: 4, externalMi: 172 }],
-    [512, { oldSpaceMi: 187, semiSpaceMi: 16, externalMi: 277 }],
-    [1024, { oldSpaceMi: 417, semiSpaceMi: 16, externalMi: 559 }],
-    [4096, { oldSpaceMi: 1800, semiSpaceMi: 16, externalMi: 2248 }],
-    [65_536, { oldSpaceMi: 4096, semiSpaceMi: 16, externalMi: 61_392 }],
+    [512, { oldSpaceMi: 187, semiSpaceMi: 4, externalMi: 313 }],
+    [1024, { oldSpaceMi: 417, semiSpaceMi: 4, externalMi: 595 }],
+    [4096, { oldSpaceMi: 1800, semiSpaceMi: 4, externalMi: 2284 }],
+    [65_536, { oldSpaceMi: 4096, semiSpaceMi: 4, externalMi: 61_428 }],
   ])('shares out %i MiB', (memoryMi, shares) => {
     expect(auto(memoryMi)).toEqual({
       ...shares,

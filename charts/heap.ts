@@ -6,7 +6,7 @@ const OLD_SPACE_PERCENT = 45;
 /** Share of the memory beyond the native reserve that one young generation may take at most, in percent. */
 const YOUNG_PERCENT = 12.5;
 const SEMI_SPACES_PER_YOUNG = 3;
-const MAX_SEMI_SPACE_MI = 16;
+const MAX_SEMI_SPACE_MI = 4;
 const MAX_OLD_SPACE_MI = 4096;
 
 const MI = 2 ** 20;
@@ -39,12 +39,12 @@ function floorPowerOfTwo(value: number): number {
  *
  * - 96 MiB (NATIVE_RESERVE_MI) are set aside first. A bare Node process is 45 MiB; the rest is for stacks, compiled code, SQLite's page
  *   cache, sockets and the small memory-backed /tmp, which counts against the container too.
- * - **Semi space**: the largest power of two of which three fit in one eighth of the remainder, at most 16 MiB. The longest young collection
- *   copies what survives, so its bound grows with the semi space: with everything surviving 16 MiB took about 15 ms and 64 MiB 40-90 ms; with
- *   nothing surviving each takes 0.1-0.2 ms at any size. Minimum equals maximum: V8 otherwise keeps a small one while little survives, and then
- *   collects eight times as often (279 collections instead of 33 for the same garbage). One eighth, not a quarter, because the flags hold for
- *   every thread of the process and override a worker's `resourceLimits`: a worker of the journal may grow a young generation as large, and
- *   it must fit in the external part.
+ * - **Semi space**: the largest power of two of which three fit in one eighth of the remainder, at most 4 MiB. The longest young collection
+ *   copies what survives, so its bound grows with the semi space: under orders 4 MiB took 0.25 ms a pause, 16 MiB 1 ms and 64 MiB 4 ms, and
+ *   the time in all pauses together was about the same (docs/performance.md). Minimum equals maximum: V8 otherwise keeps a small one while
+ *   little survives, and then collects eight times as often. One eighth, not a quarter, because the flags hold for every thread of the process
+ *   and override a worker's `resourceLimits`: a worker of the journal may grow a young generation as large, and it must fit in the external
+ *   part.
  * - **Old space**: 45 % of the remainder, at most 4 GiB. The books and rings are typed arrays outside the heap, so more heap would only
  *   make a full collection longer.
  * - **External**: the rest, at least 42 % of the remainder and the reserve: order books and rings (ArrayBuffers), SQLite, the worker's heap.

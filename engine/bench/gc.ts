@@ -10,7 +10,7 @@ const LOAD = fileURLToPath(new URL('./gc-load.ts', import.meta.url));
 const MI = 2 ** 20;
 
 /** What charts/heap.ts gives an engine with the default memory (1Gi). */
-export const TUNED_FLAGS = ['--max-old-space-size=417', '--max-semi-space-size=16', '--min-semi-space-size=16'];
+export const TUNED_FLAGS = ['--max-old-space-size=417', '--max-semi-space-size=4', '--min-semi-space-size=4'];
 
 /** Settings to choose between; each row of docs/performance.md is one. */
 const SETTINGS: Readonly<Record<string, readonly string[]>> = {
@@ -18,11 +18,11 @@ const SETTINGS: Readonly<Record<string, readonly string[]>> = {
   tuned: TUNED_FLAGS,
   'maximum semi space only': ['--max-semi-space-size=16'],
   'semi space 1': ['--max-old-space-size=417', '--max-semi-space-size=1', '--min-semi-space-size=1'],
-  'semi space 4': ['--max-old-space-size=417', '--max-semi-space-size=4', '--min-semi-space-size=4'],
+  'semi space 16': ['--max-old-space-size=417', '--max-semi-space-size=16', '--min-semi-space-size=16'],
   'semi space 8': ['--max-old-space-size=417', '--max-semi-space-size=8', '--min-semi-space-size=8'],
   'semi space 64': ['--max-old-space-size=417', '--max-semi-space-size=64', '--min-semi-space-size=64'],
-  'old space 64': ['--max-old-space-size=64', '--max-semi-space-size=16', '--min-semi-space-size=16'],
-  'old space 4096': ['--max-old-space-size=4096', '--max-semi-space-size=16', '--min-semi-space-size=16'],
+  'old space 64': ['--max-old-space-size=64', '--max-semi-space-size=4', '--min-semi-space-size=4'],
+  'old space 4096': ['--max-old-space-size=4096', '--max-semi-space-size=4', '--min-semi-space-size=4'],
   'initial old space 417': [...TUNED_FLAGS, '--initial-old-space-size=417'],
   'one thread collects': [...TUNED_FLAGS, '--single-threaded-gc'],
 };
