@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
+import { setImmediate as nextTick, setTimeout as delay } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -67,6 +67,27 @@ describe('a journal that waits for the disk', () => {
     }
     expect([last, failures]).toEqual([pushed, []]);
     expect(sequences(journal.read(1, pushed))).toEqual(upTo(pushed));
+    journal.close();
+  }, 30_000);
+
+  it('tells what is committed while it tells of what was before', async () => {
+    const journal = SqliteJournal.open(directory, 'disk');
+    journal.listen({
+      // Nobody pushes anything more: what the worker finishes in here must be told without it.
+      durable: () => {
+        const deadlineMs = performance.now() + 5000;
+        while (journal.ring.waiting > 0 && performance.now() < deadlineMs);
+      },
+      failed: (cause) => {
+        throw cause;
+      },
+    });
+    for (let pushed = 2; pushed <= 100; pushed += 2) {
+      push(journal, pushed - 1, pushed - 1);
+      await nextTick();
+      push(journal, pushed, pushed);
+      await until(() => journal.durableSequence === pushed);
+    }
     journal.close();
   }, 30_000);
 

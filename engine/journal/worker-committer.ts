@@ -84,8 +84,10 @@ export class WorkerCommitter implements Committer {
     this.#listening = true;
     while (!this.#ended) {
       const news = Atomics.load(this.#control, NEWS);
+      // Before it is told: what the worker finishes in between would be left untold until the next flush, which may never come.
+      const isSettled = this.#ring.waiting === 0;
       this.#tell();
-      if (this.#ring.waiting === 0) break;
+      if (isSettled) break;
       const wait = Atomics.waitAsync(this.#control, NEWS, news);
       if (!wait.async) continue;
       void wait.value.then(this.#listen);
