@@ -145,6 +145,16 @@ describe('Holdings', () => {
     );
   });
 
+  it('keeps kill switches and open orders when it meets an account with a far higher number', () => {
+    const holdings = new Holdings();
+    for (const account of [0, 7, 255]) holdings.setKilled(account, true);
+    holdings.opened(holdings.take(7, 0), BUY, 1, 1);
+    holdings.setKilled(100_000, true);
+    holdings.take(2 ** 20 - 1, 0);
+    expect(holdings.killedAccounts()).toEqual([0, 7, 255, 100_000]);
+    expect([holdings.isKilled(0), holdings.isKilled(1), holdings.openOrders(7)]).toEqual([true, false, 1]);
+  });
+
   it('lists positions that are not flat by instrument, then account', () => {
     const holdings = new Holdings();
     for (const [account, instrument, lots] of [
