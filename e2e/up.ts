@@ -37,7 +37,14 @@ async function main(): Promise<void> {
 
   await step(console.log, `HFTEngine ${NAMESPACE}/${NAME}`, async () => {
     await kubectl(['apply', '--server-side', '--force-conflicts', '-f', 'dist/samples/']);
-    await kubectl(['-n', NAMESPACE, 'wait', '--for=condition=Ready', `hft/${NAME}`, '--timeout=180s'], { timeoutMs: 200_000 });
+    const wait = ['-n', NAMESPACE, 'wait', '--for=condition=Ready', `hft/${NAME}`, '--timeout=180s'];
+    await kubectl(wait, { timeoutMs: 200_000 }).catch(async (cause: unknown) => {
+      const message = 'jsonpath={.status.conditions[?(@.type=="Degraded")].message}';
+      const told = await kubectl(['-n', NAMESPACE, 'get', 'hft', NAME, '-o', message]);
+      throw new Error(`the engine does not serve: ${told}; see npm run --silent kubectl -- -n ${NAMESPACE} describe hft ${NAME}`, {
+        cause,
+      });
+    });
   });
 
   const kubectlPath = await provider.kubectlPath();
