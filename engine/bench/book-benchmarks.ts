@@ -7,7 +7,7 @@ import { BUY, CANCEL_ORDER, GTC, LIMIT, NEW_ORDER, SELL } from '../core/types.ts
 import { EventRing, learn } from './core-run.ts';
 import { latencies, percentile, throughput, timedCommands } from './measure.ts';
 import type { Peer } from './peers.ts';
-import { compare, type Comparison } from './report.ts';
+import { compare, median, type Comparison } from './report.ts';
 import type { Workload } from './workload.ts';
 
 /** Commands a second through the core, against copying the same records and against other books. */
@@ -78,7 +78,7 @@ export function bookCancelScaling(runs: number): Comparison[] {
 }
 
 /**
- * Mean time to follow a random cell to a record and write to the two that it names: the memory traffic of a cancel without the cancel. Each
+ * Time (of the median thousand) to follow a random cell to a record and write to the two that it names: the memory traffic of a cancel without the cancel. Each
  * waits for the one before, as commands that arrive one by one do.
  */
 function touchNanos(resting: number): number {
@@ -101,12 +101,16 @@ function touchNanos(resting: number): number {
   };
   const warm = touches.length >> 1;
   for (let at = 0; at < warm; at += CANCELS) touch(at, at + CANCELS);
-  const startMicros = cpuMicros();
-  for (let at = warm; at < touches.length; at += CANCELS) touch(at, at + CANCELS);
-  return ((cpuMicros() - startMicros) * 1e3) / (touches.length - warm);
+  const roundsMs: number[] = [];
+  for (let at = warm; at < touches.length; at += CANCELS) {
+    const startMs = performance.now();
+    touch(at, at + CANCELS);
+    roundsMs.push(performance.now() - startMs);
+  }
+  return (median(roundsMs) * 1e6) / CANCELS;
 }
 
-/** Mean time of a cancel of any order in a book that holds `resting` of them on 2,000 prices; what was cancelled is placed again. */
+/** Time of a cancel (of the median thousand: other work on the machine stretches some) of any order in a book that holds `resting` of them on 2,000 prices; what was cancelled is placed again. */
 function cancelNanos(resting: number): number {
   const random = randomWords(resting);
   const core = new MatchingCore({ firstOrders: resting + CANCELS });
@@ -130,7 +134,7 @@ function cancelNanos(resting: number): number {
   const submitAll = (): void => {
     for (let at = 0; at < CANCELS * SLOT_WORDS; at += SLOT_WORDS) core.submit(slots, at, sink);
   };
-  let timedMicros = 0;
+  const roundsMs: number[] = [];
   for (let round = 0; round < ROUNDS; round += 1) {
     const chosen = new Set<number>();
     while (chosen.size < CANCELS) chosen.add(random() % resting);
@@ -141,19 +145,13 @@ function cancelNanos(resting: number): number {
       slots.words.set(one.words.subarray(0, SLOT_WORDS), slot);
       slot += SLOT_WORDS;
     }
-    const startMicros = cpuMicros();
+    const startMs = performance.now();
     submitAll();
-    if (round >= ROUNDS / 2) timedMicros += cpuMicros() - startMicros;
+    if (round >= ROUNDS / 2) roundsMs.push(performance.now() - startMs);
     if (core.openOrders !== resting - CANCELS) throw new Error('a cancel found no order');
     for (const at of chosen) place(at);
   }
-  return (timedMicros * 1e3) / (CANCELS * (ROUNDS / 2));
-}
-
-/** What this thread has used of a processor: parts of a millisecond are compared here, which whatever else runs on the machine would only blur. */
-function cpuMicros(): number {
-  const { user, system } = process.threadCpuUsage();
-  return user + system;
+  return (median(roundsMs) * 1e6) / CANCELS;
 }
 
 /** Records a second that a loop only reads field by field and writes to an event ring: what no book can beat. */
