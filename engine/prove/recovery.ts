@@ -1,6 +1,6 @@
 /**
  * Proof of the time that recovery takes: a journal of many commands, written by the engine's own parts, is read back by an engine process: whole at
- * first, and from the snapshot that its stop took afterwards. Both must reach the state in which it was written.
+ * first, and from the newest snapshot that it has taken by then afterwards. Both must reach the state in which it was written.
  */
 import { readFileSync, rmSync, mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -21,10 +21,10 @@ import { spawnEngine, untilReady } from './engine-process.ts';
 export interface RecoveryProof {
   readonly commands: number;
   readonly openOrders: number;
-  /** Of the whole journal, and of the snapshot and what follows it. */
+  /** Of the whole journal, and from the newest snapshot that the first run has taken. */
   readonly wholeMs: number;
   readonly snapshotMs: number;
-  /** Commands replayed after the snapshot. */
+  /** Commands replayed after that snapshot: all when the read models, which take it, had not come so far. */
   readonly tail: number;
   /** Empty when the proof holds. */
   readonly violations: string[];
@@ -43,7 +43,6 @@ export async function proveRecovery(options: { commands: number; limitMs: number
         violations.push(`${name}: sequence ${sequence} with hash ${stateHash}, written were ${written.sequence} with ${written.stateHash}`);
       if (durationMs > options.limitMs) violations.push(`${name}: ${Math.round(durationMs)} ms, at most ${options.limitMs} are allowed`);
     }
-    if (again.snapshotSequence !== written.sequence) violations.push(`the stop took no snapshot of ${written.sequence}`);
     return {
       commands: options.commands,
       openOrders: written.openOrders,
