@@ -2,11 +2,8 @@
 import { CommandSlots, encodeCommand, SLOT_BYTES } from '../core/command.ts';
 import { MatchingCore } from '../core/core.ts';
 import { NO_LIMITS, randomWords } from '../core/random-commands.ts';
-import { ANY_ACCOUNT, CANCEL_ORDER, GTC, IOC, LIMIT, NEW_ORDER, type Command, type EventSink } from '../core/types.ts';
+import { NO_EVENTS, ANY_ACCOUNT, CANCEL_ORDER, GTC, IOC, LIMIT, NEW_ORDER, type Command } from '../core/types.ts';
 import { CANCEL_RECORD, GTC_RECORD, IOC_RECORD, type WorkloadRecord } from './workload.ts';
-
-const ignore = (): void => undefined;
-const IGNORE: EventSink = { fill: ignore, order: ignore, replaced: ignore, triggered: ignore, state: ignore };
 
 /** A record, and what the core calls its order. */
 interface Placed {
@@ -23,7 +20,7 @@ export function generateWorkload(options: { commands: number; seed: number; rest
   const slots = new CommandSlots(new ArrayBuffer(2 * SLOT_BYTES));
   const submit = (command: Command): void => {
     encodeCommand(slots, 0, 0, command);
-    core.submit(slots, 0, IGNORE);
+    core.submit(slots, 0, NO_EVENTS);
   };
   const records: WorkloadRecord[] = [];
   /** Orders that rested when they were placed; many are gone since. */

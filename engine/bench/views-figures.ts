@@ -12,6 +12,7 @@ import { commandWords, encodeCommand } from '../core/command.ts';
 import { MatchingCore } from '../core/core.ts';
 import { NO_LIMITS, randomWords } from '../core/random-commands.ts';
 import {
+  NO_EVENTS,
   ANY_ACCOUNT,
   BUY,
   CANCEL_ORDER,
@@ -25,7 +26,6 @@ import {
   REPLACE_ORDER,
   SELL,
   type Command,
-  type EventSink,
 } from '../core/types.ts';
 import { JournalReader } from '../journal/reader.ts';
 import { SqliteJournal } from '../journal/sqlite-journal.ts';
@@ -37,8 +37,6 @@ import { openViews } from '../views/views.ts';
 const RESTING = 10_000;
 const ACCOUNTS = 1000;
 const BATCH = 256;
-const NO_SINK: EventSink = { fill() {}, order() {}, replaced() {}, triggered() {}, state() {} };
-
 /** An engine without its gateways: commands are matched and pushed into the ring of a journal. */
 class Market {
   readonly core = new MatchingCore();
@@ -59,7 +57,7 @@ class Market {
       if (at < 0) throw new Error('the ring is full');
       const command = this.#next();
       encodeCommand(ring.slots, at, Date.now() * 1000, command);
-      if (this.core.submit(ring.slots, at, NO_SINK) !== REJECT.none) continue;
+      if (this.core.submit(ring.slots, at, NO_EVENTS) !== REJECT.none) continue;
       const { sequence } = this.core;
       if (command.kind === NEW_ORDER) {
         if (sequence % 2 === 0) ring.text(CLIENT_ORDER_ID, `client-order-${sequence}`);
@@ -104,7 +102,7 @@ async function projection(commands: number): Promise<void> {
     core.setInstrument(0, NO_LIMITS);
     timed('read and replayed only', commands, () => {
       for (const { slots, words } of reader.read(1, commands))
-        for (let at = 0; at < words; at += commandWords(slots, at)) core.replay(slots, at, NO_SINK);
+        for (let at = 0; at < words; at += commandWords(slots, at)) core.replay(slots, at, NO_EVENTS);
     });
     const replica = Replica.open({ dataDirectory, journal: reader, instruments: 1, warn: () => undefined });
     for (const limit of [64, 256, 4096]) {

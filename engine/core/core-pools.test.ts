@@ -2,15 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { CommandSlots, encodeCommand, SLOT_BYTES } from './command.ts';
 import { MatchingCore } from './core.ts';
 import { NO_LIMITS } from './random-commands.ts';
-import { BUY, CANCEL_ORDER, GTC, GTD, LIMIT, NEW_ORDER, REJECT, type Command, type EventSink } from './types.ts';
-
-const IGNORE: EventSink = {
-  fill: () => undefined,
-  order: () => undefined,
-  replaced: () => undefined,
-  triggered: () => undefined,
-  state: () => undefined,
-};
+import { NO_EVENTS, BUY, CANCEL_ORDER, GTC, GTD, LIMIT, NEW_ORDER, REJECT, type Command } from './types.ts';
 
 describe('the pools of a core', () => {
   it('tell what is used, what there was at most, and all of its memory', () => {
@@ -19,7 +11,7 @@ describe('the pools of a core', () => {
     const slots = new CommandSlots(new ArrayBuffer(2 * SLOT_BYTES));
     const submit = (command: Command): number => {
       encodeCommand(slots, 0, 1, command);
-      return core.submit(slots, 0, IGNORE);
+      return core.submit(slots, 0, NO_EVENTS);
     };
     const order = (priceTicks: number, more: object = {}): number =>
       submit({

@@ -211,6 +211,9 @@ export interface EventSink {
   state(instrument: number, state: TradingState, auctionTicks: number, untilMicros: number): void;
 }
 
+/** For whoever wants what a command does to the state, and not to hear of it. */
+export const NO_EVENTS: EventSink = { fill() {}, order() {}, replaced() {}, triggered() {}, state() {} };
+
 /** Why a command may not be applied. Numbers are stable: they travel on binary protocols. */
 export const REJECT = {
   none: 0,

@@ -5,7 +5,7 @@ import { expect, it } from 'vitest';
 import { encodeCommand } from '../core/command.ts';
 import { MatchingCore } from '../core/core.ts';
 import { NO_LIMITS, RandomCommands } from '../core/random-commands.ts';
-import { REJECT, type EventSink } from '../core/types.ts';
+import { NO_EVENTS, REJECT } from '../core/types.ts';
 import { temporaryDirectory } from '../testing/temporary-directory.ts';
 import { recover } from './recovery.ts';
 import { writeSnapshot } from './snapshot.ts';
@@ -13,7 +13,6 @@ import { SqliteJournal } from './sqlite-journal.ts';
 import { ACCOUNT_NAME } from './types.ts';
 
 const INSTRUMENTS = 2;
-const SINK: EventSink = { fill() {}, order() {}, replaced() {}, triggered() {}, state() {} };
 const OPTIONS = { firstOrders: 16, clientIds: 16 };
 
 function newCore(rules = NO_LIMITS): MatchingCore {
@@ -36,7 +35,7 @@ async function record(directory: string, seed: number, commands: number, most: n
     if (!('command' in step)) continue;
     const at = ring.at();
     encodeCommand(ring.slots, at, step.timestampMicros, step.command);
-    if (core.submit(ring.slots, at, SINK) !== REJECT.none) continue;
+    if (core.submit(ring.slots, at, NO_EVENTS) !== REJECT.none) continue;
     const { sequence } = core;
     if (sequence % 7 === 3) {
       accounts.push(`account-${sequence}`);

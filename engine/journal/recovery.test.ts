@@ -6,13 +6,12 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { encodeCommand } from '../core/command.ts';
 import { MatchingCore } from '../core/core.ts';
 import { buy, cancel, FREE } from '../core/scenario.ts';
-import type { EventSink } from '../core/types.ts';
+import { NO_EVENTS } from '../core/types.ts';
 import { temporaryDirectory } from '../testing/temporary-directory.ts';
 import { recover, type Recovery } from './recovery.ts';
 import { writeSnapshot } from './snapshot.ts';
 import { SqliteJournal } from './sqlite-journal.ts';
 
-const SINK: EventSink = { fill() {}, order() {}, replaced() {}, triggered() {}, state() {} };
 let directory: string;
 /** Of the written history, at each sequence. */
 let hashes: string[];
@@ -46,7 +45,7 @@ beforeEach(async () => {
   const { ring } = journal;
   for (let sequence = 1; sequence <= 10; sequence += 1) {
     encodeCommand(ring.slots, ring.at(), sequence, buy(sequence, 100 - sequence));
-    core.submit(ring.slots, ring.at(), SINK);
+    core.submit(ring.slots, ring.at(), NO_EVENTS);
     ring.push();
     journal.flush();
     await nextTick();

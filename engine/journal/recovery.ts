@@ -5,7 +5,7 @@
 import { setImmediate as nextTick } from 'node:timers/promises';
 import { commandWords } from '../core/command.ts';
 import { StateHash } from '../core/hash.ts';
-import type { Core, EventSink } from '../core/types.ts';
+import { NO_EVENTS, type Core } from '../core/types.ts';
 import type { JournalQueries } from './queries.ts';
 import { readSnapshot, setSnapshotAside, SnapshotError, snapshotSequences, type Snapshot } from './snapshot.ts';
 import { ACCOUNT_NAME, JournalError, type JournalBatch } from './types.ts';
@@ -37,8 +37,6 @@ export interface RecoverySource {
 const TURN_MS = 10;
 /** Read at once; what a batch holds beyond it comes too. */
 const READ_COMMANDS = 4096;
-
-const NO_SINK: EventSink = { fill() {}, order() {}, replaced() {}, triggered() {}, state() {} };
 
 /**
  * Brings `core`, which knows the instruments and has applied nothing, to the state at the end of the journal. Throws JournalError when the journal
@@ -173,7 +171,7 @@ class Replay {
     try {
       for (let at = 0; at < words; at += commandWords(slots, at), sequence += 1) {
         if (sequence <= after) continue;
-        core.replay(slots, at, NO_SINK);
+        core.replay(slots, at, NO_EVENTS);
         if (this.#stateHashes.size > 0) this.#check(sequence);
       }
     } catch (cause) {

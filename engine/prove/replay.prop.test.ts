@@ -5,20 +5,12 @@ import { describe, it } from 'vitest';
 import { commandWords, encodeCommand } from '../core/command.ts';
 import { MatchingCore } from '../core/core.ts';
 import { NO_LIMITS, RandomCommands } from '../core/random-commands.ts';
-import { REJECT, type Core, type EventSink } from '../core/types.ts';
+import { NO_EVENTS, REJECT, type Core } from '../core/types.ts';
 import { SqliteJournal } from '../journal/sqlite-journal.ts';
 import { temporaryDirectory } from '../testing/temporary-directory.ts';
 
 const INSTRUMENTS = 3;
 const OPTIONS = { firstOrders: 4, clientIds: 16 };
-const IGNORE: EventSink = {
-  fill: () => undefined,
-  order: () => undefined,
-  replaced: () => undefined,
-  triggered: () => undefined,
-  state: () => undefined,
-};
-
 /** Sends random commands, of which those that are accepted are journalled. */
 async function run(journal: SqliteJournal, core: Core, stream: RandomCommands, commands: number): Promise<void> {
   const { ring } = journal;
@@ -29,7 +21,7 @@ async function run(journal: SqliteJournal, core: Core, stream: RandomCommands, c
     else {
       const at = ring.at();
       encodeCommand(ring.slots, at, step.timestampMicros, step.command);
-      if (core.submit(ring.slots, at, IGNORE) === REJECT.none) ring.push();
+      if (core.submit(ring.slots, at, NO_EVENTS) === REJECT.none) ring.push();
       else ring.dropTexts();
     }
   }
@@ -42,7 +34,7 @@ function replayed(journal: SqliteJournal): Core {
   const core = new MatchingCore(OPTIONS);
   for (let instrument = 0; instrument < INSTRUMENTS; instrument += 1) core.setInstrument(instrument, { ...NO_LIMITS, tradable: false });
   for (let batches = journal.read(1, 500); batches.length > 0; batches = journal.read(core.sequence + 1, 500)) {
-    for (const { slots, words } of batches) for (let at = 0; at < words; at += commandWords(slots, at)) core.replay(slots, at, IGNORE);
+    for (const { slots, words } of batches) for (let at = 0; at < words; at += commandWords(slots, at)) core.replay(slots, at, NO_EVENTS);
   }
   return core;
 }

@@ -65,6 +65,7 @@ export class Engine {
   readonly sessions = new Sessions(async (session) => await this.#open().desk.endSession(session));
   readonly #parts: EngineParts;
   readonly #log: EngineLog;
+  readonly #retentionMs: number;
   #phase: EngineStatus['phase'] = 'recovering';
   #journal: SqliteJournal | undefined;
   #views: Views | undefined;
@@ -83,6 +84,7 @@ export class Engine {
     this.stats = parts.stats;
     this.#parts = parts;
     this.#log = parts.log;
+    this.#retentionMs = parseDurationMs(parts.config.journal.retention ?? JOURNAL_DEFAULTS.retention);
   }
 
   get phase(): EngineStatus['phase'] {
@@ -127,7 +129,7 @@ export class Engine {
   /** Books, accounts and instruments from the journal. */
   async #recover(acceptLossAfter?: number): Promise<void> {
     const { config, dataDirectory } = this.#parts;
-    const { durability, retention = JOURNAL_DEFAULTS.retention, snapshotEvery = JOURNAL_DEFAULTS.snapshotEvery } = config.journal;
+    const { durability, snapshotEvery = JOURNAL_DEFAULTS.snapshotEvery } = config.journal;
     const journal = SqliteJournal.open(dataDirectory, durability, { acceptLossAfter });
     this.#journal = journal;
     const stored = journal.queries.instruments();
@@ -145,7 +147,7 @@ export class Engine {
     core.setAccountRules(accountRulesOf(config.risk));
     this.#views ??= await openViews({
       dataDirectory,
-      retentionMs: parseDurationMs(retention),
+      retentionMs: this.#retentionMs,
       snapshotEvery,
       instruments: instruments.length,
       onSnapshot: () => void this.#compact(),
@@ -229,9 +231,8 @@ export class Engine {
   async #compact(): Promise<void> {
     const journal = this.#journal;
     if (journal === undefined) return;
-    const { retention = JOURNAL_DEFAULTS.retention } = this.config.journal;
     try {
-      await journal.compact((Date.now() - parseDurationMs(retention)) * 1000);
+      await journal.compact((Date.now() - this.#retentionMs) * 1000);
     } catch (cause) {
       if (this.#journal === journal)
         this.#log.warn({ err: cause }, 'old commands could not be dropped; it is tried again after the next snapshot');

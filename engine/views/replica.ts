@@ -8,7 +8,7 @@ import type { Database } from 'better-sqlite3';
 import { commandWords } from '../core/command.ts';
 import { MatchingCore } from '../core/core.ts';
 import { StateHash } from '../core/hash.ts';
-import type { EventSink } from '../core/types.ts';
+import { NO_EVENTS } from '../core/types.ts';
 import { snapshotSequences, writeSnapshot } from '../journal/snapshot.ts';
 import { ACCOUNT_NAME, CLIENT_ORDER_ID, type JournalBatch } from '../journal/types.ts';
 import { asDamage, freeBytes, openViewsFile } from './database.ts';
@@ -25,7 +25,6 @@ export interface ReplicaParts extends RestoreParts {
   readonly mostGathered?: number;
 }
 
-const NO_SINK: EventSink = { fill() {}, order() {}, replaced() {}, triggered() {}, state() {} };
 const FIRST_STATE_WORDS = 65_536;
 /** Left to the journal. */
 const RESERVED_BYTES = 256 * 1024;
@@ -223,7 +222,7 @@ export class Replica {
         if (sequence > shown) {
           projection.begin(sequence, slots, at, clientOrderId);
           core.replay(slots, at, projection);
-        } else core.replay(slots, at, NO_SINK);
+        } else core.replay(slots, at, NO_EVENTS);
       }
       sequence += 1;
     }
