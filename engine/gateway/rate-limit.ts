@@ -41,6 +41,11 @@ export class RateLimiter {
     return (1 - bucket.tokens) / this.#perMs;
   }
 
+  /** Whole tokens that `account` had after its last {@link take}. */
+  left(account: string): number {
+    return Math.floor(this.#buckets.get(account)?.tokens ?? this.#burst);
+  }
+
   #level(bucket: Bucket, nowMs: number): number {
     return Math.min(this.#burst, bucket.tokens + (nowMs - bucket.atMs) * this.#perMs);
   }

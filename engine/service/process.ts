@@ -1,6 +1,7 @@
 /** The engine as a process: both servers up before recovery, drain on a signal, fail-stop on a fault. */
 import { setTimeout as delay } from 'node:timers/promises';
-import type { EngineConfig } from '../../crds/engine-config.ts';
+import { LIMITS_DEFAULTS, type EngineConfig } from '../../crds/engine-config.ts';
+import { Access } from '../access/access.ts';
 import { createApiServer } from '../gateway/http/api.ts';
 import type { HttpServer } from '../gateway/http/server.ts';
 import { createMetrics } from '../telemetry/metrics.ts';
@@ -33,6 +34,8 @@ export async function runEngine(options: {
   port: number;
   opsPort: number;
   adminToken: string;
+  /** Keys that tokens are signed with, in JWKS form. */
+  keysFile: string;
   /** See EngineParts. */
   acceptLossAfter?: number | undefined;
   onFatal: (cause: unknown) => void;
@@ -46,16 +49,27 @@ export async function runEngine(options: {
   };
   const { config, dataDirectory, acceptLossAfter, onFatal } = options;
   const engine = new Engine({ config, dataDirectory, acceptLossAfter, stats, log, onFatal });
-  const metrics = createMetrics(engine);
+  const access = new Access({
+    engine: config.engine,
+    keysFile: options.keysFile,
+    adminToken: options.adminToken,
+    requestLimits: {
+      perSecond: config.limits.requestsPerSecond ?? LIMITS_DEFAULTS.requestsPerSecond,
+      burst: config.limits.requestBurst ?? LIMITS_DEFAULTS.requestBurst,
+    },
+    log,
+  });
+  const metrics = createMetrics(engine, access);
   const watch = new RuntimeWatch();
-  const api = await createApiServer(engine, metrics);
-  const ops = createOpsServer(engine, metrics, watch, options.adminToken);
+  const api = await createApiServer(engine, metrics, access);
+  const ops = createOpsServer(engine, metrics, watch, access);
   logs.target = api.log;
   try {
     await listen(ops, options.host, options.opsPort, '--ops-port');
     await listen(api, options.host, options.port, '--port');
   } catch (cause) {
     watch.stop();
+    access.stop();
     await Promise.all([api.close(), ops.close()]);
     throw cause;
   }
@@ -69,6 +83,7 @@ export async function runEngine(options: {
     await engine.close();
     await closeServer(ops);
     watch.stop();
+    access.stop();
   };
   return {
     engine,

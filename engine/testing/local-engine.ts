@@ -1,5 +1,7 @@
 /** An engine inside the test's own process, on free loopback ports, with a data directory of its own. */
 import { rmSync } from 'node:fs';
+import { keyFileOf } from '../access/key-file.ts';
+import { localToken } from '../access/local-token.ts';
 import type { EngineConfig } from '../../crds/engine-config.ts';
 import { AdminClient } from '../client/admin.ts';
 import { OrderClient } from '../client/orders.ts';
@@ -14,6 +16,10 @@ export interface LocalEngine extends AsyncDisposable {
   readonly baseUrl: string;
   readonly opsUrl: string;
   readonly dataDirectory: string;
+  /** For every role and account; the client has it already. */
+  readonly token: string;
+  /** The header of {@link token}, for requests by hand. */
+  readonly authorization: { readonly authorization: string };
   readonly orders: OrderClient;
   readonly admin: AdminClient;
 }
@@ -28,13 +34,15 @@ export async function startLocalEngine(options: { config?: Partial<EngineConfig>
     port: 0,
     opsPort: 0,
     adminToken: TEST_TOKEN,
+    keysFile: keyFileOf(undefined, dataDirectory),
     onFatal: (cause) => {
       throw cause;
     },
   });
   const baseUrl = `http://127.0.0.1:${running.port}`;
   const opsUrl = `http://127.0.0.1:${running.opsPort}`;
-  const orders = new OrderClient({ baseUrl });
+  const token = await localToken(dataDirectory, running.engine.config.engine);
+  const orders = new OrderClient({ baseUrl, token });
   const admin = new AdminClient({ baseUrl: opsUrl, token: TEST_TOKEN });
   const stop = async (): Promise<void> => {
     await Promise.all([orders.close(), admin.close()]);
@@ -47,5 +55,6 @@ export async function startLocalEngine(options: { config?: Partial<EngineConfig>
     await stop();
     throw cause;
   }
-  return { running, baseUrl, opsUrl, dataDirectory, orders, admin, [Symbol.asyncDispose]: stop };
+  const authorization = { authorization: `Bearer ${token}` };
+  return { running, baseUrl, opsUrl, dataDirectory, token, authorization, orders, admin, [Symbol.asyncDispose]: stop };
 }

@@ -3,8 +3,10 @@ import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
 import { jsonSchemaTransform } from 'fastify-type-provider-zod';
 import { VERSION } from '../../config/version.ts';
+import type { Access } from '../../access/access.ts';
 import type { Engine } from '../../service/engine.ts';
 import type { Metrics } from '../../telemetry/metrics.ts';
+import { guard } from './guard.ts';
 import { registerHealthRoutes } from './health-routes.ts';
 import { registerMarketRoutes } from './market-routes.ts';
 import { registerOrderRoutes } from './order-routes.ts';
@@ -14,7 +16,7 @@ import { createHttpServer, type HttpServer } from './server.ts';
 /** An order is some 300 bytes. */
 const BODY_LIMIT = 16_384;
 
-export async function createApiServer(engine: Engine, metrics: Metrics): Promise<HttpServer> {
+export async function createApiServer(engine: Engine, metrics: Metrics, access: Access): Promise<HttpServer> {
   const app = createHttpServer({
     bodyLimit: BODY_LIMIT,
     logLevel: engine.config.observability.logLevel,
@@ -23,6 +25,7 @@ export async function createApiServer(engine: Engine, metrics: Metrics): Promise
       if (request.routeOptions.url === '/v1/orders' && request.method === 'POST') engine.stats.rejected(code);
     },
   });
+  guard(app, access, { operator: false, openPaths: ['/docs'] });
   await app.register(swagger, {
     openapi: {
       openapi: '3.1.0',
@@ -32,6 +35,12 @@ export async function createApiServer(engine: Engine, metrics: Metrics): Promise
         description: 'Prices and quantities are decimal strings. Errors are RFC 9457 problem details with a stable `code`.',
       },
       tags: [{ name: 'orders' }, { name: 'market' }],
+      components: {
+        securitySchemes: {
+          bearer: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT', description: 'Roles and accounts: docs/security.md.' },
+        },
+      },
+      security: [{ bearer: [] }],
     },
     transform: jsonSchemaTransform,
   });
