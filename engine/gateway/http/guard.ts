@@ -54,17 +54,32 @@ export function guard(app: HttpServer, access: Access, { operator, openPaths = [
       done(fault(() => admit(request, reply, known, action)));
       return;
     }
-    gatekeeper.authenticate(token).then(
-      (principal) => done(fault(() => admit(request, reply, principal, action))),
-      (cause: unknown) => {
+    void enter(request, reply, token, action, done);
+  });
+
+  async function enter(...[request, reply, token, action, done]: [...Parameters<typeof prove>, (refusal?: Error) => void]): Promise<void> {
+    done(await prove(request, reply, token, action));
+  }
+
+  /** Why the request is refused; undefined when it is not. */
+  async function prove(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    token: string | undefined,
+    action: Action,
+  ): Promise<Error | undefined> {
+    try {
+      admit(request, reply, await gatekeeper.authenticate(token), action);
+      return undefined;
+    } catch (cause) {
+      if (cause instanceof Problem && cause.status === 401)
         reply.header(
           'www-authenticate',
           token === undefined ? 'Bearer realm="hft-engine"' : 'Bearer realm="hft-engine", error="invalid_token"',
         );
-        done(cause instanceof Error ? cause : new Error(String(cause)));
-      },
-    );
-  });
+      return errorOf(cause);
+    }
+  }
 
   function admit(request: FastifyRequest, reply: FastifyReply, principal: Principal, action: Action): void {
     request.principal = principal;
@@ -92,8 +107,12 @@ function fault(work: () => void): Error | undefined {
     work();
     return undefined;
   } catch (cause) {
-    return cause instanceof Error ? cause : new Error(String(cause));
+    return errorOf(cause);
   }
+}
+
+function errorOf(cause: unknown): Error {
+  return cause instanceof Error ? cause : new Error(String(cause));
 }
 
 /** Throws Problem HFT_FORBIDDEN unless the request may do what its route does to `account`; undefined for all accounts. */
