@@ -47,7 +47,7 @@ async function run(args: readonly string[]): Promise<string> {
   if (!/^[\x21-\x7e]{1,64}$/.test(values.subject))
     throw new ConfigError('--subject: must be 1 to 64 printable ASCII characters without spaces');
   if (!DURATION_PATTERN.test(values.expires)) throw new ConfigError(`--expires ${values.expires}: must be a time such as 15m or 8h`);
-  const file = values.keys === '-' ? '/dev/stdin' : (values.keys ?? join(values.data, 'keys.json'));
+  const file = values.keys ?? join(values.data, 'keys.json');
   const token = await signToken(signingKeyOf(read(file), file), {
     engine: values.engine,
     subject: values.subject,
@@ -66,7 +66,7 @@ function roleOf(text: string): Role {
 
 function read(file: string): string {
   try {
-    return readFileSync(file, 'utf8');
+    return readFileSync(file === '-' ? 0 : file, 'utf8');
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new ConfigError(`${file} cannot be read (${reason}): start an engine once with npm start, or name its keys by --data or --keys`);
