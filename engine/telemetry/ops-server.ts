@@ -1,4 +1,5 @@
 /** The server of the operations port (9090): probes, metrics, dashboard, and the admin calls behind the token. */
+import helmet from '@fastify/helmet';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import type { Access } from '../access/access.ts';
@@ -6,6 +7,7 @@ import { configCheckSchema, engineStatusSchema } from '../client/admin.ts';
 import { registerAdminRoutes } from '../gateway/http/admin-routes.ts';
 import { authorizeAccount, guard } from '../gateway/http/guard.ts';
 import { registerHealthRoutes } from '../gateway/http/health-routes.ts';
+import { HELMET } from '../gateway/http/headers.ts';
 import { createHttpServer, type HttpServer } from '../gateway/http/server.ts';
 import type { Engine } from '../service/engine.ts';
 import { registerDashboard } from './dashboard.ts';
@@ -18,6 +20,7 @@ const BODY_LIMIT = 262_144;
 
 export function createOpsServer(engine: Engine, metrics: Metrics, watch: RuntimeWatch, access: Access): HttpServer {
   const app = createHttpServer({ bodyLimit: BODY_LIMIT, logLevel: engine.config.observability.logLevel });
+  void app.register(helmet, HELMET);
   guard(app, access, { operator: true });
   registerHealthRoutes(app, engine, metrics);
   if (engine.config.observability.dashboard) registerDashboard(app, engine);

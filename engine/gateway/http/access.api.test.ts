@@ -212,3 +212,31 @@ it('a user that sends too much is told when to come back; others and the operato
   await new Promise((resolve) => setTimeout(resolve, 1_100));
   expect((await send(url, { method: 'GET' }, greedy)).status).toBe(200);
 });
+
+it('web pages of allowed origins may call the order API, and no others; answers say what browsers need', async () => {
+  await using open = await startLocalEngine({
+    config: { journal: { durability: 'memory' }, auth: { allowedOrigins: ['https://desk.example'] } },
+  });
+  const preflight = async (origin: string): Promise<Headers> =>
+    (
+      await fetch(`${open.baseUrl}/v1/orders`, {
+        method: 'OPTIONS',
+        headers: { origin, 'access-control-request-method': 'POST', 'access-control-request-headers': 'authorization,content-type' },
+      })
+    ).headers;
+  expect((await preflight('https://desk.example')).get('access-control-allow-origin')).toBe('https://desk.example');
+  expect((await preflight('https://evil.example')).get('access-control-allow-origin')).toBeNull();
+  const refused = await fetch(`${open.baseUrl}/v1/orders`, { headers: { origin: 'https://desk.example' } });
+  expect(refused.status).toBe(401);
+  expect(refused.headers.get('access-control-allow-origin')).toBe('https://desk.example');
+  // Without a list nothing is allowed.
+  const closed = await fetch(`${engine.baseUrl}/v1/instruments`, { headers: { ...engine.authorization, origin: 'https://desk.example' } });
+  expect(closed.headers.get('access-control-allow-origin')).toBeNull();
+  for (const url of [`${engine.baseUrl}/v1/instruments`, `${engine.opsUrl}/health`]) {
+    const { headers } = await fetch(url, { headers: engine.authorization });
+    expect(headers.get('content-security-policy')).toBe("default-src 'none';frame-ancestors 'none'");
+    expect(headers.get('x-frame-options')).toBe('DENY');
+    expect(headers.get('x-content-type-options')).toBe('nosniff');
+  }
+  expect((await fetch(`${engine.baseUrl}/docs/`)).headers.get('content-security-policy')).toContain("script-src 'self'");
+});

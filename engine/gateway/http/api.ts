@@ -1,4 +1,6 @@
 /** The server of the orders port (8080): order API, probes, metrics, and its own documentation at /docs. */
+import cors from '@fastify/cors';
+import helmet from '@fastify/helmet';
 import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
 import { jsonSchemaTransform } from 'fastify-type-provider-zod';
@@ -11,6 +13,7 @@ import { registerHealthRoutes } from './health-routes.ts';
 import { registerMarketRoutes } from './market-routes.ts';
 import { registerOrderRoutes } from './order-routes.ts';
 import { registerQueryRoutes } from './query-routes.ts';
+import { CORS, HELMET } from './headers.ts';
 import { createHttpServer, type HttpServer } from './server.ts';
 
 /** An order is some 300 bytes. */
@@ -25,6 +28,10 @@ export async function createApiServer(engine: Engine, metrics: Metrics, access: 
       if (request.routeOptions.url === '/v1/orders' && request.method === 'POST') engine.stats.rejected(code);
     },
   });
+  await app.register(helmet, HELMET);
+  const origins = engine.config.auth?.allowedOrigins ?? [];
+  // Before the guard: a browser asks without a token whether it may, and must be able to read a 401.
+  if (origins.length > 0) await app.register(cors, { ...CORS, origin: origins });
   guard(app, access, { operator: false, openPaths: ['/docs'] });
   await app.register(swagger, {
     openapi: {
@@ -44,7 +51,7 @@ export async function createApiServer(engine: Engine, metrics: Metrics, access: 
     },
     transform: jsonSchemaTransform,
   });
-  await app.register(swaggerUi, { routePrefix: '/docs' });
+  await app.register(swaggerUi, { routePrefix: '/docs', staticCSP: true });
   registerOrderRoutes(app, engine);
   registerQueryRoutes(app, engine);
   registerMarketRoutes(app, engine);
