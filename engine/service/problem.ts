@@ -46,6 +46,7 @@ export const PROBLEMS = {
   HFT_NOT_TRADABLE: { status: 422, title: 'The instrument is no longer traded', number: REJECT.notTradable },
   HFT_KILL_SWITCH: { status: 422, title: 'The kill switch is on: new orders are refused', number: REJECT.killSwitch },
   HFT_TOO_MANY_ACCOUNTS: { status: 422, title: 'No further account can be added', number: REJECT.badAccount },
+  HFT_IDEMPOTENCY_KEY_CONFLICT: { status: 422, title: 'Idempotency-Key and clientOrderId are not the same' },
   HFT_CLIENT_ORDER_ID_REUSED: { status: 422, title: 'The client order id belongs to another order', number: REJECT.duplicate },
   HFT_RATE_LIMIT: { status: 429, title: 'The account sends faster than its limit', number: REJECT.rate },
   HFT_HEADERS_TOO_LARGE: { status: 431, title: 'The headers are too large' },
