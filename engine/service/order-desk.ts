@@ -71,7 +71,7 @@ export class OrderDesk {
   readonly #reader: OrderReader;
   readonly #accounts: Accounts;
   readonly #instruments: readonly Instrument[];
-  readonly #risk: EngineConfig['risk'];
+  #risk: EngineConfig['risk'];
   readonly #bits = { low: 0, high: 0 };
 
   constructor(parts: DeskParts) {
@@ -82,6 +82,11 @@ export class OrderDesk {
     this.#accounts = parts.accounts;
     this.#instruments = parts.instruments;
     this.#risk = parts.risk;
+  }
+
+  /** The limits that refusals name from now on: those of the core must be set with them. */
+  setRisk(risk: EngineConfig['risk']): void {
+    this.#risk = risk;
   }
 
   /**

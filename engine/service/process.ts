@@ -33,6 +33,8 @@ export async function runEngine(options: {
   port: number;
   opsPort: number;
   adminToken: string;
+  /** Whether /docs has a console beside the document; default true. */
+  consoleAtDocs?: boolean;
   /** See EngineParts. */
   acceptLossAfter?: number | undefined;
   onFatal: (cause: unknown) => void;
@@ -48,9 +50,12 @@ export async function runEngine(options: {
   const engine = new Engine({ config, dataDirectory, acceptLossAfter, stats, log, onFatal });
   const metrics = createMetrics(engine);
   const watch = new RuntimeWatch();
-  const api = await createApiServer(engine, metrics);
+  const api = await createApiServer(engine, metrics, options.consoleAtDocs ?? true);
   const ops = createOpsServer(engine, metrics, watch, options.adminToken);
   logs.target = api.log;
+  engine.live.onChange(({ observability }) => {
+    for (const app of [api, ops]) app.log.level = observability.logLevel;
+  });
   try {
     await listen(ops, options.host, options.opsPort, '--ops-port');
     await listen(api, options.host, options.port, '--port');

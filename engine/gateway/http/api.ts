@@ -21,7 +21,7 @@ const BODY_LIMIT = 16_384;
 /** Where orders are placed. */
 const ORDER_PATHS: ReadonlySet<string> = new Set(['/v1/orders', '/v1/orders/batch']);
 
-export async function createApiServer(engine: Engine, metrics: Metrics): Promise<HttpServer> {
+export async function createApiServer(engine: Engine, metrics: Metrics, consoleAtDocs: boolean): Promise<HttpServer> {
   const app = createHttpServer({
     bodyLimit: BODY_LIMIT,
     logLevel: engine.config.observability.logLevel,
@@ -42,7 +42,8 @@ export async function createApiServer(engine: Engine, metrics: Metrics): Promise
     },
     transform: jsonSchemaTransform,
   });
-  await app.register(swaggerUi, { routePrefix: '/docs' });
+  if (consoleAtDocs) await app.register(swaggerUi, { routePrefix: '/docs' });
+  else app.get('/docs/json', { schema: { hide: true } }, () => app.swagger());
   const gate = new OrderGate(engine);
   registerOrderRoutes(app, engine, gate);
   registerBatchRoutes(app, engine, gate);

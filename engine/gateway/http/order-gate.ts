@@ -12,6 +12,7 @@ export class OrderGate {
   constructor(engine: Engine) {
     this.#engine = engine;
     this.limiter = new RateLimiter(engine.config.limits);
+    engine.live.onChange(({ limits }) => this.limiter.configure(limits));
   }
 
   /** Throws Problem (429) when the account has used up its rate. */
