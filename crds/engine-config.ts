@@ -13,6 +13,7 @@ import {
 } from './hftengine.ts';
 
 const { retention, snapshotEvery } = journalSchema.shape;
+const { ordersPerSecond, burst } = limitsSchema.shape;
 /** What an engine does whose configuration does not name them. */
 export const JOURNAL_DEFAULTS = { retention: retention.parse(undefined), snapshotEvery: snapshotEvery.parse(undefined) } as const;
 
@@ -21,6 +22,12 @@ export const LIMITS_DEFAULTS = {
   requestsPerSecond: requestsPerSecond.parse(undefined),
   requestBurst: requestBurst.parse(undefined),
 } as const;
+/** Keys that a running engine takes over when they change, with everything below them. All others need a restart. */
+export const hotKeys = z.registry();
+function hot<Schema extends z.ZodType>(schema: Schema): Schema {
+  hotKeys.add(schema);
+  return schema;
+}
 
 export const engineConfigSchema = z.strictObject({
   engine: z.string().min(1).max(40).describe('Name of the engine, in logs and metrics.'),
@@ -32,14 +39,16 @@ export const engineConfigSchema = z.strictObject({
     retention: retention.unwrap().optional(),
     snapshotEvery: snapshotEvery.unwrap().optional(),
   }),
-  risk: z.strictObject({ ...riskSchema.shape, volatility: z.strictObject(volatilitySchema.shape).optional() }),
+  risk: hot(z.strictObject({ ...riskSchema.shape, volatility: z.strictObject(volatilitySchema.shape).optional() })),
   limits: z.strictObject({
     ...limitsSchema.shape,
+    ordersPerSecond: hot(ordersPerSecond),
+    burst: hot(burst),
     requestsPerSecond: requestsPerSecond.unwrap().optional(),
     requestBurst: requestBurst.unwrap().optional(),
   }),
   auth: z.strictObject({ allowedOrigins: authSchema.shape.allowedOrigins }).optional(),
-  observability: z.strictObject({ dashboard: observabilitySchema.shape.dashboard, logLevel: observabilitySchema.shape.logLevel }),
+  observability: z.strictObject({ dashboard: observabilitySchema.shape.dashboard, logLevel: hot(observabilitySchema.shape.logLevel) }),
 });
 export type EngineConfig = z.output<typeof engineConfigSchema>;
 

@@ -1,4 +1,5 @@
 /** `docs/reference.md`: every field and rule of the HFTEngine and of the engine's configuration file, as tables. Pure text. */
+import { isHot } from './config-changes.ts';
 import { customResourceDefinition, objectSchema } from './crd.ts';
 import { engineConfigSchema } from './engine-config.ts';
 import { API_VERSION, KIND } from './hftengine.ts';
@@ -71,9 +72,11 @@ function fields(schema: StructuralSchema, path: string, required: boolean): Fiel
   return own;
 }
 
-function fieldTable(schema: StructuralSchema, path: string): string {
+/** `changeOf` tells what a change of a field takes, for a further column. */
+function fieldTable(schema: StructuralSchema, path: string, changeOf?: (field: Field) => string): string {
+  const change = changeOf === undefined ? [] : ['Change'];
   return table(
-    ['Field', 'Type', 'Default', 'Bounds', 'Meaning'],
+    ['Field', 'Type', 'Default', 'Bounds', ...change, 'Meaning'],
     fields(schema, path, false)
       .filter((field) => field.path !== path && !field.path.endsWith('[]'))
       .map((field) => [
@@ -81,6 +84,7 @@ function fieldTable(schema: StructuralSchema, path: string): string {
         typeOf(field.schema),
         defaultOf(field.schema, field.required),
         boundsOf(field.schema),
+        ...(changeOf === undefined ? [] : [changeOf(field)]),
         field.schema.description ?? '',
       ]),
   );
@@ -96,6 +100,11 @@ function ruleTable(schema: StructuralSchema): string {
       }),
     ),
   );
+}
+
+function changeOf({ path, schema }: Field): string {
+  if (schema.type === 'object') return '';
+  return isHot(path) ? 'hot' : 'restart';
 }
 
 /** The text of `docs/reference.md`, without the note that it is generated. */
@@ -158,8 +167,9 @@ ${table(
 ## Engine configuration file
 
 What the engine reads with \`--config FILE\`, as JSON. In a cluster the operator writes it from the spec; alone, write it by hand. Defaults hold
-for keys inside an object that is there; unknown keys are refused.
+for keys inside an object that is there; unknown keys are refused. A running engine takes a change over where it says «hot»; the other keys
+need a restart ([operations](operations.md#configuration-of-an-engine)).
 
-${fieldTable(structuralSchema(engineConfigSchema), '')}
+${fieldTable(structuralSchema(engineConfigSchema), '', changeOf)}
 `;
 }

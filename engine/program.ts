@@ -1,12 +1,16 @@
 /** What the engine process does: options, start, drain on a signal, and the reason whenever it ends by itself. */
 import { writeFileSync } from 'node:fs';
+import type { EngineConfig } from '../crds/engine-config.ts';
 import { keyFileOf } from './access/key-file.ts';
 import { adminToken } from './config/admin-token.ts';
-import { ConfigError, DEFAULT_CONFIG, loadConfig } from './config/config.ts';
+import { ConfigError } from './config/config.ts';
+import { effectiveConfig } from './config/effective.ts';
+import { followConfig, textOf, type ConfigTaker } from './config/follow-config.ts';
 import { DEFAULT_DATA, HELP, readOptions, type Options } from './config/options.ts';
 import { VERSION } from './config/version.ts';
 import { JournalError } from './journal/types.ts';
 import { StartRefusal } from './service/engine.ts';
+import { Problem } from './service/problem.ts';
 import { ListenError, runEngine, type RunningEngine } from './service/process.ts';
 
 const REFUSED = 2;
@@ -40,6 +44,8 @@ export async function main(stopping: AbortSignal): Promise<void> {
 
 async function run({
   configFile,
+  profile,
+  overrides,
   dataDirectory,
   host,
   port,
@@ -48,11 +54,41 @@ async function run({
   keysFile,
   acceptLossAfter,
 }: Options): Promise<RunningEngine> {
-  const config = configFile === undefined ? DEFAULT_CONFIG : loadConfig(configFile);
+  const text = configFile === undefined ? undefined : textOf(configFile);
+  const load = (): EngineConfig => effectiveConfig(configFile, profile, overrides);
+  const config = load();
   const { token } = adminToken(adminTokenFile, dataDirectory);
   const onFatal = (cause: unknown): never => end(cause, FAILED);
-  const keys = keyFileOf(keysFile, dataDirectory);
-  return await runEngine({ config, dataDirectory, host, port, opsPort, adminToken: token, keysFile: keys, acceptLossAfter, onFatal });
+  const consoleAtDocs = profile === 'development';
+  const running = await runEngine({
+    config,
+    dataDirectory,
+    host,
+    port,
+    opsPort,
+    adminToken: token,
+    keysFile: keyFileOf(keysFile, dataDirectory),
+    acceptLossAfter,
+    consoleAtDocs,
+    onFatal,
+  });
+  if (configFile !== undefined) followConfig(configFile, text, load, takerOf(running));
+  return running;
+}
+
+/** A change that the engine cannot take over at this moment (it recovers, or stops) is tried again. */
+function takerOf({ engine: { live } }: RunningEngine): ConfigTaker {
+  return {
+    apply: async (config) =>
+      await live.apply(config).then(
+        () => true,
+        (cause: unknown) => {
+          if (!(cause instanceof Problem)) throw cause;
+          return cause.status !== 503;
+        },
+      ),
+    refused: (reason) => live.refused(reason),
+  };
 }
 
 function stopOnSignal(running: RunningEngine, stopping: AbortSignal): void {

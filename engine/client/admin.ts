@@ -12,6 +12,10 @@ export const engineStatusSchema = z.object({
   version: z.string().describe('Version of the engine program.'),
   phase: z.enum(ENGINE_PHASES),
   configHash: z.string().describe('Hash of the configuration in force, as `configHash` of crds/engine-config.ts computes it.'),
+  configFailure: z
+    .string()
+    .optional()
+    .describe('Why the last change of the configuration was refused: the one before is in force. Absent when it was not.'),
   heapFlags: z.array(z.string()).describe('The V8 flags that the process runs with (`process.execArgv`).'),
   sequence: z.int().min(0).describe('Last sequence that is durable.'),
   stateHash: z
@@ -46,6 +50,17 @@ export const configCheckSchema = z.discriminatedUnion('accepted', [
 ]);
 export type ConfigCheck = z.output<typeof configCheckSchema>;
 
+/** What `POST /admin/config` takes and answers. */
+export const applyConfigBody = z.strictObject({
+  config: z.unknown().describe('A whole engine configuration.'),
+  expectedHash: z.string().describe('configHash of the configuration that it was made from.'),
+});
+export const appliedConfigSchema = z.object({
+  configHash: z.string(),
+  changed: z.array(z.string()).describe('The keys that are different now.'),
+});
+export type AppliedConfig = z.output<typeof appliedConfigSchema>;
+
 export interface AdminClientOptions {
   /** Address of the operations port, for example `http://demo-ops.trading:9090`. */
   baseUrl: string;
@@ -79,6 +94,15 @@ export class AdminClient {
    */
   async checkConfig(config: EngineConfig, signal?: AbortSignal): Promise<ConfigCheck> {
     return await this.#http.json({ method: 'POST', path: '/admin/config/check', body: config, schema: configCheckSchema, signal });
+  }
+
+  /**
+   * Brings `config` into force without a restart, if `expectedHash` still is. Throws EngineError: `HFT_CONFIG_INVALID`, `HFT_CONFIG_CONFLICT`, or
+   * `HFT_CONFIG_NEEDS_RESTART` naming the keys; nothing has changed then.
+   */
+  async applyConfig(config: EngineConfig, expectedHash: string, signal?: AbortSignal): Promise<AppliedConfig> {
+    const body = { config, expectedHash };
+    return await this.#http.json({ method: 'POST', path: '/admin/config', body, schema: appliedConfigSchema, signal });
   }
 
   /** Moves an instrument to a trading state; gives the orders that this cancelled (DAY orders, at the close). */

@@ -51,6 +51,8 @@ export interface HttpCall<T extends z.ZodType> {
   path: string;
   query?: Record<string, string | number | undefined>;
   body?: unknown;
+  /** Besides those of the client. */
+  headers?: Record<string, string>;
   /** Shape of a 2xx answer. */
   schema: T;
   signal?: AbortSignal | undefined;
@@ -95,7 +97,7 @@ export class HttpCaller {
         path: call.path,
         query: Object.fromEntries(Object.entries(call.query ?? {}).filter(([, value]) => value !== undefined)),
         signal,
-        headers: call.body === undefined ? this.#headers : { ...this.#headers, 'content-type': 'application/json' },
+        headers: { ...this.#headers, ...call.headers, ...(call.body !== undefined && { 'content-type': 'application/json' }) },
         body: call.body === undefined ? null : JSON.stringify(call.body),
       });
       status = answer.statusCode;

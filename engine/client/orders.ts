@@ -9,6 +9,9 @@
  * ```
  */
 import type { z } from 'zod';
+import { accountLimitsSchema, type AccountLimits } from './account-schemas.ts';
+import { batchAnswerSchema, type BatchAnswer, type batchBody } from './batch-schemas.ts';
+import { bestSchema, bookOrdersSchema, type BestView, type BookOrdersView } from './book-schemas.ts';
 import { EngineError, HttpCaller } from './http.ts';
 import {
   bookSchema,
@@ -30,6 +33,7 @@ import {
 } from './schemas.ts';
 
 export type NewOrder = z.input<typeof placeOrderBody>;
+export type BatchOperationInput = z.input<typeof batchBody>['operations'][number];
 export type OrderChange = z.input<typeof replaceOrderBody>;
 export type Order = OrderView;
 export type Fill = FillView;
@@ -101,6 +105,21 @@ export class OrderClient {
     });
   }
 
+  /**
+   * Places, replaces and cancels up to 1000 orders in one request, in their order with nothing of others in between. Each is accepted or refused by
+   * itself: its result has `order`, or `problem`. With `idempotencyKey` (1 to 60 characters) the same batch may be sent again.
+   */
+  async batch(operations: readonly BatchOperationInput[], idempotencyKey?: string, signal?: AbortSignal): Promise<BatchAnswer> {
+    return await this.#http.json({
+      method: 'POST',
+      path: '/v1/orders/batch',
+      body: { operations },
+      schema: batchAnswerSchema,
+      headers: idempotencyKey === undefined ? {} : { 'idempotency-key': idempotencyKey },
+      signal,
+    });
+  }
+
   /** Cancels every order of an account, in one instrument or in all. Resolves when that is durable. */
   async massCancel(of: { account: string; symbol?: string }, signal?: AbortSignal): Promise<MassCancelAnswer> {
     return await this.#http.json({ method: 'DELETE', path: '/v1/orders', query: of, schema: massCancelAnswerSchema, signal });
@@ -126,6 +145,23 @@ export class OrderClient {
       schema: bookSchema,
       signal,
     });
+  }
+
+  /** The best price of each side. */
+  async best(symbol: string, signal?: AbortSignal): Promise<BestView> {
+    return await this.#http.json({ method: 'GET', path: `/v1/book/${encodeURIComponent(symbol)}/best`, schema: bestSchema, signal });
+  }
+
+  /** The first `limit` orders of each side, in the order in which they would trade (default 100). */
+  async bookOrders(symbol: string, limit?: number, signal?: AbortSignal): Promise<BookOrdersView> {
+    const path = `/v1/book/${encodeURIComponent(symbol)}/orders`;
+    return await this.#http.json({ method: 'GET', path, query: { limit }, schema: bookOrdersSchema, signal });
+  }
+
+  /** The risk and rate limits of an account, and what is used of them. */
+  async limits(account: string, signal?: AbortSignal): Promise<AccountLimits> {
+    const path = `/v1/accounts/${encodeURIComponent(account)}/limits`;
+    return await this.#http.json({ method: 'GET', path, schema: accountLimitsSchema, signal });
   }
 
   /** Orders with ids above `after`, oldest first; of all accounts when none is named, of every status when none is. */
@@ -155,9 +191,11 @@ export class OrderClient {
     return { items: fills, next };
   }
 
-  /** Positions that are not flat; of all accounts when none is named. */
-  async positions(of: { account?: string } = {}, signal?: AbortSignal): Promise<Position[]> {
-    return (await this.#http.json({ method: 'GET', path: '/v1/positions', query: of, schema: positionsAnswerSchema, signal })).positions;
+  /** Positions that are not flat, by account and instrument; of all accounts when none is named. */
+  async positions(page: { account?: string; after?: string; limit?: number } = {}, signal?: AbortSignal): Promise<Page<Position>> {
+    const path = '/v1/positions';
+    const { positions, next } = await this.#http.json({ method: 'GET', path, query: page, schema: positionsAnswerSchema, signal });
+    return { items: positions, next };
   }
 
   async instruments(signal?: AbortSignal): Promise<Instrument[]> {

@@ -21,17 +21,17 @@ const positiveDecimal = z
   })
   .meta({ pattern: DECIMAL_TEXT.source, maxLength: MAX_DECIMAL_LENGTH, example: '100.25' });
 
-const decimal = z.string().meta({ example: '100.25' });
-const symbol = z.string().min(1).max(16).meta({ example: 'BTC-USD' });
-const account = z
+export const decimal = z.string().meta({ example: '100.25' });
+export const symbol = z.string().min(1).max(16).meta({ example: 'BTC-USD' });
+export const account = z
   .string()
   .regex(/^[A-Za-z0-9._-]{1,32}$/, 'must be 1 to 32 letters, digits, dots, underscores and dashes')
   .meta({ example: 'alice' });
-const clientOrderId = z
+export const clientOrderId = z
   .string()
   .regex(/^[\x21-\x7e]{1,64}$/, 'must be 1 to 64 printable ASCII characters without spaces')
   .describe('Makes the order idempotent: the same account and id again give the first answer, also after a restart.');
-const orderId = z
+export const orderId = z
   .string()
   .regex(/^[1-9][0-9]{0,15}$/, 'must be an order id, a decimal number')
   .meta({ example: '42' });
@@ -122,6 +122,18 @@ export const placeOrderBody = z.discriminatedUnion('type', [
     .check(refuseContradiction),
 ]);
 export type PlaceOrderBody = z.output<typeof placeOrderBody>;
+
+/** Headers, of which only what the routes know is looked at. */
+export const idempotencyHeaders = z.looseObject({
+  'idempotency-key': z
+    .string()
+    .regex(
+      /^([\x21\x23-\x7e]{1,64}|"[\x21\x23-\x7e]{1,64}")$/,
+      'must be 1 to 64 printable ASCII characters without spaces, in quotes or not',
+    )
+    .optional()
+    .describe('clientOrderId of an order whose body has none.'),
+});
 
 export const replaceOrderBody = z
   .strictObject({
@@ -217,8 +229,8 @@ export const massCancelAnswerSchema = z.object({
 export type MassCancelAnswer = z.output<typeof massCancelAnswerSchema>;
 
 export const TRADING_STATES = ['trading', 'pre-open', 'auction', 'halted', 'closed'] as const;
-const state = z.enum(TRADING_STATES);
-const levelSchema = z.object({ price: decimal, quantity: decimal, orders: z.int() });
+export const state = z.enum(TRADING_STATES);
+export const levelSchema = z.object({ price: decimal, quantity: decimal, orders: z.int() });
 export const bookSchema = z.object({
   symbol: z.string(),
   sequence: z.int(),
@@ -255,7 +267,10 @@ const positionSchema = z.object({
   averagePrice: decimal.describe('Of what is held, to a thousandth of a tick.'),
 });
 export type PositionView = z.output<typeof positionSchema>;
-export const positionsAnswerSchema = z.object({ positions: z.array(positionSchema) });
+export const positionsAnswerSchema = z.object({
+  positions: z.array(positionSchema),
+  next: z.string().nullable().describe('Value of `after` for the next page; null at the end.'),
+});
 
 export const problemSchema = z
   .object({
@@ -266,11 +281,13 @@ export const problemSchema = z
     code: z.string().meta({ example: 'HFT_PRICE_OFF_TICK' }),
     number: z.int().optional().describe('The same for machines, where a command was refused: the number that binary protocols carry.'),
     field: z.string().optional().describe('The field of the request that is wrong.'),
+    requestId: z.string().optional().describe('`x-request-id` of the request.'),
   })
   .describe('RFC 9457 problem details. `code` is stable.');
+export type ProblemView = z.output<typeof problemSchema>;
 
 /** Whole numbers in a query string, without the other things that Number() takes. */
-const count = (max: number, preset: number): z.ZodType<number, string | undefined> =>
+export const count = (max: number, preset: number): z.ZodType<number, string | undefined> =>
   z
     .string()
     .regex(/^[1-9][0-9]{0,4}$/, `must be a whole number from 1 to ${max}`)
@@ -298,7 +315,15 @@ export const tradesQuery = z.strictObject({
   before: fillPlace.optional().describe('Fills before this one only, as SEQUENCE.INDEX.'),
   limit: count(MAX_PAGE, 100),
 });
-export const positionsQuery = z.strictObject({ account: account.optional() });
+export const positionsQuery = z.strictObject({
+  account: account.optional(),
+  after: z
+    .string()
+    .regex(/^[0-9]{1,10}\.[0-9]{1,4}$/, 'must be `next` of the page before')
+    .optional()
+    .describe('`next` of the page before.'),
+  limit: count(MAX_PAGE, 100),
+});
 export const massCancelQuery = z.strictObject({ account, symbol: symbol.optional() });
 export const bookQuery = z.strictObject({ depth: count(MAX_DEPTH, 10) });
 

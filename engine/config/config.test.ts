@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { temporaryDirectory } from '../testing/temporary-directory.ts';
 import { adminToken } from './admin-token.ts';
 import { DEFAULT_CONFIG, loadConfig, validateConfig } from './config.ts';
+import { effectiveConfig } from './effective.ts';
 import { readOptions } from './options.ts';
 
 let directory: string;
@@ -110,6 +111,28 @@ describe('options', () => {
     [['file'], {}, /Unexpected argument 'file'/],
   ])('are refused by name: %j %j', (args, environment, message) => {
     expect(() => readOptions(args, environment)).toThrow(message);
+  });
+});
+
+describe('profiles and overrides', () => {
+  it('the environment and flags stand over the file', () => {
+    const { overrides } = readOptions(['--durability', 'commit'], { HFT_DURABILITY: 'disk', HFT_LOG_LEVEL: 'debug' });
+    expect(effectiveConfig(undefined, 'development', overrides)).toEqual({
+      ...DEFAULT_CONFIG,
+      journal: { durability: 'commit' },
+      observability: { dashboard: true, logLevel: 'debug' },
+    });
+    expect(() => effectiveConfig(undefined, 'development', { logLevel: 'loud' })).toThrow(/--log-level \(HFT_LOG_LEVEL\): .*"loud"/);
+  });
+
+  it('production trades nothing embedded and keeps every order', () => {
+    const { profile } = readOptions([], { HFT_PROFILE: 'production' });
+    expect(() => effectiveConfig(undefined, profile, {})).toThrow(/give one with --config/);
+    const file = join(directory, 'production.json');
+    writeFileSync(file, JSON.stringify(DEFAULT_CONFIG));
+    expect(effectiveConfig(file, profile, {})).toEqual(DEFAULT_CONFIG);
+    expect(() => effectiveConfig(file, profile, { durability: 'memory' })).toThrow(/memory keeps no order/);
+    expect(() => readOptions(['--profile', 'prod'], {})).toThrow(/--profile \(HFT_PROFILE\): .*"prod"/);
   });
 });
 

@@ -1,12 +1,16 @@
 /** Command line and environment of the engine process. */
 import { parseArgs } from 'node:util';
 import { ConfigError } from './config.ts';
+import { PROFILES, type Overrides, type Profile } from './effective.ts';
 
 export interface Options {
   readonly help: boolean;
   readonly version: boolean;
   /** undefined: the embedded default. */
   readonly configFile: string | undefined;
+  readonly profile: Profile;
+  /** Keys of the configuration that stand over those of the file. */
+  readonly overrides: Overrides;
   readonly dataDirectory: string;
   readonly host: string;
   readonly port: number;
@@ -25,7 +29,13 @@ export const HELP = `Usage: node engine/main.ts [options]
 Runs one order-matching engine: HTTP order API with documentation, journal, metrics and dashboard.
 Without --config it trades BTC-USD and ETH-USD with an embedded configuration.
 
-  --config FILE       engine configuration (JSON)                    HFT_CONFIG
+  --config FILE       engine configuration (JSON); followed when it  HFT_CONFIG
+                      changes
+  --profile NAME      development (default) or production: needs a   HFT_PROFILE
+                      --config, refuses durability memory, serves no
+                      console at /docs
+  --durability NAME   in place of the file's journal.durability      HFT_DURABILITY
+  --log-level NAME    in place of observability.logLevel             HFT_LOG_LEVEL
   --data DIR          journal, admin token and keys, default ./data  HFT_DATA
   --port N            orders, default 8080; 0 for any free port      HFT_PORT
   --ops-port N        operations, default 9090; 0 for any free port  HFT_OPS_PORT
@@ -40,13 +50,16 @@ Without --config it trades BTC-USD and ETH-USD with an embedded configuration.
                       once, after HFT_JOURNAL_CORRUPT said so: gives up what is damaged behind this sequence
   --version, --help
 
-Flags win over the environment. Exit status: 0 after SIGTERM or SIGINT, 2 when it refuses to start, 1 when it fails.
+Flags win over the environment, the environment over the file. Exit status: 0 after SIGTERM or SIGINT, 2 when it refuses to start, 1 when it fails.
 `;
 
 export const DEFAULT_DATA = './data';
 
 const FLAGS = {
   config: { type: 'string' },
+  profile: { type: 'string' },
+  durability: { type: 'string' },
+  'log-level': { type: 'string' },
   data: { type: 'string' },
   port: { type: 'string' },
   'ops-port': { type: 'string' },
@@ -78,6 +91,8 @@ export function readOptions(args: readonly string[], environment: NodeJS.Process
     help: flags.help === true,
     version: flags.version === true,
     configFile: text('config', 'HFT_CONFIG'),
+    profile: profileOf(text('profile', 'HFT_PROFILE')),
+    overrides: { durability: text('durability', 'HFT_DURABILITY'), logLevel: text('log-level', 'HFT_LOG_LEVEL') },
     dataDirectory: text('data', 'HFT_DATA') ?? DEFAULT_DATA,
     host: text('host', 'HFT_HOST') ?? '::',
     port: port('port', 'HFT_PORT', 8080),
@@ -87,6 +102,12 @@ export function readOptions(args: readonly string[], environment: NodeJS.Process
     terminationLog: text('termination-log', 'HFT_TERMINATION_LOG'),
     acceptLossAfter: sequence(flags['accept-loss-after']),
   };
+}
+
+function profileOf(value = 'development'): Profile {
+  const profile = PROFILES.find((known) => known === value);
+  if (profile === undefined) throw new ConfigError(`--profile (HFT_PROFILE): must be ${PROFILES.join(' or ')}, found "${value}"`);
+  return profile;
 }
 
 /** A flag only: an environment that stays would give up orders at every start. */

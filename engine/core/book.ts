@@ -14,7 +14,7 @@ import { RECORD, type OrderPool } from './order-pool.ts';
 import type { OrderStore } from './order-store.ts';
 import type { RiskLimits } from './risk.ts';
 import * as types from './types.ts';
-import type { BookView, Indication, Level, Side, TradingState } from './types.ts';
+import type { BookOrder, BookView, Indication, Level, Side, TradingState } from './types.ts';
 
 // V8 reads an imported binding, and checks it, at every use; a constant of the module itself it folds.
 const { FLAGS_SHIFT, HAS_EXTRAS, HOLDING, LEVEL, LOTS, NEXT } = RECORD;
@@ -259,6 +259,13 @@ export class OrderBook implements BookView {
       answer.push({ priceTicks, quantityLots, orders });
       return answer.length < levels;
     });
+    return answer;
+  }
+
+  orders(side: Side, most: number): BookOrder[] {
+    const answer: BookOrder[] = [];
+    for (let order = this.first(side); order !== 0 && answer.length < most; order = this.behind(order))
+      answer.push({ orderId: this.idOf(order), priceTicks: this.keyTicks(order), quantityLots: this.shownLots(order) });
     return answer;
   }
 

@@ -160,6 +160,16 @@ export class MatchingCore implements Core {
     return row < 0 ? undefined : holdings.position(row);
   }
 
+  openOrdersOf(account: number): number {
+    return this.#state.store.holdings.openOrders(account);
+  }
+
+  openNotionalOf(account: number, instrument: number): number {
+    const { holdings } = this.#state.store;
+    const row = holdings.find(account, instrument);
+    return row < 0 ? 0 : holdings.openNotional(row);
+  }
+
   eachPosition(visit: (position: Position) => void): void {
     const { holdings } = this.#state.store;
     for (const row of holdings.heldRows()) visit(holdings.position(row));

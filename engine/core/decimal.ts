@@ -63,6 +63,15 @@ export class DecimalStep {
     return trimDecimal(`${padded.slice(0, -this.#scale)}.${padded.slice(-this.#scale)}`);
   }
 
+  /** The shortest decimal for `products` of one step of this and one of `other` (not negative; rounded down when no integer): a notional. */
+  formatProduct(other: DecimalStep, products: number): string {
+    const scale = this.#scale + other.#scale;
+    const digits = String(BigInt(Math.floor(products)) * BigInt(this.#units) * BigInt(other.#units));
+    if (scale === 0) return digits;
+    const padded = digits.padStart(scale + 1, '0');
+    return trimDecimal(`${padded.slice(0, -scale)}.${padded.slice(-scale)}`);
+  }
+
   /** Whole steps in the decimal `text`, rounded down, however many. */
   floor(text: string): bigint {
     const { digits, scale } = scaled(text);

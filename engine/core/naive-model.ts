@@ -282,6 +282,10 @@ export class NaiveExchange {
       untilMicros: at.untilMicros,
       bestTicks: (side) => restingOrders(at, side)[0]?.priceTicks ?? 0,
       depth: (side, levels) => depthOf(at, side).slice(0, levels),
+      orders: (side, most) =>
+        restingOrders(at, side)
+          .slice(0, most)
+          .map(({ id, priceTicks, shownLots }) => ({ orderId: id, priceTicks, quantityLots: shownLots })),
       indication: () => auctionOf(at),
     };
   }

@@ -277,6 +277,14 @@ export interface Level {
   readonly orders: number;
 }
 
+/** A resting order as anyone may see it. */
+export interface BookOrder {
+  readonly orderId: number;
+  readonly priceTicks: number;
+  /** What is shown. */
+  readonly quantityLots: number;
+}
+
 /** What an account holds of an instrument. */
 export interface Position {
   readonly account: number;
@@ -312,6 +320,8 @@ export interface BookView {
   bestTicks(side: Side): number;
   /** The best `levels` prices of a side, best first. */
   depth(side: Side, levels: number): Level[];
+  /** The first `most` resting orders of a side, in the order in which they would trade. */
+  orders(side: Side, most: number): BookOrder[];
   /** Walks the book: not for hot paths. */
   indication(): Indication;
 }
@@ -350,6 +360,10 @@ export interface Core {
   book(instrument: number): BookView;
   /** undefined for an account that never had an order there. */
   position(account: number, instrument: number): Position | undefined;
+  /** Orders of an account that rest or wait, over all instruments: what {@link AccountRules.maxOpenOrders} limits. */
+  openOrdersOf(account: number): number;
+  /** Sum of price × remaining quantity of an account's open orders in an instrument: what {@link InstrumentRules.maxOpenNotional} limits. */
+  openNotionalOf(account: number, instrument: number): number;
   /** Every position that is not flat, by instrument, then account. */
   eachPosition(visit: (position: Position) => void): void;
   /** Whether the switch is on for `account` itself; ANY_ACCOUNT asks for the one of all. */

@@ -8,15 +8,26 @@ interface Bucket {
 export const MAX_BUCKETS = 100_000;
 
 export class RateLimiter {
-  readonly #perMs: number;
-  readonly #burst: number;
+  #perMs = 0;
+  #burst = 0;
   readonly #maxBuckets: number;
   readonly #buckets = new Map<string, Bucket>();
 
   constructor(limits: { ordersPerSecond: number; burst: number }, maxBuckets = MAX_BUCKETS) {
+    this.#maxBuckets = maxBuckets;
+    this.configure(limits);
+  }
+
+  /** Other limits from now on. What accounts have left is theirs, up to the new burst. */
+  configure(limits: { ordersPerSecond: number; burst: number }): void {
     this.#perMs = limits.ordersPerSecond / 1000;
     this.#burst = limits.burst;
-    this.#maxBuckets = maxBuckets;
+  }
+
+  /** Orders that `account` could send at once: a fraction of one is on its way. */
+  available(account: string, nowMs: number): number {
+    const bucket = this.#buckets.get(account);
+    return bucket === undefined ? this.#burst : this.#level(bucket, nowMs);
   }
 
   get buckets(): number {

@@ -247,6 +247,9 @@ export class Differential {
     for (const side of [BUY, SELL] as const)
       for (const levels of [0, 1, 2, Infinity])
         deepStrictEqual(ours.depth(side, levels), theirs.depth(side, levels), `depth of side ${side} of book ${instrument}`);
+    for (const side of [BUY, SELL] as const)
+      for (const most of [0, 1, 3, Infinity])
+        deepStrictEqual(ours.orders(side, most), theirs.orders(side, most), `orders of side ${side} of book ${instrument}`);
     deepStrictEqual(ours.indication(), theirs.indication(), `indication of book ${instrument}`);
   }
 

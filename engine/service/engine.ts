@@ -1,6 +1,6 @@
 /** An engine: one configuration, one data directory, one set of books; from recovery to drain. Knows nothing of HTTP. */
 import { setTimeout as delay } from 'node:timers/promises';
-import { configHash, JOURNAL_DEFAULTS, type EngineConfig } from '../../crds/engine-config.ts';
+import { JOURNAL_DEFAULTS, type EngineConfig } from '../../crds/engine-config.ts';
 import { parseDurationMs } from '../../crds/quantity.ts';
 import type { ConfigCheck, EngineStatus } from '../client/admin.ts';
 import { validateConfig } from '../config/config.ts';
@@ -16,6 +16,7 @@ import type { EngineStats } from '../telemetry/stats.ts';
 import type { ReplicaState, Views } from '../views/types.ts';
 import { openViews } from '../views/views.ts';
 import { accountRulesOf, instrumentOf, newInstruments, refuseListing, rulesOf, type Instrument } from './instruments.ts';
+import { LiveConfig } from './live-config.ts';
 import { booksOf, openMarket, type Market } from './market.ts';
 import { drainingProblem, journalProblem, Problem } from './problem.ts';
 import { poolsOf } from './pools.ts';
@@ -58,8 +59,8 @@ const UPKEEP_INTERVAL_MS = 250;
 const LEAK_AGE_MS = 10_000;
 
 export class Engine {
-  readonly config: EngineConfig;
-  readonly configHash: string;
+  /** What configures it while it runs. */
+  readonly live: LiveConfig;
   readonly stats: EngineStats;
   /** Connections that cancel what was sent by them when they end. */
   readonly sessions = new Sessions(async (session) => await this.#open().desk.endSession(session));
@@ -79,12 +80,20 @@ export class Engine {
   #timers: NodeJS.Timeout[] = [];
 
   constructor(parts: EngineParts) {
-    this.config = parts.config;
-    this.configHash = configHash(parts.config);
+    this.live = new LiveConfig(parts.config, parts.log, () => this.requireAccepting());
     this.stats = parts.stats;
     this.#parts = parts;
     this.#log = parts.log;
     this.#retentionMs = parseDurationMs(parts.config.journal.retention ?? JOURNAL_DEFAULTS.retention);
+  }
+
+  /** The configuration in force. */
+  get config(): EngineConfig {
+    return this.live.config;
+  }
+
+  get configHash(): string {
+    return this.live.hash;
   }
 
   get phase(): EngineStatus['phase'] {
@@ -128,7 +137,8 @@ export class Engine {
 
   /** Books, accounts and instruments from the journal. */
   async #recover(acceptLossAfter?: number): Promise<void> {
-    const { config, dataDirectory } = this.#parts;
+    const { dataDirectory } = this.#parts;
+    const { config } = this;
     const { durability, snapshotEvery = JOURNAL_DEFAULTS.snapshotEvery } = config.journal;
     const journal = SqliteJournal.open(dataDirectory, durability, { acceptLossAfter });
     this.#journal = journal;
@@ -325,6 +335,7 @@ export class Engine {
       version: VERSION,
       phase: this.#phase,
       configHash: this.configHash,
+      ...(this.live.failure !== undefined && { configFailure: this.live.failure }),
       heapFlags: process.execArgv,
       sequence: state.sequence,
       stateHash: state.stateHash,

@@ -29,6 +29,7 @@ import type { Accounts } from './accounts.ts';
 import { hashClientOrderId } from './client-order-id.ts';
 import { ORDER_EVENT } from './event-buffer.ts';
 import type { Instrument } from './instruments.ts';
+import { OrderReader } from './order-reader.ts';
 import { fillsOf, MOST_ANSWERED_FILLS, placedOf, type Placed } from './placed.ts';
 import { Problem } from './problem.ts';
 import { problemOfReject, type RefusedOrder } from './rejects.ts';
@@ -67,18 +68,25 @@ export class OrderDesk {
   readonly #core: Core;
   readonly #sequencer: Sequencer;
   readonly #views: Views;
+  readonly #reader: OrderReader;
   readonly #accounts: Accounts;
   readonly #instruments: readonly Instrument[];
-  readonly #risk: EngineConfig['risk'];
+  #risk: EngineConfig['risk'];
   readonly #bits = { low: 0, high: 0 };
 
   constructor(parts: DeskParts) {
     this.#core = parts.core;
     this.#sequencer = parts.sequencer;
     this.#views = parts.views;
+    this.#reader = new OrderReader(parts.views);
     this.#accounts = parts.accounts;
     this.#instruments = parts.instruments;
     this.#risk = parts.risk;
+  }
+
+  /** The limits that refusals name from now on: those of the core must be set with them. */
+  setRisk(risk: EngineConfig['risk']): void {
+    this.#risk = risk;
   }
 
   /**
@@ -126,10 +134,10 @@ export class OrderDesk {
     let refused: Promise<never> | undefined;
     for (let tries = 0; tries < REPLACE_TRIES; tries += 1) {
       await this.#sequencer.settled();
-      const order = await this.#views.order(id, this.#sequencer.durableSequence);
+      const order = await this.#reader.read(id, this.#sequencer.durableSequence);
       if (order === undefined || (order.status !== OPEN && order.status !== PENDING)) return await this.#notOpen(id);
       const change = terms(order);
-      const reject = this.#sequencer.send({ kind: REPLACE_ORDER, orderId: id, account: ANY_ACCOUNT, ...change });
+      const reject = this.#sendReplacement(id, change);
       if (reject === REJECT.none) return await this.#replaced(order);
       if (reject === REJECT.stale || reject === REJECT.unknownOrder) continue;
       refused = this.#refuse(reject, order.instrument, this.#asReplaced(order, change));
@@ -143,6 +151,26 @@ export class OrderDesk {
         field: 'id',
       },
     );
+  }
+
+  /** What is known of orders, with everything that was matched before the call: for {@link replaceAtOnce}. */
+  async known(ids: readonly number[]): Promise<ReadonlyMap<number, OrderRecord>> {
+    await this.#sequencer.settled();
+    const orders = await this.#views.ordersById(ids, this.#sequencer.durableSequence);
+    return new Map(orders.map((order) => [order.id, order]));
+  }
+
+  /**
+   * As {@link replace}, in the turn of the event loop in which it is called, so that it keeps its place among other commands: with one try, on what
+   * {@link known} gave before. Throws Problem.
+   */
+  async replaceAtOnce(id: number, order: OrderRecord | undefined, terms: (order: OrderRecord) => ReplaceTerms): Promise<Placed> {
+    if (order === undefined) return await this.#notOpen(id);
+    const change = terms(order);
+    const reject = this.#sendReplacement(id, change);
+    if (reject === REJECT.none) return await this.#replaced(order);
+    if (reject === REJECT.unknownOrder) return await this.#notOpen(id);
+    return await this.#refuse(reject, order.instrument, this.#asReplaced(order, change));
   }
 
   /** Cancels every order of an account that rests or waits, in one instrument or in all. */
@@ -191,6 +219,10 @@ export class OrderDesk {
     return { ...answer, repeated: true };
   }
 
+  #sendReplacement(id: number, change: ReplaceTerms): Reject {
+    return this.#sequencer.send({ kind: REPLACE_ORDER, orderId: id, account: ANY_ACCOUNT, ...change });
+  }
+
   async #replaced(order: OrderRecord): Promise<Placed> {
     const { events, sequence, timestampMicros } = this.#sequencer;
     const { fills, fillCount } = fillsOf(events, sequence, timestampMicros, order.id, order.side);
@@ -223,7 +255,7 @@ export class OrderDesk {
   /** For an order that neither rests nor waits: it has been filled or cancelled, or there never was one. */
   async #notOpen(id: number): Promise<never> {
     await this.#sequencer.settled();
-    const order = await this.#views.order(id, this.#sequencer.durableSequence);
+    const order = await this.#reader.read(id, this.#sequencer.durableSequence);
     if (order === undefined) throw new Problem('HFT_ORDER_NOT_FOUND', `there is no order ${id}`, { field: 'id' });
     throw new Problem('HFT_ORDER_NOT_OPEN', `order ${id} is ${order.remainingLots === 0 ? 'filled' : 'cancelled'} already`, {
       field: 'id',
@@ -232,7 +264,7 @@ export class OrderDesk {
 
   /** An order after a command that is durable: a refusal of the views must not look like one of the command. */
   async #shown(id: number, sequence: number): Promise<OrderRecord> {
-    const order = await this.#views.order(id, sequence).catch((cause: unknown) => {
+    const order = await this.#reader.read(id, sequence).catch((cause: unknown) => {
       if (!(cause instanceof ViewsError)) throw cause;
       throw new Problem('HFT_DONE_NOT_SHOWN', `this is done and durable, but order ${id} cannot be read for the moment: GET it later`, {
         retryAfterMs: 1000,

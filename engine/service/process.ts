@@ -36,6 +36,8 @@ export async function runEngine(options: {
   adminToken: string;
   /** Keys that tokens are signed with, in JWKS form. */
   keysFile: string;
+  /** Whether /docs has a console beside the document; default true. */
+  consoleAtDocs?: boolean;
   /** See EngineParts. */
   acceptLossAfter?: number | undefined;
   onFatal: (cause: unknown) => void;
@@ -61,9 +63,12 @@ export async function runEngine(options: {
   });
   const metrics = createMetrics(engine, access);
   const watch = new RuntimeWatch();
-  const api = await createApiServer(engine, metrics, access);
+  const api = await createApiServer(engine, metrics, access, options.consoleAtDocs ?? true);
   const ops = createOpsServer(engine, metrics, watch, access);
   logs.target = api.log;
+  engine.live.onChange(({ observability }) => {
+    for (const app of [api, ops]) app.log.level = observability.logLevel;
+  });
   try {
     await listen(ops, options.host, options.opsPort, '--ops-port');
     await listen(api, options.host, options.port, '--port');

@@ -126,6 +126,12 @@ export class Sequencer {
     return this.#waiters.length - this.#told;
   }
 
+  /** Whether as many commands without texts would surely be taken in this turn of the event loop. */
+  hasRoomFor(commands: number): boolean {
+    // A command takes two slots at most, what is due before the first another.
+    return this.#failure === undefined && (this.#journal.ring.waiting + commands + 1) * 2 < this.slots.words.length / SLOT_WORDS;
+  }
+
   listen(listener: DurableListener): void {
     this.#listeners.push(listener);
   }

@@ -89,9 +89,20 @@ export function createMetrics(engine: Engine, access: Access): Metrics {
       },
     }),
   );
-  const build = new Gauge({ name: 'hft_build_info', help: 'The version that runs.', labelNames: ['version', 'config_hash'], registers });
-  build.set({ version: VERSION, config_hash: engine.configHash }, 1);
-  register.registerMetric(build);
+  counter('hft_config_reloads_total', 'Changes of the configuration that were taken over.', () => engine.live.reloads);
+  counter('hft_config_reload_failures_total', 'Changes of the configuration that were refused.', () => engine.live.failures);
+  register.registerMetric(
+    new Gauge({
+      name: 'hft_build_info',
+      help: 'The version that runs.',
+      labelNames: ['version', 'config_hash'],
+      registers,
+      collect() {
+        this.reset();
+        this.set({ version: VERSION, config_hash: engine.configHash }, 1);
+      },
+    }),
+  );
   register.registerMetric(
     new Gauge({
       name: 'hft_phase',

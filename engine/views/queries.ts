@@ -2,7 +2,7 @@
 import type { Database, Statement } from 'better-sqlite3';
 import { CANCELLED, FILLED, OPEN, PENDING, type OrderStatus } from '../core/types.ts';
 import { unpackState, unpackTerms } from './terms.ts';
-import type { FillRecord, FirstAnswer, OrderRecord, PositionRecord } from './types.ts';
+import { ALL_POSITIONS, type FillRecord, type FirstAnswer, type OrderRecord, type PositionRecord } from './types.ts';
 
 const ORDER_COLUMNS = `id, account, instrument, terms, status, reason, priceTicks, filledLots, remainingLots, createdAtMicros, updatedAtMicros,
   clientOrderId, stopTicks, displayLots, expiryMicros`;
@@ -56,8 +56,8 @@ export class ViewQueries {
   readonly #ownFillCount: Statement<[{ id: number }], number>;
   readonly #fills: Statement<[number, number, number], FillRecord>;
   readonly #trades: Statement<[number, number, number, number], FillRecord>;
-  readonly #allPositions: Statement<[], PositionRecord>;
-  readonly #positions: Statement<[number], PositionRecord>;
+  readonly #allPositions: Statement<[number, number, number], PositionRecord>;
+  readonly #positions: Statement<[number, number, number], PositionRecord>;
 
   constructor(database: Database) {
     this.#order = database.prepare(`SELECT ${ORDER_COLUMNS} FROM orders WHERE id = ?`);
@@ -78,13 +78,17 @@ export class ViewQueries {
       `SELECT ${FILL_COLUMNS} FROM fills WHERE instrument = ? AND (sequence, fillIndex) < (?, ?) ORDER BY sequence DESC, fillIndex DESC LIMIT ?`,
     );
     const positions = 'SELECT account, instrument, lots, averageTicks FROM positions WHERE lots <> 0';
-    this.#allPositions = database.prepare(`${positions} ORDER BY account, instrument`);
-    this.#positions = database.prepare(`${positions} AND account = ? ORDER BY instrument`);
+    this.#allPositions = database.prepare(`${positions} AND (account, instrument) > (?, ?) ORDER BY account, instrument LIMIT ?`);
+    this.#positions = database.prepare(`${positions} AND account = ? AND instrument > ? ORDER BY instrument LIMIT ?`);
   }
 
   order(id: number): OrderRecord | undefined {
     const row = this.#order.get(id);
     return row === undefined ? undefined : recordOf(row);
+  }
+
+  ordersById(ids: readonly number[]): OrderRecord[] {
+    return [...new Set(ids)].flatMap((id) => this.order(id) ?? []);
   }
 
   orders({ account, status }: { account?: number; status?: OrderStatus }, after: number, limit: number): OrderRecord[] {
@@ -113,8 +117,9 @@ export class ViewQueries {
     return this.#trades.all(instrument, before.sequence, before.index, limit);
   }
 
-  positions(account: number | undefined): PositionRecord[] {
-    return account === undefined ? this.#allPositions.all() : this.#positions.all(account);
+  positions(account: number | undefined, { after, limit } = ALL_POSITIONS): PositionRecord[] {
+    if (account === undefined) return this.#allPositions.all(after.account, after.instrument, limit);
+    return this.#positions.all(account, after.account >= account ? after.instrument : -1, limit);
   }
 }
 

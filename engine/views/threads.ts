@@ -1,7 +1,7 @@
 /** What the engine's thread and that of the read models share, and what they say to each other. */
 import type { MessagePort } from 'node:worker_threads';
 import type { OrderStatus } from '../core/types.ts';
-import type { FillRecord, FirstAnswer, OrderRecord, PositionRecord, ReplicaState, ViewsErrorCode } from './types.ts';
+import type { FillRecord, FirstAnswer, OrderRecord, PositionPage, PositionRecord, ReplicaState, ViewsErrorCode } from './types.ts';
 
 /** Sequences of {@link SharedProgress}. */
 const DURABLE = 0;
@@ -96,11 +96,12 @@ export interface ThreadData {
 /** The questions, their arguments and their answers. */
 export interface Questions {
   order: { args: [id: number]; answer: OrderRecord | undefined };
+  ordersById: { args: [ids: readonly number[]]; answer: OrderRecord[] };
   orders: { args: [filter: { account?: number; status?: OrderStatus }, after: number, limit: number]; answer: OrderRecord[] };
   firstAnswer: { args: [id: number, limit: number]; answer: FirstAnswer | undefined };
   fills: { args: [after: { sequence: number; index: number }, limit: number]; answer: FillRecord[] };
   trades: { args: [instrument: number, before: { sequence: number; index: number }, limit: number]; answer: FillRecord[] };
-  positions: { args: [account: number | undefined]; answer: PositionRecord[] };
+  positions: { args: [account: number | undefined, page: PositionPage]; answer: PositionRecord[] };
   state: { args: []; answer: ReplicaState };
   snapshot: { args: []; answer: ReplicaState };
 }

@@ -52,6 +52,13 @@ export interface PositionRecord {
   readonly averageTicks: number;
 }
 
+/** Where a list of positions begins: after one of an account in an instrument. */
+export interface PositionPage {
+  readonly after: { readonly account: number; readonly instrument: number };
+  readonly limit: number;
+}
+export const ALL_POSITIONS: PositionPage = { after: { account: -1, instrument: -1 }, limit: Number.MAX_SAFE_INTEGER };
+
 /** An order as its first answer showed it, with the fills that it had when it arrived (the first `limit` of them) and how many there were. */
 export interface FirstAnswer {
   readonly order: OrderRecord;
@@ -76,6 +83,8 @@ export interface Views {
   /** Sequence that the rows show. */
   readonly sequence: number;
   order(id: number, atLeast: number): Promise<OrderRecord | undefined>;
+  /** Those of `ids` that there are, in no order, each once. */
+  ordersById(ids: readonly number[], atLeast: number): Promise<OrderRecord[]>;
   /** Orders with ids above `after`, oldest first; of all accounts when `account` is undefined, of any status when `status` is. */
   orders(filter: { account?: number; status?: OrderStatus }, after: number, limit: number, atLeast: number): Promise<OrderRecord[]>;
   firstAnswer(id: number, limit: number, atLeast: number): Promise<FirstAnswer | undefined>;
@@ -84,7 +93,7 @@ export interface Views {
   /** Fills of an instrument before fill `index` of `sequence`, newest first. */
   trades(instrument: number, before: { sequence: number; index: number }, limit: number, atLeast: number): Promise<FillRecord[]>;
   /** Positions of an account, or of all, by account and instrument; flat ones are left out. */
-  positions(account: number | undefined, atLeast: number): Promise<PositionRecord[]>;
+  positions(account: number | undefined, atLeast: number, page?: PositionPage): Promise<PositionRecord[]>;
   /** Sequence, hash and open orders of one and the same state. The walk over the books is made in the views' thread, once a sequence. */
   state(atLeast: number): Promise<ReplicaState>;
   /** Takes a snapshot now, of a state not before `atLeast`; resolves when it is on the disk. */

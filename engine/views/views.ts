@@ -5,6 +5,7 @@ import { messageOf } from '../journal/sqlite-errors.ts';
 import { discardViews } from './database.ts';
 import { SharedProgress, type FromThread, type Questions } from './threads.ts';
 import {
+  ALL_POSITIONS,
   ViewsError,
   type FillRecord,
   type FirstAnswer,
@@ -83,6 +84,10 @@ class ThreadedViews implements Views {
     return await this.#ask('order', [id], atLeast);
   }
 
+  async ordersById(ids: readonly number[], atLeast: number): Promise<OrderRecord[]> {
+    return ids.length === 0 ? [] : await this.#ask('ordersById', [ids], atLeast);
+  }
+
   async orders(filter: { account?: number; status?: OrderStatus }, after: number, limit: number, atLeast: number): Promise<OrderRecord[]> {
     return await this.#ask('orders', [filter, after, limit], atLeast);
   }
@@ -99,8 +104,8 @@ class ThreadedViews implements Views {
     return await this.#ask('trades', [instrument, before, limit], atLeast);
   }
 
-  async positions(account: number | undefined, atLeast: number): Promise<PositionRecord[]> {
-    return await this.#ask('positions', [account], atLeast);
+  async positions(account: number | undefined, atLeast: number, page = ALL_POSITIONS): Promise<PositionRecord[]> {
+    return await this.#ask('positions', [account, page], atLeast);
   }
 
   async state(atLeast: number): Promise<ReplicaState> {

@@ -1,4 +1,5 @@
 /** The admin calls that change the market. They are for the operations port, inside the scope that asks for the token. */
+import { appliedConfigSchema, applyConfigBody } from '../../client/admin.ts';
 import { killSwitchBody, massCancelAnswerSchema, setStateBody, snapshotAnswerSchema, symbolParams } from '../../client/schemas.ts';
 import { AUCTION, CLOSED, HALTED, PRE_OPEN, TRADING } from '../../core/types.ts';
 import type { Engine } from '../../service/engine.ts';
@@ -35,6 +36,13 @@ export function registerAdminRoutes(admin: Pick<HttpServer, 'route'>, engine: En
       engine.stats.cancels += count;
       return { count, ids: orderIds.map(String) };
     },
+  });
+
+  admin.route({
+    method: 'POST',
+    url: '/admin/config',
+    schema: { body: applyConfigBody, response: { 200: appliedConfigSchema } },
+    handler: async (request) => await engine.live.apply(request.body.config, request.body.expectedHash),
   });
 
   admin.route({

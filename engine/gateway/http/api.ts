@@ -8,9 +8,13 @@ import { VERSION } from '../../config/version.ts';
 import type { Access } from '../../access/access.ts';
 import type { Engine } from '../../service/engine.ts';
 import type { Metrics } from '../../telemetry/metrics.ts';
+import { registerAccountRoutes } from './account-routes.ts';
+import { registerBatchRoutes } from './batch-routes.ts';
+import { registerBookRoutes } from './book-routes.ts';
 import { guard } from './guard.ts';
 import { registerHealthRoutes } from './health-routes.ts';
 import { registerMarketRoutes } from './market-routes.ts';
+import { OrderGate } from './order-gate.ts';
 import { registerOrderRoutes } from './order-routes.ts';
 import { registerQueryRoutes } from './query-routes.ts';
 import { CORS, HELMET } from './headers.ts';
@@ -19,13 +23,16 @@ import { createHttpServer, type HttpServer } from './server.ts';
 /** An order is some 300 bytes. */
 const BODY_LIMIT = 16_384;
 
-export async function createApiServer(engine: Engine, metrics: Metrics, access: Access): Promise<HttpServer> {
+/** Where orders are placed. */
+const ORDER_PATHS: ReadonlySet<string> = new Set(['/v1/orders', '/v1/orders/batch']);
+
+export async function createApiServer(engine: Engine, metrics: Metrics, access: Access, consoleAtDocs: boolean): Promise<HttpServer> {
   const app = createHttpServer({
     bodyLimit: BODY_LIMIT,
     logLevel: engine.config.observability.logLevel,
     closing: () => engine.phase === 'draining',
     onProblem: (request, code) => {
-      if (request.routeOptions.url === '/v1/orders' && request.method === 'POST') engine.stats.rejected(code);
+      if (request.method === 'POST' && ORDER_PATHS.has(request.routeOptions.url ?? '')) engine.stats.rejected(code);
     },
   });
   await app.register(helmet, HELMET);
@@ -41,7 +48,7 @@ export async function createApiServer(engine: Engine, metrics: Metrics, access: 
         version: VERSION,
         description: 'Prices and quantities are decimal strings. Errors are RFC 9457 problem details with a stable `code`.',
       },
-      tags: [{ name: 'orders' }, { name: 'market' }],
+      tags: [{ name: 'orders' }, { name: 'accounts' }, { name: 'market' }],
       components: {
         securitySchemes: {
           bearer: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT', description: 'Roles and accounts: docs/security.md.' },
@@ -51,10 +58,15 @@ export async function createApiServer(engine: Engine, metrics: Metrics, access: 
     },
     transform: jsonSchemaTransform,
   });
-  await app.register(swaggerUi, { routePrefix: '/docs', staticCSP: true });
-  registerOrderRoutes(app, engine);
+  if (consoleAtDocs) await app.register(swaggerUi, { routePrefix: '/docs', staticCSP: true });
+  else app.get('/docs/json', { schema: { hide: true } }, () => app.swagger());
+  const gate = new OrderGate(engine);
+  registerOrderRoutes(app, engine, gate);
+  registerBatchRoutes(app, engine, gate);
+  registerAccountRoutes(app, engine, gate);
   registerQueryRoutes(app, engine);
   registerMarketRoutes(app, engine);
+  registerBookRoutes(app, engine);
   registerHealthRoutes(app, engine, metrics);
   return app;
 }

@@ -130,6 +130,7 @@ describe('bad orders', () => {
       code,
       ...(number !== undefined && { number }),
       ...(field !== undefined && { field }),
+      requestId: answer.headers.get('x-request-id'),
     });
     expect(answer.status).toBe(status);
     const after = await engine.admin.status();

@@ -115,12 +115,17 @@ function errorOf(cause: unknown): Error {
   return cause instanceof Error ? cause : new Error(String(cause));
 }
 
+/** Whose request it is, on a route that is not open. */
+export function principalOf({ principal }: FastifyRequest): Principal {
+  if (principal === null) throw new Error('a request without a principal came through the guard');
+  return principal;
+}
+
 /** Throws Problem HFT_FORBIDDEN unless the request may do what its route does to `account`; undefined for all accounts. */
 export function authorizeAccount(request: FastifyRequest, account: string | undefined): void {
   const { action = 'open' } = request.routeOptions.config;
   if (action === 'open') return;
-  if (request.principal === null) throw new Error('a request without a principal came through the guard');
-  authorize(request.principal, action, account);
+  authorize(principalOf(request), action, account);
 }
 
 /** As {@link authorizeAccount}, for the account of an order that is open or recorded. One that is neither belongs to nobody. */

@@ -280,7 +280,7 @@ describe('risk and limits from the configuration', () => {
     await expect(strict.orders.place(buy('1', '0.1'))).rejects.toMatchObject({ code: 'HFT_MAX_OPEN_ORDERS', number: REJECT.maxOpenOrders });
     // What does not rest is no open order.
     expect((await strict.orders.place(sell('1', '1'))).order.status).toBe('filled');
-    expect(await strict.orders.positions()).toEqual([
+    expect((await strict.orders.positions()).items).toEqual([
       { account: 'alice', symbol: 'BTC-USD', quantity: '1', averagePrice: '100' },
       { account: 'bob', symbol: 'BTC-USD', quantity: '-1', averagePrice: '100' },
     ]);

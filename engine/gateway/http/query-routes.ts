@@ -16,7 +16,7 @@ import { CANCELLED, FILLED, OPEN, PENDING } from '../../core/types.ts';
 import type { Engine } from '../../service/engine.ts';
 import type { Market } from '../../service/market.ts';
 import { Problem } from '../../service/problem.ts';
-import type { FillRecord } from '../../views/types.ts';
+import { ALL_POSITIONS, type FillRecord } from '../../views/types.ts';
 import { fillCursor, fillPlaceOf, fillViews, instrumentById, orderNumber, requireListed, viewOf } from './answers.ts';
 import { authorizeAccount } from './guard.ts';
 import type { HttpServer } from './server.ts';
@@ -116,19 +116,27 @@ export function registerQueryRoutes(app: HttpServer, engine: Engine): void {
       response: { 200: positionsAnswerSchema, ...errors },
     },
     handler: async (request) => {
-      const { account } = request.query;
+      const { account, after, limit } = request.query;
       authorizeAccount(request, account);
       const { market } = engine;
       const id = account === undefined ? undefined : market.accounts.find(account);
-      if (account !== undefined && id === undefined) return { positions: [] };
-      const positions = await market.views.positions(id, market.sequencer.durableSequence);
+      if (account !== undefined && id === undefined) return { positions: [], next: null };
+      const from = after === undefined ? ALL_POSITIONS.after : positionPlaceOf(after);
+      const positions = await market.views.positions(id, market.sequencer.durableSequence, { after: from, limit });
+      const last = positions.at(-1);
       return {
+        next: positions.length < limit || last === undefined ? null : `${last.account}.${last.instrument}`,
         positions: positions.map((position) =>
           positionView(position, instrumentById(market, position.instrument), market.accounts.name(position.account)),
         ),
       };
     },
   });
+}
+
+function positionPlaceOf(cursor: string): { account: number; instrument: number } {
+  const [account = 0, instrument = 0] = cursor.split('.').map(Number);
+  return { account, instrument };
 }
 
 function fillsPage(market: Market, fills: readonly FillRecord[], limit: number) {

@@ -4,9 +4,11 @@ import { STATUS_CODES, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { Socket } from 'node:net';
 import Fastify, { LogController, type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { serializerCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod';
+import type { ProblemView } from '../../client/schemas.ts';
 import { JsonFault, parseStrictJson } from '../../config/strict-json.ts';
 import { Problem, PROBLEMS, type ProblemCode } from '../../service/problem.ts';
 import { ViewsError } from '../../views/types.ts';
+import { ownRequestId, REQUEST_ID_HEADER, requestIdOf } from './request-id.ts';
 import { zodValidator } from './validation.ts';
 
 export interface HttpServerOptions {
@@ -27,7 +29,7 @@ export function createHttpServer(options: HttpServerOptions) {
   const app = Fastify({
     logger: { level: options.logLevel },
     // A log line a request would cost more than the request.
-    logController: new LogController({ disableRequestLogging: true }),
+    logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'requestId' }),
     bodyLimit: options.bodyLimit,
     // Time to receive a whole request, headers and body: byte-at-a-time clients end here.
     requestTimeout: 10_000,
@@ -41,6 +43,8 @@ export function createHttpServer(options: HttpServerOptions) {
     return503OnClosing: false,
     forceCloseConnections: 'idle',
     trustProxy: false,
+    genReqId: requestIdOf,
+    requestIdHeader: false,
     clientErrorHandler: answerBrokenHttp,
     frameworkErrors: (error, request, reply) => {
       void answer(request, reply, problemOf(error), options);
@@ -58,8 +62,9 @@ export function createHttpServer(options: HttpServerOptions) {
       done(cause instanceof Error ? cause : new Error(String(cause)));
     }
   });
-  app.addHook('onSend', (_request, reply, _payload, done) => {
+  app.addHook('onSend', (request, reply, _payload, done) => {
     reply.header('x-content-type-options', 'nosniff');
+    reply.header(REQUEST_ID_HEADER, request.id);
     if (options.closing?.() === true) reply.header('connection', 'close');
     done();
   });
@@ -125,7 +130,8 @@ const FASTIFY_PROBLEMS: Readonly<Record<string, ProblemCode>> = {
   FST_ERR_MAX_PARAM_LENGTH: 'HFT_BAD_REQUEST',
 };
 
-function problemOf(error: Error & { code?: string; statusCode?: number }): Problem {
+/** What a client is told of a failure. */
+export function problemOf(error: Error & { code?: string; statusCode?: number }): Problem {
   if (error instanceof Problem) return error;
   if (error instanceof ViewsError) return new Problem(error.code, error.message, { retryAfterMs: 1000 });
   const code = FASTIFY_PROBLEMS[error.code ?? ''];
@@ -142,9 +148,13 @@ function detailOf(code: ProblemCode, message: string): string {
 }
 
 /** The JSON of a problem. */
-export function problemJson(problem: Problem): string {
+export function problemJson(problem: Problem, requestId?: string): string {
+  return JSON.stringify(problemView(problem, requestId));
+}
+
+export function problemView(problem: Problem, requestId?: string): ProblemView {
   const { code, status, number, field, message } = problem;
-  return JSON.stringify({
+  return {
     type: `urn:hftengine:problem:${code}`,
     title: PROBLEMS[code].title,
     status,
@@ -152,7 +162,8 @@ export function problemJson(problem: Problem): string {
     code,
     ...(number !== undefined && { number }),
     ...(field !== undefined && { field }),
-  });
+    ...(requestId !== undefined && { requestId }),
+  };
 }
 
 function answer(request: FastifyRequest, reply: FastifyReply, problem: Problem, options: HttpServerOptions): FastifyReply {
@@ -161,11 +172,16 @@ function answer(request: FastifyRequest, reply: FastifyReply, problem: Problem, 
   // Without the header Node reads the rest and drops it, for `requestTimeout` at most.
   if (problem.code === 'HFT_BODY_TOO_LARGE') reply.removeHeader('connection');
   if (problem.retryAfterMs !== undefined) reply.header('retry-after', String(Math.max(1, Math.ceil(problem.retryAfterMs / 1000))));
-  return reply
-    .code(problem.status)
-    .header('content-type', 'application/problem+json')
-    .serializer((payload: unknown) => String(payload))
-    .send(problemJson(problem));
+  return (
+    reply
+      .code(problem.status)
+      .header('content-type', 'application/problem+json')
+      // No hook runs for what Fastify refuses before it looks for a route.
+      .header(REQUEST_ID_HEADER, request.id)
+      .header('x-content-type-options', 'nosniff')
+      .serializer((payload: unknown) => String(payload))
+      .send(problemJson(problem, request.id))
+  );
 }
 
 /** Answers under way, by connection. */
@@ -203,9 +219,10 @@ function answerBrokenHttp(error: Error & { code?: string }, socket: Socket): voi
         ? 'HFT_REQUEST_TIMEOUT'
         : 'HFT_BAD_REQUEST';
   const problem = new Problem(code, PROBLEMS[code].title);
-  const body = problemJson(problem);
+  const requestId = ownRequestId();
+  const body = problemJson(problem, requestId);
   socket.end(
-    `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status] ?? ''}\r\ncontent-type: application/problem+json\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
+    `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status] ?? ''}\r\ncontent-type: application/problem+json\r\ncontent-length: ${Buffer.byteLength(body)}\r\n${REQUEST_ID_HEADER}: ${requestId}\r\nconnection: close\r\n\r\n${body}`,
   );
   // A client that neither reads nor closes must not keep the socket.
   setTimeout(() => socket.destroy(), CLOSE_DELAY_MS).unref();

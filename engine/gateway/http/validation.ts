@@ -1,16 +1,27 @@
 /** From a zod issue to a problem: the first fault, with a stable code and the field's name. */
 import type { FastifySchemaCompiler } from 'fastify';
-import type { z } from 'zod';
+import { z } from 'zod';
 import { fieldPath, valueAt } from '../../config/strict-json.ts';
 import { Problem, PROBLEMS, type ProblemCode } from '../../service/problem.ts';
 
 /** Fastify's validator over zod schemas. */
-export const zodValidator: FastifySchemaCompiler<z.ZodType> = ({ schema }) => {
+export const zodValidator: FastifySchemaCompiler<z.ZodType> = ({ schema, httpPart }) => {
+  if (httpPart === 'headers') return headersValidator(schema);
   return (data: unknown) => {
     const result = schema.safeParse(data);
     return result.success ? { value: result.data } : { error: problemOfIssues(result.error.issues, data) };
   };
 };
+
+/** Most requests have none of the headers that a schema knows: they cost nothing then, and are never copied. */
+function headersValidator(schema: z.ZodType) {
+  const names = schema instanceof z.ZodObject ? Object.keys(schema.shape) : [];
+  return (headers: Readonly<Record<string, unknown>>) => {
+    if (names.every((name) => headers[name] === undefined)) return { value: headers };
+    const result = schema.safeParse(headers);
+    return result.success ? { value: headers } : { error: problemOfIssues(result.error.issues, headers) };
+  };
+}
 
 function isCode(code: unknown): code is ProblemCode {
   return typeof code === 'string' && code in PROBLEMS;

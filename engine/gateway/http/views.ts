@@ -33,14 +33,18 @@ import {
   SELL,
   STOP,
   STOP_LIMIT,
+  type BookOrder,
   type BookView as CoreBook,
   type Level,
   type OrderStatus,
   type OrderType,
   type Reason,
   type SelfTrade,
+  type Side,
   type TimeInForce,
+  type TradingState,
 } from '../../core/types.ts';
+import type { BestView, BookOrdersView } from '../../client/book-schemas.ts';
 import type { BookView, FillView, InstrumentView, OrderView, PositionView } from '../../client/schemas.ts';
 import type { Instrument } from '../../service/instruments.ts';
 import { signed, STATE_NAMES } from '../../service/rejects.ts';
@@ -159,6 +163,38 @@ export function bookView(symbol: string, sequence: number, book: CoreBook, depth
     bids: book.depth(BUY, depth).map((level) => levelView(level, instrument)),
     asks: book.depth(SELL, depth).map((level) => levelView(level, instrument)),
   };
+}
+
+export function bestView(instrument: Instrument, sequence: number, book: CoreBook): BestView {
+  const best = (side: Side): BestView['bid'] => {
+    const [level] = book.depth(side, 1);
+    return level === undefined ? null : levelView(level, instrument);
+  };
+  return {
+    symbol: instrument.symbol,
+    sequence,
+    state: STATE_NAMES[book.state],
+    bid: best(BUY),
+    ask: best(SELL),
+    ...(book.lastTradeTicks > 0 && { lastPrice: instrument.tick.format(book.lastTradeTicks) }),
+  };
+}
+
+export function bookOrdersView(
+  { symbol, tick, lot }: Instrument,
+  sequence: number,
+  state: TradingState,
+  sides: { bids: readonly BookOrder[]; asks: readonly BookOrder[] },
+  limit: number,
+): BookOrdersView {
+  const shown = (orders: readonly BookOrder[]): BookOrdersView['bids'] =>
+    orders.slice(0, limit).map(({ orderId, priceTicks, quantityLots }) => ({
+      id: String(orderId),
+      price: tick.format(priceTicks),
+      quantity: lot.format(quantityLots),
+    }));
+  const complete = sides.bids.length <= limit && sides.asks.length <= limit;
+  return { symbol, sequence, state: STATE_NAMES[state], bids: shown(sides.bids), asks: shown(sides.asks), complete };
 }
 
 export function instrumentView(instrument: Instrument, book: CoreBook): InstrumentView {
