@@ -41,8 +41,12 @@ export function registerAdminRoutes(admin: Pick<HttpServer, 'route'>, engine: En
   admin.route({
     method: 'POST',
     url: '/admin/config',
+    config: { action: 'engine.admin' },
     schema: { body: applyConfigBody, response: { 200: appliedConfigSchema } },
-    handler: async (request) => await engine.live.apply(request.body.config, request.body.expectedHash),
+    handler: async (request) => {
+      authorizeAccount(request, undefined);
+      return await engine.live.apply(request.body.config, request.body.expectedHash);
+    },
   });
 
   admin.route({
