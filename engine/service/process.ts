@@ -1,6 +1,8 @@
 /** The engine as a process: both servers up before recovery, drain on a signal, fail-stop on a fault. */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { EngineConfig } from '../../crds/engine-config.ts';
+import type { Gatekeeper } from '../access/gatekeeper.ts';
+import { createGrpcServer } from '../gateway/grpc/server.ts';
 import { createApiServer } from '../gateway/http/api.ts';
 import type { HttpServer } from '../gateway/http/server.ts';
 import { createMetrics } from '../telemetry/metrics.ts';
@@ -13,6 +15,8 @@ export interface RunningEngine {
   readonly engine: Engine;
   readonly port: number;
   readonly opsPort: number;
+  /** 0 when there is no gRPC. */
+  readonly grpcPort: number;
   readonly log: EngineLog;
   /** Resolves when it serves; rejects when it refuses to start. */
   readonly started: Promise<void>;
@@ -25,7 +29,7 @@ const CLOSE_TIMEOUT_MS = 5000;
 const LINGER_MS = 200;
 const IDLE_CHECK_MS = 25;
 
-/** Listens on both ports, then recovers. Rejects when a port cannot be had. */
+/** Listens on all ports, then recovers. Rejects when a port cannot be had. */
 export async function runEngine(options: {
   config: EngineConfig;
   dataDirectory: string;
@@ -33,6 +37,8 @@ export async function runEngine(options: {
   port: number;
   opsPort: number;
   adminToken: string;
+  /** Whoever lets calls in; without one there is no gRPC. */
+  grpc?: { readonly port: number; readonly gatekeeper: Gatekeeper } | undefined;
   /** See EngineParts. */
   acceptLossAfter?: number | undefined;
   onFatal: (cause: unknown) => void;
@@ -50,13 +56,16 @@ export async function runEngine(options: {
   const watch = new RuntimeWatch();
   const api = await createApiServer(engine, metrics);
   const ops = createOpsServer(engine, metrics, watch, options.adminToken);
+  const grpc = options.grpc === undefined ? undefined : createGrpcServer({ engine, gatekeeper: options.grpc.gatekeeper, log });
   logs.target = api.log;
+  let grpcPort = 0;
   try {
     await listen(ops, options.host, options.opsPort, '--ops-port');
     await listen(api, options.host, options.port, '--port');
+    if (grpc !== undefined) grpcPort = await onHost(options.host, options.grpc?.port ?? 0, '--grpc-port', grpc.listen);
   } catch (cause) {
     watch.stop();
-    await Promise.all([api.close(), ops.close()]);
+    await Promise.all([api.close(), ops.close(), grpc?.close(0)]);
     throw cause;
   }
   let stopped: Promise<void> | undefined;
@@ -65,7 +74,7 @@ export async function runEngine(options: {
     // Clients that are connected hear 503 and that the connection ends, rather than find it cut under their next order.
     await delay(LINGER_MS);
     // Orders in flight are answered before their server closes; the operations port tells of the drain until the end.
-    await closeServer(api);
+    await Promise.all([closeServer(api), grpc?.close(CLOSE_TIMEOUT_MS)]);
     await engine.close();
     await closeServer(ops);
     watch.stop();
@@ -74,6 +83,7 @@ export async function runEngine(options: {
     engine,
     port: portOf(api),
     opsPort: portOf(ops),
+    grpcPort,
     log,
     started: engine.start(),
     stop: () => (stopped ??= stop()),
@@ -87,12 +97,18 @@ export class ListenError extends Error {
 }
 
 async function listen(app: HttpServer, host: string, port: number, flag: string): Promise<void> {
+  await onHost(host, port, flag, async (address, number) => {
+    await app.listen({ host: address, port: number, backlog: 1024, listenTextResolver: (at) => `listening on ${at}` });
+  });
+}
+
+async function onHost<T>(host: string, port: number, flag: string, bind: (host: string, port: number) => Promise<T>): Promise<T> {
   try {
-    await app.listen({ host, port, backlog: 1024, listenTextResolver: (address) => `listening on ${address}` });
+    return await bind(host, port);
   } catch (cause) {
     const code = cause instanceof Error && 'code' in cause ? String(cause.code) : '';
     // A machine without IPv6 has no dual-stack address to listen on.
-    if (host === '::' && (code === 'EAFNOSUPPORT' || code === 'EADDRNOTAVAIL')) return await listen(app, '0.0.0.0', port, flag);
+    if (host === '::' && (code === 'EAFNOSUPPORT' || code === 'EADDRNOTAVAIL')) return await onHost('0.0.0.0', port, flag, bind);
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new ListenError(`port ${port} cannot be listened on (${reason}): stop what uses it, or choose another with ${flag}`, { cause });
   }
