@@ -1,6 +1,7 @@
 /** An engine inside the test's own process, on free loopback ports, with a data directory of its own. */
 import { rmSync } from 'node:fs';
 import type { EngineConfig } from '../../crds/engine-config.ts';
+import type { Gatekeeper } from '../access/gatekeeper.ts';
 import { AdminClient } from '../client/admin.ts';
 import { OrderClient } from '../client/orders.ts';
 import { DEFAULT_CONFIG } from '../config/config.ts';
@@ -19,7 +20,9 @@ export interface LocalEngine extends AsyncDisposable {
 }
 
 /** Resolves when it serves. Disposing stops it, and removes the data directory unless one was given. */
-export async function startLocalEngine(options: { config?: Partial<EngineConfig>; dataDirectory?: string } = {}): Promise<LocalEngine> {
+export async function startLocalEngine(
+  options: { config?: Partial<EngineConfig>; dataDirectory?: string; grpc?: Gatekeeper } = {},
+): Promise<LocalEngine> {
   const dataDirectory = options.dataDirectory ?? temporaryDirectory();
   const running = await runEngine({
     config: { ...DEFAULT_CONFIG, observability: { dashboard: true, logLevel: 'fatal' }, ...options.config },
@@ -28,6 +31,7 @@ export async function startLocalEngine(options: { config?: Partial<EngineConfig>
     port: 0,
     opsPort: 0,
     adminToken: TEST_TOKEN,
+    ...(options.grpc !== undefined && { grpc: { port: 0, gatekeeper: options.grpc } }),
     onFatal: (cause) => {
       throw cause;
     },
