@@ -41,6 +41,12 @@ export class RateLimiter {
     return (1 - bucket.tokens) / this.#perMs;
   }
 
+  /** Gives back a token that was taken for nothing. */
+  giveBack(account: string): void {
+    const bucket = this.#buckets.get(account);
+    if (bucket !== undefined) bucket.tokens = Math.min(this.#burst, bucket.tokens + 1);
+  }
+
   #level(bucket: Bucket, nowMs: number): number {
     return Math.min(this.#burst, bucket.tokens + (nowMs - bucket.atMs) * this.#perMs);
   }
