@@ -30,6 +30,7 @@ export interface PlaceOrderRequest {
   postOnly: boolean;
   selfTradePrevention: number;
   clientOrderId: string;
+  cancelOnDisconnect: boolean;
 }
 
 export interface PlaceOrderResponse {
@@ -139,17 +140,67 @@ export interface LevelMessage {
   orders: number;
 }
 
+export interface EntryReplace {
+  account: string;
+  orderId: number;
+  priceTicks: number;
+  remainingLots: number;
+  stopPriceTicks: number;
+  expectedLots: number;
+}
+
+export interface EntryCancel {
+  account: string;
+  orderId: number;
+}
+
+/** `request`, and one of the others. */
+export interface OrderCommand {
+  request: number;
+  place?: Partial<PlaceOrderRequest>;
+  replace?: Partial<EntryReplace>;
+  cancel?: Partial<EntryCancel>;
+  massCancel?: Partial<MassCancelRequest>;
+}
+
+export interface OrderEntryRequest {
+  commands: OrderCommand[];
+}
+
+export interface OrderAnswer {
+  request: number;
+  kind: number;
+  orderId: number;
+  sequence: number;
+  filledLots: number;
+  remainingLots: number;
+  status: number;
+  reason: number;
+  fillCount: number;
+  repeated: boolean;
+  reject: number;
+  atMicros: number;
+  priceTicks: number;
+  fillIndex: number;
+  taker: boolean;
+}
+
+export interface OrderEntryResponse {
+  answers: OrderAnswer[];
+}
+
 export const ORDER_SERVICE = service('hftengine.v1.OrderService');
 export const MARKET_SERVICE = service('hftengine.v1.MarketService');
 
-/** A unary method: its path and codecs, and the types of both messages. */
-export type Unary<Request, Response> = MethodDefinition<Request, Response>;
+/** A method: its path and codecs, and the types of both messages. */
+export type Method<Request, Response> = MethodDefinition<Request, Response>;
 
 export const METHODS = {
   placeOrder: method<PlaceOrderRequest, PlaceOrderResponse>(ORDER_SERVICE, 'PlaceOrder'),
   replaceOrder: method<ReplaceOrderRequest, ReplaceOrderResponse>(ORDER_SERVICE, 'ReplaceOrder'),
   cancelOrder: method<OrderIdRequest, OrderResponse>(ORDER_SERVICE, 'CancelOrder'),
   massCancel: method<MassCancelRequest, MassCancelResponse>(ORDER_SERVICE, 'MassCancel'),
+  orderEntry: method<OrderEntryRequest, OrderEntryResponse>(ORDER_SERVICE, 'OrderEntry'),
   getOrder: method<OrderIdRequest, OrderResponse>(ORDER_SERVICE, 'GetOrder'),
   instruments: method<InstrumentsRequest, InstrumentsResponse>(MARKET_SERVICE, 'Instruments'),
   getBook: method<GetBookRequest, GetBookResponse>(MARKET_SERVICE, 'GetBook'),
@@ -161,8 +212,8 @@ function service(name: string): ServiceDefinition {
   return found;
 }
 
-function method<Request, Response>(of: ServiceDefinition, name: string): Unary<Request, Response> {
+function method<Request, Response>(of: ServiceDefinition, name: string): Method<Request, Response> {
   const found = of[name];
   if (found === undefined) throw new RangeError(`engine.proto has no method ${name}`);
-  return found as Unary<Request, Response>;
+  return found as Method<Request, Response>;
 }

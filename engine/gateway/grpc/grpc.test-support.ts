@@ -126,6 +126,7 @@ export function order(change: Partial<PlaceOrderRequest> = {}): PlaceOrderReques
     postOnly: false,
     selfTradePrevention: 0,
     clientOrderId: '',
+    cancelOnDisconnect: false,
     ...change,
   };
 }

@@ -45,6 +45,11 @@ export function orderService(parts: OrderParts): UntypedServiceImplementation {
     requireAccount(account);
     gatekeeper.authorize(principal, 'orders.write', account);
     const clientOrderId = clientOrderIdOf(request.clientOrderId);
+    if (request.cancelOnDisconnect) {
+      throw new Problem('HFT_INVALID_FIELD', 'cancel_on_disconnect is for OrderEntry: this call ends with its answer', {
+        field: 'cancel_on_disconnect',
+      });
+    }
     // One market for the whole answer: after an await the books may be being rebuilt, and what is recorded must be answered all the same.
     const market = engine.requireAccepting();
     const placed = await market.desk.place({ account, clientOrderId }, () => {

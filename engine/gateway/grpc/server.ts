@@ -3,9 +3,11 @@ import { createServer, type AddressInfo, type Socket } from 'node:net';
 import { Server, ServerCredentials, type ServerOptions } from '@grpc/grpc-js';
 import { ReflectionService } from '@grpc/reflection';
 import type { Gatekeeper } from '../../access/gatekeeper.ts';
-import { MARKET_SERVICE, ORDER_SERVICE, PACKAGE } from '../../client/grpc-contract.ts';
+import { MARKET_SERVICE, METHODS, ORDER_SERVICE, PACKAGE } from '../../client/grpc-contract.ts';
 import type { Engine, EngineLog } from '../../service/engine.ts';
 import { RateLimiter } from '../rate-limit.ts';
+import { OrderEntry } from '../../service/order-entry.ts';
+import { EntryService } from './entry-service.ts';
 import { EngineHealth } from './health.ts';
 import { marketService } from './market-service.ts';
 import { orderService } from './order-service.ts';
@@ -40,7 +42,12 @@ export interface GrpcServer {
 export function createGrpcServer(parts: GrpcParts): GrpcServer {
   const { engine } = parts;
   const server = new Server(OPTIONS);
-  server.addService(ORDER_SERVICE, orderService({ ...parts, limiter: new RateLimiter(engine.config.limits) }));
+  const limiter = new RateLimiter(engine.config.limits);
+  const entry = new EntryService({ ...parts, entry: new OrderEntry({ engine, limiter, stats: engine.stats }) });
+  server.addService(
+    { ...ORDER_SERVICE, OrderEntry: { ...METHODS.orderEntry, requestDeserialize: asIs, responseSerialize: asIs } },
+    { ...orderService({ ...parts, limiter }), OrderEntry: entry.open },
+  );
   server.addService(MARKET_SERVICE, marketService(parts));
   const health = new EngineHealth(engine, ['hftengine.v1.OrderService', 'hftengine.v1.MarketService']);
   health.addToServer(server);
@@ -66,6 +73,7 @@ export function createGrpcServer(parts: GrpcParts): GrpcServer {
       }),
     close: async (timeoutMs) => {
       health.stop();
+      entry.drain();
       const closed = new Promise<void>((resolve) => {
         if (listener.listening) listener.close(() => resolve());
         else resolve();
@@ -78,4 +86,9 @@ export function createGrpcServer(parts: GrpcParts): GrpcServer {
       clearTimeout(cut);
     },
   };
+}
+
+/** Streams of orders decode and encode by themselves. */
+function asIs(bytes: Buffer): Buffer {
+  return bytes;
 }
