@@ -5,6 +5,7 @@
 import { fileURLToPath } from 'node:url';
 import type { MethodDefinition, ServiceDefinition } from '@grpc/grpc-js';
 import { loadSync, type PackageDefinition } from '@grpc/proto-loader';
+import { service as HEALTH_SERVICE } from 'grpc-health-check';
 
 /** Everything in the file, for reflection. */
 export const PACKAGE: PackageDefinition = loadSync(fileURLToPath(new URL('./proto/hftengine/v1/engine.proto', import.meta.url)), {
@@ -206,6 +207,8 @@ export const METHODS = {
   getBook: method<GetBookRequest, GetBookResponse>(MARKET_SERVICE, 'GetBook'),
 } as const;
 
+export const HEALTH_CHECK = method<{ service: string }, { status: string }>(HEALTH_SERVICE, 'Check');
+
 function service(name: string): ServiceDefinition {
   const found = PACKAGE[name];
   if (found === undefined || 'format' in found) throw new RangeError(`engine.proto has no service ${name}`);
@@ -214,6 +217,6 @@ function service(name: string): ServiceDefinition {
 
 function method<Request, Response>(of: ServiceDefinition, name: string): Method<Request, Response> {
   const found = of[name];
-  if (found === undefined) throw new RangeError(`engine.proto has no method ${name}`);
+  if (found === undefined) throw new RangeError(`there is no method ${name}`);
   return found as Method<Request, Response>;
 }
