@@ -99,7 +99,7 @@ export function grpcProtos(finds: Finds): Plugin {
         if (contents === source || contents.includes('../proto')) {
           throw new Error(`${path} finds its .proto files in another way: adapt the grpc-protos plugin in images/bundle-plugins.ts`);
         }
-        await collect(finds, join(path.slice(0, path.lastIndexOf('/build/')), 'proto'), GRPC_PROTOS_DIR);
+        await collect(finds, join(dirname(path), '../../proto'), GRPC_PROTOS_DIR);
         return { contents, loader: 'js' };
       });
     },

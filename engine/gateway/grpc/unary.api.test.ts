@@ -71,8 +71,8 @@ it('keeps every term of an order', async () => {
     clientOrderId: 'terms-1',
   });
   const { order: got } = await answerOf(engine.client, METHODS.placeOrder, sent);
-  const { postOnly, ...rest } = sent;
-  expect(got).toMatchObject({ ...rest, postOnly, status: 4, filledLots: 0, remainingLots: 10 });
+  const { cancelOnDisconnect: _none, ...terms } = sent;
+  expect(got).toMatchObject({ ...terms, status: 4, filledLots: 0, remainingLots: 10 });
   const read = await answerOf(engine.client, METHODS.getOrder, { orderId: got.id });
   expect(read.order).toEqual(got);
   const { order: stop } = await answerOf(engine.client, METHODS.replaceOrder, replacement({ orderId: got.id, stopPriceTicks: 950 }));
@@ -105,6 +105,7 @@ it('refuses what is missing, wrong or too large, by code and field', async () =>
   expect(await refusal({ expiresAtMicros: -5, timeInForce: 4 })).toMatchObject({ status: wrong, code: 'HFT_BAD_TERMS' });
   expect(await refusal({ symbol: 'NONE' })).toEqual({ status: wrong, code: 'HFT_UNKNOWN_SYMBOL', field: 'symbol' });
   expect(await refusal({ clientOrderId: 'ä' })).toEqual({ status: wrong, code: 'HFT_INVALID_FIELD', field: 'client_order_id' });
+  expect(await refusal({ cancelOnDisconnect: true })).toMatchObject({ status: wrong, field: 'cancel_on_disconnect' });
   expect((await call(engine.client, METHODS.getOrder, { orderId: 10 ** 9 })).status.code).toBe(status.NOT_FOUND);
   expect((await call(engine.client, METHODS.cancelOrder, { orderId: 2 ** 60 })).status.code).toBe(status.NOT_FOUND);
   expect((await call(engine.client, METHODS.getBook, { symbol: 'BTC-USD', depth: 1001 })).status.code).toBe(wrong);
