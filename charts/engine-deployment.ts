@@ -12,6 +12,8 @@ import {
   ENGINE_CONTAINER,
   ENGINE_DATA_DIR,
   GRPC_PORT,
+  KEYS_FILE,
+  KEYS_KEY,
   OPERATIONS_PORT,
   ORDERS_PORT,
   SERVING_GATE,
@@ -76,7 +78,8 @@ export function engineDeployment(name: string, spec: HFTEngineSpec, configHash: 
             secret: {
               secretName: names.keysSecret,
               defaultMode: SECRET_FILE_MODE,
-              items: [{ key: ADMIN_TOKEN_KEY, path: ADMIN_TOKEN_KEY }],
+              // Public keys only: the engine verifies tokens and signs none.
+              items: [ADMIN_TOKEN_KEY, KEYS_KEY].map((key) => ({ key, path: key })),
             },
           },
           { name: 'data', persistentVolumeClaim: { claimName: names.journalClaim } },
@@ -113,6 +116,7 @@ function engineContainer(spec: HFTEngineSpec): k8s.Container {
     ],
     env: [
       { name: 'HFT_ADMIN_TOKEN_FILE', value: ADMIN_TOKEN_FILE },
+      { name: 'HFT_KEYS_FILE', value: KEYS_FILE },
       { name: 'HFT_TERMINATION_LOG', value: TERMINATION_LOG },
     ],
     ports: [

@@ -11,8 +11,16 @@ import { engineName, engineSpec } from './spec.prop.ts';
 const INSTRUMENTS = [{ symbol: 'BTC-USD', tickSize: '0.01', lotSize: '0.0001' }];
 const spec = (input: Partial<HFTEngineSpecInput> = {}): HFTEngineSpec => specSchema.parse({ instruments: INSTRUMENTS, ...input });
 
+const SIGNING_KEYS = '{"keys": [{"kid": "k", "x": "public", "d": "s3cret"}]}';
+
 function objects(name: string, ofSpec: HFTEngineSpec = spec()): KubeObject[] {
-  return engineObjects({ name, namespace: 'trading', uid: 'uid-1', spec: ofSpec, adminToken: 'token-1' });
+  return engineObjects({
+    name,
+    namespace: 'trading',
+    uid: 'uid-1',
+    spec: ofSpec,
+    secrets: { adminToken: 'token-1', signingKeys: SIGNING_KEYS },
+  });
 }
 
 interface Deployment {
@@ -79,7 +87,20 @@ describe('engineObjects', () => {
     expect(deployment(all).template.metadata.annotations?.[CONFIG_HASH_ANNOTATION]).toBe(configHash(config));
     expect(one(all, 'ConfigMap').metadata.name).toBe(configMapName('demo', configHash(config)));
     const secret = one(all, 'Secret') as KubeObject & { data: Record<string, string> };
-    expect(Buffer.from(secret.data['admin-token'] ?? '', 'base64').toString()).toBe('token-1');
+    const stored = (key: string): string => Buffer.from(secret.data[key] ?? '', 'base64').toString();
+    expect(stored('admin-token')).toBe('token-1');
+    expect(stored('signing-keys.json')).toBe(SIGNING_KEYS);
+    expect(JSON.parse(stored('keys.json'))).toEqual({ keys: [{ kid: 'k', x: 'public' }] });
+  });
+
+  it('puts nothing secret anywhere but into the Secret, and no private key into the pod', () => {
+    const all = objects('demo');
+    for (const object of all.filter(({ kind }) => kind !== 'Secret'))
+      expect(JSON.stringify(object)).not.toMatch(/token-1|s3cret|signing-keys/);
+    const mounted = deployment(all).template.spec?.volumes?.find(({ name }) => name === 'keys') as {
+      secret?: { items?: { key: string }[] };
+    };
+    expect(mounted.secret?.items?.map(({ key }) => key)).toEqual(['admin-token', 'keys.json']);
   });
 
   it('leaves the pod alone when only the operator reads what has changed', () => {

@@ -16,10 +16,12 @@ import {
   ADMIN_TOKEN_KEY,
   CONFIG_KEY,
   GRPC_PORT,
+  KEYS_KEY,
   MONITORING_LABEL,
   OPERATIONS_PORT,
   OPERATOR_NAMESPACE,
   ORDERS_PORT,
+  SIGNING_KEYS_KEY,
   configMapName,
   engineLabels,
   engineNames,
@@ -27,14 +29,21 @@ import {
 } from './names.ts';
 import { canonicalBytes } from './quantities.ts';
 
+/** What is secret of an engine: generated once by the operator and given back from the stored Secret ever after. */
+export interface EngineSecrets {
+  /** Bearer token of the engine's admin endpoints. */
+  adminToken: string;
+  /** Text of a JWKS with private parts: signs tokens of users. */
+  signingKeys: string;
+}
+
 export interface EngineObjectsInput {
   /** Name, namespace and uid of the HFTEngine; the uid goes into the owner references. */
   name: string;
   namespace: string;
   uid: string;
   spec: HFTEngineSpec;
-  /** Bearer token of the engine's admin endpoints: generated once by the operator and given back from the stored Secret ever after. */
-  adminToken: string;
+  secrets: EngineSecrets;
   /** Namespace that the operator runs in: the one that reaches the operations port. */
   operatorNamespace?: string;
 }
@@ -75,7 +84,11 @@ export class EngineChart extends Chart {
         metadata: owned(names.keysSecret),
         type: 'Opaque',
         // `data`, not `stringData`: the latter is never read back, so drift in it could not be seen.
-        data: { [ADMIN_TOKEN_KEY]: Buffer.from(input.adminToken, 'utf8').toString('base64') },
+        data: {
+          [ADMIN_TOKEN_KEY]: base64(input.secrets.adminToken),
+          [KEYS_KEY]: base64(publicKeys(input.secrets.signingKeys)),
+          [SIGNING_KEYS_KEY]: base64(input.secrets.signingKeys),
+        },
       }),
       new k8s.KubeConfigMap(this, 'config', {
         metadata: owned(configMapName(name, hash)),
@@ -141,6 +154,16 @@ export class EngineChart extends Chart {
       },
     });
   }
+}
+
+function base64(text: string): string {
+  return Buffer.from(text, 'utf8').toString('base64');
+}
+
+/** A JWKS without its private parts. */
+function publicKeys(text: string): string {
+  const { keys } = JSON.parse(text) as { keys: Record<string, unknown>[] };
+  return `${JSON.stringify({ keys: keys.map(({ d: _private, ...publicPart }) => publicPart) }, null, 2)}\n`;
 }
 
 function servicePort(name: string, port: number): k8s.ServicePort {

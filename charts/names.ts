@@ -31,6 +31,11 @@ export const ENGINE_DATA_DIR = '/var/lib/hft-engine';
 export const ADMIN_TOKEN_FILE = '/etc/hft-engine-keys/admin-token';
 /** Key of the keys Secret that holds the bearer token of the admin endpoints. */
 export const ADMIN_TOKEN_KEY = 'admin-token';
+/** Key of the keys Secret that holds the public keys of tokens (JWKS): all that the engine is given. */
+export const KEYS_KEY = 'keys.json';
+export const KEYS_FILE = '/etc/hft-engine-keys/keys.json';
+/** Key of the keys Secret that holds the same keys with their private parts: not mounted, for whoever may read the Secret. */
+export const SIGNING_KEYS_KEY = 'signing-keys.json';
 /** Key of the ConfigMap that holds the engine configuration. */
 export const CONFIG_KEY = 'config.json';
 

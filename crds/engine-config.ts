@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import {
+  authSchema,
   instrumentSchema,
   journalSchema,
   limitsSchema,
@@ -15,6 +16,12 @@ const { retention, snapshotEvery } = journalSchema.shape;
 /** What an engine does whose configuration does not name them. */
 export const JOURNAL_DEFAULTS = { retention: retention.parse(undefined), snapshotEvery: snapshotEvery.parse(undefined) } as const;
 
+const { requestsPerSecond, requestBurst } = limitsSchema.shape;
+export const LIMITS_DEFAULTS = {
+  requestsPerSecond: requestsPerSecond.parse(undefined),
+  requestBurst: requestBurst.parse(undefined),
+} as const;
+
 export const engineConfigSchema = z.strictObject({
   engine: z.string().min(1).max(40).describe('Name of the engine, in logs and metrics.'),
   instruments: z.array(z.strictObject(instrumentSchema.shape)).min(1).max(64),
@@ -26,14 +33,19 @@ export const engineConfigSchema = z.strictObject({
     snapshotEvery: snapshotEvery.unwrap().optional(),
   }),
   risk: z.strictObject({ ...riskSchema.shape, volatility: z.strictObject(volatilitySchema.shape).optional() }),
-  limits: z.strictObject(limitsSchema.shape),
+  limits: z.strictObject({
+    ...limitsSchema.shape,
+    requestsPerSecond: requestsPerSecond.unwrap().optional(),
+    requestBurst: requestBurst.unwrap().optional(),
+  }),
+  auth: z.strictObject({ allowedOrigins: authSchema.shape.allowedOrigins }).optional(),
   observability: z.strictObject({ dashboard: observabilitySchema.shape.dashboard, logLevel: observabilitySchema.shape.logLevel }),
 });
 export type EngineConfig = z.output<typeof engineConfigSchema>;
 
 /** The configuration that an engine named `name` runs with under `spec`. Pure. */
 export function engineConfigOf(name: string, spec: HFTEngineSpec): EngineConfig {
-  const { journal } = spec;
+  const { journal, limits, auth } = spec;
   return {
     engine: name,
     instruments: spec.instruments.map(({ symbol, tickSize, lotSize }) => ({ symbol, tickSize, lotSize })),
@@ -43,7 +55,13 @@ export function engineConfigOf(name: string, spec: HFTEngineSpec): EngineConfig 
       ...(journal.snapshotEvery !== JOURNAL_DEFAULTS.snapshotEvery && { snapshotEvery: journal.snapshotEvery }),
     },
     risk: { ...spec.risk },
-    limits: { ...spec.limits },
+    limits: {
+      ordersPerSecond: limits.ordersPerSecond,
+      burst: limits.burst,
+      ...(limits.requestsPerSecond !== LIMITS_DEFAULTS.requestsPerSecond && { requestsPerSecond: limits.requestsPerSecond }),
+      ...(limits.requestBurst !== LIMITS_DEFAULTS.requestBurst && { requestBurst: limits.requestBurst }),
+    },
+    ...(auth.allowedOrigins.length > 0 && { auth: { allowedOrigins: auth.allowedOrigins } }),
     observability: { dashboard: spec.observability.dashboard, logLevel: spec.observability.logLevel },
   };
 }

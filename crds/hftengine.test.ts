@@ -20,8 +20,8 @@ test('the shortest spec gets every default', () => {
     runtime: { heap: 'auto' },
     journal: { durability: 'disk', storage: '1Gi', retention: '168h', snapshotEvery: 1_000_000 },
     risk: { maxOrderQty: '1000000', maxNotional: '1000000000', killSwitch: false },
-    limits: { ordersPerSecond: 10_000, burst: 20_000 },
-    auth: { rotateEvery: '24h', overlap: '10m' },
+    limits: { ordersPerSecond: 10_000, burst: 20_000, requestsPerSecond: 20_000, requestBurst: 40_000 },
+    auth: { rotateEvery: '24h', overlap: '10m', allowedOrigins: [] },
     rollout: { autoRollback: true, progressDeadline: '120s', slo: { matchP99Micros: 100, gcPauseMs: 10 } },
     observability: { dashboard: true, logLevel: 'info', alerts: { latencyMs: 100, errorRatePercent: 1 } },
     deletionPolicy: 'Retain',
@@ -78,10 +78,18 @@ describe('the configuration of the engine', () => {
     const risk = { maxPosition: '5', maxOpenOrders: 3, maxOpenNotional: '9', volatility: { bandPercent: 5 } };
     const config = engineConfigOf(
       'demo',
-      specSchema.parse({ instruments: [BTC], risk, journal: { retention: '2h', snapshotEvery: 5000 } }),
+      specSchema.parse({
+        instruments: [BTC],
+        risk,
+        journal: { retention: '2h', snapshotEvery: 5000 },
+        limits: { requestsPerSecond: 5, requestBurst: 6 },
+        auth: { allowedOrigins: ['https://desk.example:8443'] },
+      }),
     );
     expect(config.risk).toMatchObject({ ...risk, volatility: { bandPercent: 5, window: '5m', halt: '1m' } });
     expect(config.journal).toEqual({ durability: 'disk', retention: '2h', snapshotEvery: 5000 });
+    expect(config.limits).toEqual({ ordersPerSecond: 10_000, burst: 20_000, requestsPerSecond: 5, requestBurst: 6 });
+    expect(config.auth).toEqual({ allowedOrigins: ['https://desk.example:8443'] });
   });
 });
 

@@ -147,8 +147,20 @@ export const limitsSchema = z
   .object({
     ordersPerSecond: z.int().min(1).max(10_000_000).default(10_000).describe('Sustained order rate of one account.'),
     burst: z.int().min(1).max(10_000_000).default(20_000).describe('Orders that one account may send at once before the rate applies.'),
+    requestsPerSecond: z
+      .int()
+      .min(1)
+      .max(10_000_000)
+      .default(20_000)
+      .describe('Sustained rate of requests of any kind of one user (the subject of its token).'),
+    requestBurst: z
+      .int()
+      .min(1)
+      .max(10_000_000)
+      .default(40_000)
+      .describe('Requests that one user may send at once before the rate applies.'),
   })
-  .describe('Rate limits, a token bucket for each account.');
+  .describe('Rate limits, a token bucket for each account and one for each user.');
 
 export const authSchema = z
   .object({
@@ -158,8 +170,19 @@ export const authSchema = z
     overlap: duration('overlap', '1s', '8760h', '10m')
       .default('10m')
       .describe('How long a replaced key stays valid, from 1s; less than rotateEvery.'),
+    allowedOrigins: z
+      .array(
+        text({
+          maxLength: 200,
+          pattern: /^https?:\/\/[A-Za-z0-9.-]+(:[0-9]{1,5})?$/,
+          message: 'allowedOrigins must be origins such as https://desk.example: scheme, host and port, nothing behind them',
+        }),
+      )
+      .max(32)
+      .default([])
+      .describe('Web pages (their origins, such as https://desk.example) whose scripts may call the order API. None by default.'),
   })
-  .describe('Keys of the engine. Checked and kept, not acted on in this version.');
+  .describe('Who may use the engine. rotateEvery and overlap are checked and kept, not acted on in this version.');
 
 export const sloSchema = z
   .object({

@@ -7,6 +7,8 @@ import { EngineError, OrderClient, type Fill, type NewOrder, type Order } from '
 export interface OrderStreamOptions {
   /** Address of the orders port at this moment; asked again after a connection failed. */
   url(): Promise<string>;
+  /** Asked with each new connection. */
+  token(): Promise<string>;
   symbol: string;
   /** Prices go from this up, one tick a step, as decimals with `priceDigits` digits. */
   basePrice: number;
@@ -123,6 +125,11 @@ export class OrderStream {
     }
   }
 
+  async #connect(): Promise<OrderClient> {
+    const [baseUrl, token] = await Promise.all([this.#options.url(), this.#options.token()]);
+    return new OrderClient({ baseUrl, token, timeoutMs: CALL_TIMEOUT_MS });
+  }
+
   async #placeOne(n: number): Promise<void> {
     const { symbol, basePrice, priceDigits, quantity, account } = this.#options;
     const clientOrderId = `${this.#run}-${n}`;
@@ -138,7 +145,7 @@ export class OrderStream {
       quantity,
       clientOrderId,
     };
-    this.#client ??= this.#options.url().then((baseUrl) => new OrderClient({ baseUrl, timeoutMs: CALL_TIMEOUT_MS }));
+    this.#client ??= this.#connect();
     const connecting = this.#client;
     let sentMs = performance.now();
     try {

@@ -1,10 +1,11 @@
 /** `npm run up`: a cluster, the operator, the sample engine, some trading, and where to look. Safe to run again. */
 import { parseArgs } from 'node:util';
-import { engineNames, OPERATIONS_PORT, ORDERS_PORT } from '../charts/names.ts';
+import { engineNames, OPERATIONS_PORT, ORDERS_PORT, SIGNING_KEYS_KEY } from '../charts/names.ts';
 import { bringUp, step } from './bring-up.ts';
 import { providerOf, PROVIDER_OPTIONS } from './options.ts';
 import { OrderStream, percentile } from './order-stream.ts';
 import { reach } from './reach.ts';
+import { traderToken } from './token.ts';
 
 const HELP = `npm run up -- [--provider kind|local|current] [--node-image IMAGE] [--context NAME] [--orders N]
 
@@ -58,8 +59,10 @@ async function main(): Promise<void> {
     port: ORDERS_PORT,
     direct: provider.name === 'local',
   });
+  const token = await traderToken(kubectl, { name: NAME, namespace: NAMESPACE });
   const stream = new OrderStream({
     url: () => Promise.resolve(reached.url),
+    token: () => Promise.resolve(token),
     symbol: 'BTC-USD',
     basePrice: 50_000,
     priceDigits: 2,
@@ -104,6 +107,12 @@ async function main(): Promise<void> {
     ['', `  then open http://127.0.0.1:${OPERATIONS_PORT}/dashboard`],
     ['order API', `npm run --silent kubectl -- -n ${NAMESPACE} port-forward service/${service} ${ORDERS_PORT}`],
     ['', `  then open http://127.0.0.1:${ORDERS_PORT}/docs`],
+    [
+      'token',
+      `npm run --silent kubectl -- -n ${NAMESPACE} get secret ${engineNames(NAME).keysSecret} -o 'jsonpath={.data.${SIGNING_KEYS_KEY.replace('.', String.raw`\.`)}}' |`,
+    ],
+    ['', `  base64 -d | npm run --silent token -- --keys - --engine ${NAME} --role trader --header > auth`],
+    ['', `  then curl -H @auth http://127.0.0.1:${ORDERS_PORT}/v1/instruments`],
     ['end it', 'npm run down'],
   ];
   console.log(`\nup in ${((performance.now() - startedMs) / 1_000).toFixed(0)} s\n`);

@@ -1,8 +1,9 @@
 /** What the engine process does: options, start, drain on a signal, and the reason whenever it ends by itself. */
 import { writeFileSync } from 'node:fs';
+import { keyFileOf } from './access/key-file.ts';
 import { adminToken } from './config/admin-token.ts';
 import { ConfigError, DEFAULT_CONFIG, loadConfig } from './config/config.ts';
-import { HELP, readOptions, type Options } from './config/options.ts';
+import { DEFAULT_DATA, HELP, readOptions, type Options } from './config/options.ts';
 import { VERSION } from './config/version.ts';
 import { JournalError } from './journal/types.ts';
 import { StartRefusal } from './service/engine.ts';
@@ -37,11 +38,33 @@ export async function main(stopping: AbortSignal): Promise<void> {
   }
 }
 
-async function run({ configFile, dataDirectory, host, port, opsPort, adminTokenFile, acceptLossAfter }: Options): Promise<RunningEngine> {
+async function run({
+  configFile,
+  dataDirectory,
+  host,
+  port,
+  opsPort,
+  grpcPort,
+  adminTokenFile,
+  keysFile,
+  acceptLossAfter,
+}: Options): Promise<RunningEngine> {
   const config = configFile === undefined ? DEFAULT_CONFIG : loadConfig(configFile);
   const { token } = adminToken(adminTokenFile, dataDirectory);
   const onFatal = (cause: unknown): never => end(cause, FAILED);
-  return await runEngine({ config, dataDirectory, host, port, opsPort, adminToken: token, acceptLossAfter, onFatal });
+  const keys = keyFileOf(keysFile, dataDirectory);
+  return await runEngine({
+    config,
+    dataDirectory,
+    host,
+    port,
+    opsPort,
+    grpcPort,
+    adminToken: token,
+    keysFile: keys,
+    acceptLossAfter,
+    onFatal,
+  });
 }
 
 function stopOnSignal(running: RunningEngine, stopping: AbortSignal): void {
@@ -74,24 +97,30 @@ function end(cause: unknown, status?: number): never {
   process.exit(status ?? (refused ? REFUSED : FAILED));
 }
 
-function announce({ engine, log, port, opsPort }: RunningEngine, { configFile, dataDirectory, adminTokenFile }: Options): void {
+function announce(
+  { engine, log, port, opsPort, grpcPort }: RunningEngine,
+  { configFile, dataDirectory, adminTokenFile, keysFile }: Options,
+): void {
   if (configFile !== undefined) {
-    log.info({ version: VERSION, configHash: engine.configHash, port, opsPort }, 'serving');
+    log.info({ version: VERSION, configHash: engine.configHash, port, opsPort, grpcPort }, 'serving');
     return;
   }
   const instruments = engine.market.instruments.filter(({ listed }) => listed);
   const [instrument] = instruments;
   const order = JSON.stringify({ symbol: instrument?.symbol, account: 'alice', side: 'buy', type: 'limit', price: '100', quantity: '1' });
+  const tokenOptions = keysFile !== undefined ? ` --keys ${keysFile}` : dataDirectory === DEFAULT_DATA ? '' : ` --data ${dataDirectory}`;
   process.stdout.write(`
 HFTEngine ${VERSION} is serving ${instruments.map(({ symbol }) => symbol).join(', ')} (durability ${engine.config.journal.durability}, data in ${dataDirectory}).
 
   API and its documentation   http://localhost:${port}/docs
+  gRPC                        localhost:${grpcPort}
   Dashboard                   http://localhost:${opsPort}/dashboard
   Metrics                     http://localhost:${port}/metrics
   Admin token                 ${adminTokenFile ?? `${dataDirectory}/admin-token`}
 
-Place an order:
-  curl -s localhost:${port}/v1/orders -H 'content-type: application/json' -d '${order}'
+Make a token, kept in a file as the header that curl sends, and place an order:
+  npm run --silent token -- --role trader${tokenOptions} --header > auth
+  curl -s localhost:${port}/v1/orders -H @auth -H 'content-type: application/json' -d '${order}'
 
 Ctrl-C stops it; every acknowledged order is kept.
 `);

@@ -15,7 +15,7 @@ function engine(name: string, spec: Partial<HFTEngineSpecInput> = {}, operatorNa
     namespace: GOLDEN_NAMESPACE,
     uid: '00000000-0000-4000-8000-000000000001',
     spec: specSchema.parse({ instruments: [BTC], ...spec }),
-    adminToken: 'golden-file-token',
+    secrets: { adminToken: 'golden-file-token', signingKeys: '{"keys": [{"kid": "golden", "alg": "EdDSA", "kty": "OKP", "crv": "Ed25519", "x": "public", "d": "private"}]}' },
     operatorNamespace,
   });
 }

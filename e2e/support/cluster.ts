@@ -7,6 +7,7 @@ import { resources } from '../../operator/kube/resource.ts';
 import { kubectlFor, type Kubectl } from '../kubectl.ts';
 import { OrderStream, type OrderStreamOptions } from '../order-stream.ts';
 import { reach, type Reached } from '../reach.ts';
+import { traderToken } from '../token.ts';
 import { BTC, engineObject, engines, ensureNamespace, type EngineObject } from './install.ts';
 import { eventually } from '../wait.ts';
 
@@ -107,13 +108,19 @@ export class TestCluster implements AsyncDisposable {
     return reached.url;
   }
 
+  /** Of a trader for all accounts. */
+  async token(ref: EngineRef): Promise<string> {
+    return await traderToken(this.kubectl, ref);
+  }
+
   async orders(ref: EngineRef): Promise<OrderClient> {
-    return new OrderClient({ baseUrl: await this.ordersUrl(ref) });
+    return new OrderClient({ baseUrl: await this.ordersUrl(ref), token: await this.token(ref) });
   }
 
   stream(ref: EngineRef, options: Partial<OrderStreamOptions> = {}): OrderStream {
     return new OrderStream({
       url: () => this.ordersUrl(ref),
+      token: () => this.token(ref),
       symbol: 'BTC-USD',
       basePrice: 100,
       priceDigits: 2,

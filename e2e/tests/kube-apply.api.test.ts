@@ -238,7 +238,13 @@ describe('apply against a real API server', () => {
     const networkPolicies = loose(resources.networkPolicies);
     const budgets = loose(resources.podDisruptionBudgets);
     const spec = specSchema.parse({ instruments: [{ symbol: 'BTC-USD', tickSize: '0.01', lotSize: '0.0001' }] });
-    const objects = engineObjects({ name: 'atomic', namespace: 'default', uid: 'u', spec, adminToken: 'x' });
+    const objects = engineObjects({
+      name: 'atomic',
+      namespace: 'default',
+      uid: 'u',
+      spec,
+      secrets: { adminToken: 'x', signingKeys: '{"keys": []}' },
+    });
     const wanted = (resource: Resource<Loose>): Loose => {
       const found = objects.find(({ kind }) => kind === resource.kind);
       if (!found) throw new Error(`the chart has no ${resource.kind}`);

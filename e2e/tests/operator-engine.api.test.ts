@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { signingKeyOf, signToken } from '../../engine/access/sign.ts';
 import { OrderClient } from '../../engine/client/orders.ts';
 import { heapFlagsOf } from '../../operator/engine/pods.ts';
 import { loadClient, type KubeClient } from '../../operator/kube/client.ts';
@@ -64,9 +65,14 @@ async function startEngine(data: string): Promise<void> {
   const deployment = await admin.get(resources.deployments, { name: 'busy-engine', namespace: ref.namespace });
   const { items } = await admin.list(resources.configMaps, { namespace: ref.namespace, labelSelector: 'hftengine.io/engine=busy' });
   const secret = await admin.get(resources.secrets, { name: 'busy-keys', namespace: ref.namespace });
-  const [configFile, tokenFile] = [join(directory, 'config.json'), join(directory, 'token')];
+  const [configFile, tokenFile, keysFile] = ['config.json', 'token', 'keys.json'].map((file) => join(directory, file)) as [
+    string,
+    string,
+    string,
+  ];
   await writeFile(configFile, items[0]?.data?.['config.json'] ?? '');
   await writeFile(tokenFile, Buffer.from(secret.data?.['admin-token'] ?? '', 'base64'), { mode: 0o600 });
+  await writeFile(keysFile, Buffer.from(secret.data?.['keys.json'] ?? '', 'base64'));
   const flags = heapFlagsOf(deployment.spec?.template.spec?.containers[0]);
   const main = fileURLToPath(new URL('../../engine/main.ts', import.meta.url));
   const args = [
@@ -82,6 +88,8 @@ async function startEngine(data: string): Promise<void> {
     '9090',
     '--admin-token-file',
     tokenFile,
+    '--keys-file',
+    keysFile,
   ];
   engine = spawn(process.execPath, [...flags, main, ...args], { stdio: 'ignore' });
   await eventually(
@@ -127,7 +135,10 @@ test('an engine that trades is looked at every ten seconds, and no oftener', { t
   await eventually('it is Ready', async () =>
     (await admin.get(engines, ref)).status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True'),
   );
-  const orders = new OrderClient({ baseUrl: `http://${ADDRESS}:8080` });
+  const secret = await admin.get(resources.secrets, { name: 'busy-keys', namespace: ref.namespace });
+  const key = signingKeyOf(Buffer.from(secret.data?.['signing-keys.json'] ?? '', 'base64').toString('utf8'), 'the Secret');
+  const token = await signToken(key, { engine: 'busy', subject: 's', roles: ['trader'], accounts: 'all', lifetimeMs: 600_000 });
+  const orders = new OrderClient({ baseUrl: `http://${ADDRESS}:8080`, token });
   const trade = () => orders.place({ symbol: 'BTC-USD', account: 'a', side: 'buy', type: 'limit', price: '10', quantity: '0.001' });
   await trade();
   // Events about the start are flushed first.
@@ -167,6 +178,27 @@ test('a gate shuts on a lost journal even while another object cannot be applied
     const { status } = await admin.get(engines, ref);
     return status?.conditions?.some(({ type, reason }) => type === 'Degraded' && reason === 'JournalBehind');
   });
+});
+
+test('nothing secret is in a ConfigMap, a status, an event or a log', async () => {
+  const { data = {} } = await admin.get(resources.secrets, { name: 'busy-keys', namespace: ref.namespace });
+  const text = (key: string): string => Buffer.from(data[key] ?? '', 'base64').toString('utf8');
+  const { keys } = JSON.parse(text('signing-keys.json')) as { keys: { d: string }[] };
+  const secrets = [text('admin-token'), ...keys.map(({ d }) => d)];
+  expect(secrets.every((secret) => secret.length >= 43)).toBe(true);
+  const { namespace } = ref;
+  const shown = [
+    operator.log(),
+    ...(await Promise.all(
+      [resources.configMaps, resources.events, resources.deployments, resources.pods].map(async (resource) =>
+        JSON.stringify((await admin.list(resource as typeof resources.configMaps, { namespace })).items),
+      ),
+    )),
+    JSON.stringify(await admin.get(engines, ref)),
+  ];
+  for (const secret of secrets)
+    for (const form of [secret, Buffer.from(secret).toString('base64')])
+      for (const one of shown) expect(one.includes(form.slice(0, 24))).toBe(false);
 });
 
 test('a token that somebody stored meanwhile is kept out of events and logs', async () => {

@@ -94,6 +94,14 @@ test('the pod is as restricted as its namespace demands, with requests equal to 
   expect(container?.securityContext).toMatchObject({ readOnlyRootFilesystem: true, allowPrivilegeEscalation: false });
 });
 
+test('orders are taken only with a token of this very engine', async () => {
+  const baseUrl = await cluster.ordersUrl(crypto);
+  expect((await fetch(`${baseUrl}/v1/instruments`, { signal: AbortSignal.timeout(10_000) })).status).toBe(401);
+  const wrong = new OrderClient({ baseUrl, token: await cluster.token(metals) });
+  await expect(wrong.instruments()).rejects.toMatchObject({ status: 401, code: 'HFT_UNAUTHORIZED' });
+  await wrong.close();
+});
+
 test('the admin endpoints are shut without the token of this very engine', async () => {
   const baseUrl = await cluster.operationsUrl(crypto);
   const tokenOf = async (name: string): Promise<string> =>
@@ -123,11 +131,12 @@ const bad: readonly [string, string, RegExp, string?][] = [
 ];
 test.each(bad)('a bad order (%s) is refused with a code and recorded nowhere', async (_name, body, status, field) => {
   const baseUrl = await cluster.ordersUrl(crypto);
-  const client = new OrderClient({ baseUrl });
+  const token = await cluster.token(crypto);
+  const client = new OrderClient({ baseUrl, token });
   const before = (await client.orders({ account: 'bob' })).items.length;
   const response = await fetch(`${baseUrl}/v1/orders`, {
     method: 'POST',
-    headers: { 'content-type': 'application/json' },
+    headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
     body,
     signal: AbortSignal.timeout(10_000),
   });

@@ -4,6 +4,7 @@
  */
 import { createPublicKey, createSecretKey, type KeyObject } from 'node:crypto';
 import { z } from 'zod';
+import { ConfigError } from '../config/config.ts';
 import { fieldPath, JsonFault, parseStrictJson, valueAt } from '../config/strict-json.ts';
 
 /** Issuer of the tokens of a key that names none. */
@@ -11,11 +12,6 @@ export const DEFAULT_ISSUER = 'hftengine';
 const MOST_KEYS = 32;
 /** Shorter secrets are guessed (RFC 7518, 3.2). */
 const HS256_BYTES = 32;
-
-/** The file is missing, broken, or holds what is no key. No message holds key material. */
-export class KeyFault extends Error {
-  override readonly name = 'KeyFault';
-}
 
 const number = (bytes: number, what: string) =>
   z
@@ -82,7 +78,7 @@ export interface VerificationKey {
 /** By `kid`. */
 export type KeySet = ReadonlyMap<string, VerificationKey>;
 
-/** Reads the text of a key file; `file` is for the messages. Throws KeyFault with a line for each fault. */
+/** Reads the text of a key file; `file` is for the messages. Throws ConfigError with a line for each fault; no message holds key material. */
 export function parseJwks(text: string, file: string): Jwk[] {
   let value: unknown;
   try {
@@ -91,11 +87,11 @@ export function parseJwks(text: string, file: string): Jwk[] {
     if (!(fault instanceof JsonFault)) throw fault;
     // The reason of a syntax error quotes the text, which may be a secret.
     const reason = fault.kind === 'syntax' ? 'is no valid JSON' : fault.message;
-    throw new KeyFault(`${file}: ${reason}${fault.field === undefined ? '' : ` at ${fault.field}`}: it must hold {"keys": [...]}`);
+    throw new ConfigError(`${file}: ${reason}${fault.field === undefined ? '' : ` at ${fault.field}`}: it must hold {"keys": [...]}`);
   }
   const parsed = keySetSchema.safeParse(value);
   if (!parsed.success) {
-    throw new KeyFault(
+    throw new ConfigError(
       parsed.error.issues
         .map(({ path, message }) => {
           const missing = valueAt(value, path) === undefined ? 'missing, ' : '';
@@ -106,13 +102,13 @@ export function parseJwks(text: string, file: string): Jwk[] {
   }
   const seen = new Set<string>();
   parsed.data.keys.forEach(({ kid }, index) => {
-    if (seen.has(kid)) throw new KeyFault(`${file}: keys[${index}].kid: "${kid}" is there twice: give each key a name of its own`);
+    if (seen.has(kid)) throw new ConfigError(`${file}: keys[${index}].kid: "${kid}" is there twice: give each key a name of its own`);
     seen.add(kid);
   });
   return parsed.data.keys;
 }
 
-/** Throws KeyFault for what has the form of a key and is none. */
+/** Throws ConfigError for what has the form of a key and is none. */
 export function keySetOf(jwks: readonly Jwk[], file: string): KeySet {
   return new Map(
     jwks.map((jwk, index) => {
@@ -130,6 +126,6 @@ function keyOf(jwk: Jwk, at: string): KeyObject {
   try {
     return createPublicKey({ key: jwk.alg === 'ES256' ? { kty, crv, x, y: jwk.y } : { kty, crv, x }, format: 'jwk' });
   } catch {
-    throw new KeyFault(`${at}: is no public key of ${crv}: make a new one`);
+    throw new ConfigError(`${at}: is no public key of ${crv}: make a new one`);
   }
 }

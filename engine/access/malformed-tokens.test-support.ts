@@ -1,5 +1,5 @@
 /** Tokens that must be refused, made systematically: form, header, algorithm and key, claims, time, tampering. For every transport's tests. */
-import { createHmac, createPrivateKey, generateKeyPairSync, sign as signBytes, type JsonWebKey } from 'node:crypto';
+import { createHmac, createPrivateKey, generateKeyPairSync, sign as signBytes } from 'node:crypto';
 import { audienceOf } from './claims.ts';
 import { DEFAULT_ISSUER, keySetOf, type Jwk } from './keys.ts';
 
@@ -31,7 +31,7 @@ const base64 = (value: unknown): string =>
 
 function signature(key: Jwk, input: string): Buffer {
   if (key.alg === 'HS256') return createHmac('sha256', Buffer.from(key.k, 'base64url')).update(input).digest();
-  const privateKey = createPrivateKey({ key: key as JsonWebKey, format: 'jwk' });
+  const privateKey = createPrivateKey({ key, format: 'jwk' });
   return key.alg === 'EdDSA'
     ? signBytes(null, Buffer.from(input), privateKey)
     : signBytes('sha256', Buffer.from(input), { key: privateKey, dsaEncoding: 'ieee-p1363' });

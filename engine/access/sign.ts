@@ -1,8 +1,9 @@
 /** Making keys, and tokens signed by them: for the first start, `npm run token`, and tests. The engine itself signs nothing. */
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { SignJWT } from 'jose';
+import { ConfigError } from '../config/config.ts';
 import { audienceOf } from './claims.ts';
-import { DEFAULT_ISSUER, KeyFault, parseJwks, type Jwk } from './keys.ts';
+import { DEFAULT_ISSUER, parseJwks, type Jwk } from './keys.ts';
 import type { Role } from './roles.ts';
 
 /** Text of a key file with one new EdDSA key, private part included. */
@@ -12,10 +13,10 @@ export function newKeyFile(): string {
   return `${JSON.stringify({ keys: [key] }, null, 2)}\n`;
 }
 
-/** The first key of a key file that can sign. Throws KeyFault. */
+/** The first key of a key file that can sign. Throws ConfigError. */
 export function signingKeyOf(text: string, file: string): Jwk {
   const key = parseJwks(text, file).find((jwk) => jwk.alg === 'HS256' || jwk.d !== undefined);
-  if (key === undefined) throw new KeyFault(`${file}: no key has its private part (d): give the file of whoever makes tokens`);
+  if (key === undefined) throw new ConfigError(`${file}: no key has its private part (d): give the file of whoever makes tokens`);
   return key;
 }
 

@@ -2,14 +2,13 @@
 import { rmSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { Server, ServerCredentials, type sendUnaryData, type ServerDuplexStream, type ServerUnaryCall } from '@grpc/grpc-js';
-import { authorize } from '../access/authorize.ts';
-import type { Principal } from '../access/principal.ts';
+import { keyFileOf } from '../access/key-file.ts';
+import { localToken } from '../access/local-token.ts';
 import { METHODS, type PlaceOrderRequest, type PlaceOrderResponse } from '../client/grpc-contract.ts';
 import { DEFAULT_CONFIG } from '../config/config.ts';
 import { runEngine } from '../service/process.ts';
 import { temporaryDirectory } from '../testing/temporary-directory.ts';
 
-const ANYBODY: Principal = { subject: 'bench', roles: ['trader'], accounts: 'all', expiresAtMs: Date.now() + 3_600_000, keyId: 'bench' };
 /** Bytes of the answer to an order in a stream, and of its field's head. */
 const ANSWER_BYTES = 33;
 
@@ -18,21 +17,33 @@ const running = await runEngine({
   config: {
     ...DEFAULT_CONFIG,
     journal: { durability: 'commit' },
-    limits: { ordersPerSecond: 10_000_000, burst: 20_000_000 },
+    limits: { ordersPerSecond: 1_000_000, burst: 1_000_000, requestsPerSecond: 1_000_000, requestBurst: 1_000_000 },
     observability: { dashboard: false, logLevel: 'fatal' },
   },
   dataDirectory: directory,
   host: '127.0.0.1',
   port: 0,
   opsPort: 0,
+  grpcPort: 0,
   adminToken: 'a-token-for-benchmarks-only',
-  grpc: { port: 0, gatekeeper: { authenticate: async () => await Promise.resolve(ANYBODY), authorize } },
+  keysFile: keyFileOf(undefined, directory),
   onFatal: (cause) => {
     throw cause;
   },
 });
 await running.started;
+const token = await localToken(directory, DEFAULT_CONFIG.engine);
 
+const FILL = {
+  sequence: 123_456,
+  index: 0,
+  priceTicks: 10_000,
+  quantityLots: 10,
+  makerOrderId: 123_455,
+  takerOrderId: 123_456,
+  takerSide: 2,
+  executedAtMicros: Date.now() * 1000,
+};
 const asIs = (bytes: Buffer): Buffer => bytes;
 const bare = new Server({ 'grpc.enable_channelz': 0 });
 bare.addService(
@@ -50,7 +61,9 @@ bare.addService(
         createdAtMicros: nowMicros,
         updatedAtMicros: nowMicros,
       };
-      send(null, { order, fills: [], fillCount: 0, repeated: false });
+      // As of the engine, where every second order trades.
+      const fills = request.side === 2 ? [FILL] : [];
+      send(null, { order, fills, fillCount: fills.length, repeated: false });
     },
     /** The count of the orders, in the same size and number of answers: one message for each that came. */
     OrderEntry: (call: ServerDuplexStream<Buffer, Buffer>) => {
@@ -70,7 +83,7 @@ bare.addService(
 const injector = bare.createConnectionInjector(ServerCredentials.createInsecure());
 const listener = createServer({ noDelay: true }, (socket) => injector.injectConnection(socket));
 listener.listen(0, '127.0.0.1', () => {
-  process.send?.({ engine: running.grpcPort, bare: (listener.address() as AddressInfo).port });
+  process.send?.({ token, engine: running.grpcPort, bare: (listener.address() as AddressInfo).port });
 });
 process.once('disconnect', () => {
   rmSync(directory, { recursive: true, force: true });

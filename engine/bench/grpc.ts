@@ -21,12 +21,16 @@ const PLACED = 1;
 interface Ports {
   readonly engine: number;
   readonly bare: number;
+  readonly token: string;
 }
+
+let token = '';
 
 async function withServer<T>(work: (ports: Ports) => Promise<T>): Promise<T> {
   const child: ChildProcess = fork(SERVER, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
   try {
     const [ports] = (await once(child, 'message', { signal: AbortSignal.timeout(30_000) })) as [Ports];
+    token = ports.token;
     return await work(ports);
   } finally {
     if (child.connected) child.disconnect();
@@ -60,7 +64,7 @@ function clientOf(port: number): Client {
 
 function bearer(): Metadata {
   const metadata = new Metadata();
-  metadata.set('authorization', 'Bearer bench');
+  metadata.set('authorization', `Bearer ${token}`);
   return metadata;
 }
 
@@ -202,7 +206,7 @@ export async function grpcPool(runs: number): Promise<Comparison[]> {
   return await withServer(async ({ engine }) => {
     const address = `127.0.0.1:${engine}`;
     const first = async (): Promise<{ value: number; peer: number }> => {
-      const pool = new GrpcOrderClient({ address, token: 'bench', channels: 1 });
+      const pool = new GrpcOrderClient({ address, token, channels: 1 });
       await pool.ready();
       let startMs = performance.now();
       await pool.place(order(0));

@@ -49,7 +49,7 @@ export type ConfigCheck = z.output<typeof configCheckSchema>;
 export interface AdminClientOptions {
   /** Address of the operations port, for example `http://demo-ops.trading:9090`. */
   baseUrl: string;
-  /** The admin token (key `admin-token` of the Secret). Never logged. */
+  /** The admin token (key `admin-token` of the Secret), or a user's token with the right role. Never logged. */
   token: string;
   /** Bound on each call, connecting included. Default 5000. */
   timeoutMs?: number;

@@ -2,7 +2,7 @@
  * Client of the order API over HTTP.
  *
  * ```ts
- * const client = new OrderClient({ baseUrl: 'http://localhost:8080' });
+ * const client = new OrderClient({ baseUrl: 'http://localhost:8080', token });
  * const { order, fills } = await client.place({ symbol: 'BTC-USD', account: 'alice', side: 'buy', type: 'limit', price: '100', quantity: '1' });
  * await client.cancel(order.id);
  * await client.close();
@@ -56,6 +56,8 @@ export interface Page<T> {
 export interface OrderClientOptions {
   /** Address of the orders port, for example `http://localhost:8080`. */
   baseUrl: string;
+  /** Bearer token that says who sends (docs/security.md). Never logged. */
+  token?: string;
   /** Bound on each call, connecting included. Default 5000. */
   timeoutMs?: number;
   /** Connections at most; each carries one request at a time. Default 16. */
@@ -71,7 +73,12 @@ export class OrderClient {
   readonly #http: HttpCaller;
 
   constructor(options: OrderClientOptions) {
-    this.#http = new HttpCaller({ baseUrl: options.baseUrl, timeoutMs: options.timeoutMs ?? 5000, connections: options.connections ?? 16 });
+    this.#http = new HttpCaller({
+      baseUrl: options.baseUrl,
+      timeoutMs: options.timeoutMs ?? 5000,
+      connections: options.connections ?? 16,
+      ...(options.token !== undefined && { headers: { authorization: `Bearer ${options.token}` } }),
+    });
   }
 
   /** Resolves when the order and its fills are durable. */

@@ -20,7 +20,7 @@ export const DEFAULT_CONFIG: EngineConfig = {
   ],
   journal: { durability: 'disk' },
   risk: { maxOrderQty: '1000000', maxNotional: '1000000000', killSwitch: false },
-  limits: { ordersPerSecond: 100_000, burst: 200_000 },
+  limits: { ordersPerSecond: 100_000, burst: 200_000, requestsPerSecond: 200_000, requestBurst: 400_000 },
   observability: { dashboard: true, logLevel: 'info' },
 };
 

@@ -14,6 +14,8 @@ export interface Options {
   readonly grpcPort: number;
   /** undefined: one is made and kept in the data directory. */
   readonly adminTokenFile: string | undefined;
+  /** undefined: keys are made and kept in the data directory. */
+  readonly keysFile: string | undefined;
   readonly terminationLog: string | undefined;
   /** Last sequence to keep of a journal that is damaged behind it; undefined to lose nothing. */
   readonly acceptLossAfter: number | undefined;
@@ -25,13 +27,15 @@ Runs one order-matching engine: HTTP order API with documentation, gRPC, journal
 Without --config it trades BTC-USD and ETH-USD with an embedded configuration.
 
   --config FILE       engine configuration (JSON)                    HFT_CONFIG
-  --data DIR          journal and admin token, default ./data        HFT_DATA
+  --data DIR          journal, admin token and keys, default ./data  HFT_DATA
   --port N            orders, default 8080; 0 for any free port      HFT_PORT
   --ops-port N        operations, default 9090; 0 for any free port  HFT_OPS_PORT
   --grpc-port N       gRPC, default 50051; 0 for any free port       HFT_GRPC_PORT
   --host ADDRESS      address to listen on, default :: (all)         HFT_HOST
   --admin-token-file FILE                                            HFT_ADMIN_TOKEN_FILE
                       token of the admin calls; default DIR/admin-token, made at the first start
+  --keys-file FILE    keys that tokens are signed with (JWKS)        HFT_KEYS_FILE
+                      default DIR/keys.json, made at the first start; read again when it changes
   --termination-log FILE                                             HFT_TERMINATION_LOG
                       where the reason is written when the engine refuses to start or fails
   --accept-loss-after SEQUENCE
@@ -41,6 +45,8 @@ Without --config it trades BTC-USD and ETH-USD with an embedded configuration.
 Flags win over the environment. Exit status: 0 after SIGTERM or SIGINT, 2 when it refuses to start, 1 when it fails.
 `;
 
+export const DEFAULT_DATA = './data';
+
 const FLAGS = {
   config: { type: 'string' },
   data: { type: 'string' },
@@ -49,6 +55,7 @@ const FLAGS = {
   'grpc-port': { type: 'string' },
   host: { type: 'string' },
   'admin-token-file': { type: 'string' },
+  'keys-file': { type: 'string' },
   'termination-log': { type: 'string' },
   'accept-loss-after': { type: 'string' },
   help: { type: 'boolean', short: 'h' },
@@ -74,12 +81,13 @@ export function readOptions(args: readonly string[], environment: NodeJS.Process
     help: flags.help === true,
     version: flags.version === true,
     configFile: text('config', 'HFT_CONFIG'),
-    dataDirectory: text('data', 'HFT_DATA') ?? './data',
+    dataDirectory: text('data', 'HFT_DATA') ?? DEFAULT_DATA,
     host: text('host', 'HFT_HOST') ?? '::',
     port: port('port', 'HFT_PORT', 8080),
     opsPort: port('ops-port', 'HFT_OPS_PORT', 9090),
     grpcPort: port('grpc-port', 'HFT_GRPC_PORT', 50_051),
     adminTokenFile: text('admin-token-file', 'HFT_ADMIN_TOKEN_FILE'),
+    keysFile: text('keys-file', 'HFT_KEYS_FILE'),
     terminationLog: text('termination-log', 'HFT_TERMINATION_LOG'),
     acceptLossAfter: sequence(flags['accept-loss-after']),
   };

@@ -47,6 +47,11 @@ export class RateLimiter {
     if (bucket !== undefined) bucket.tokens = Math.min(this.#burst, bucket.tokens + 1);
   }
 
+  /** Whole tokens that `account` had after its last {@link take}. */
+  left(account: string): number {
+    return Math.floor(this.#buckets.get(account)?.tokens ?? this.#burst);
+  }
+
   #level(bucket: Bucket, nowMs: number): number {
     return Math.min(this.#burst, bucket.tokens + (nowMs - bucket.atMs) * this.#perMs);
   }

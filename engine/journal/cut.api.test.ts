@@ -32,9 +32,9 @@ async function stop(signal: 'SIGKILL' | 'SIGTERM'): Promise<void> {
 
 /** Starts an engine, lets it take so many orders, and gives the sequence of the last. */
 async function place(count: number, args: readonly string[] = []): Promise<number> {
-  const { baseUrl } = await start(args);
-  await untilReady(baseUrl);
-  const client = new OrderClient({ baseUrl });
+  const started = await start(args);
+  await untilReady(started.baseUrl);
+  const client = new OrderClient(started);
   let last = 0;
   for (let placed = 0; placed < count; placed += 1) last = Number((await client.place(ORDER)).order.id);
   await client.close();
@@ -42,9 +42,8 @@ async function place(count: number, args: readonly string[] = []): Promise<numbe
 }
 
 /** What an engine that is ready shows: from its books, from its read models, and how it came to be. */
-async function shown({ baseUrl, opsUrl }: EngineProcess) {
-  const client = new OrderClient({ baseUrl });
-  const token = readFileSync(join(directory, 'data', 'admin-token'), 'utf8').trim();
+async function shown({ baseUrl, opsUrl, token }: EngineProcess) {
+  const client = new OrderClient({ baseUrl, token });
   const admin = new AdminClient({ baseUrl: opsUrl, token });
   const { openOrders, sequence, recovery } = await admin.status();
   await expect.poll(async () => await client.orders({ limit: 1000 }).catch(String), { timeout: 20_000 }).toHaveProperty('items');

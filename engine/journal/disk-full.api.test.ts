@@ -69,7 +69,7 @@ describe.runIf(isRoot)('a full disk (needs root for a tmpfs)', () => {
     let engine = await spawnEngine({ dataDirectory: directory });
     try {
       await untilReady(engine.baseUrl);
-      const client = new OrderClient({ baseUrl: engine.baseUrl });
+      const client = new OrderClient(engine);
       const ballast = join(directory, 'ballast');
       const { bavail, bsize } = statfsSync(directory);
       writeFileSync(ballast, Buffer.alloc(Math.max(0, bavail * bsize - 128 * 1024)));
@@ -96,7 +96,7 @@ describe.runIf(isRoot)('a full disk (needs root for a tmpfs)', () => {
       for (let starts = 0; starts < 2; starts += 1) {
         engine = await spawnEngine({ dataDirectory: directory });
         await untilReady(engine.baseUrl);
-        const again = new OrderClient({ baseUrl: engine.baseUrl });
+        const again = new OrderClient(engine);
         expect((await again.book('BTC-USD')).bids).toMatchObject([{ orders: taken }]);
         await expect(again.place(ORDER)).rejects.toMatchObject({ status: 503, code: 'HFT_JOURNAL_FULL' });
         await again.close();
@@ -106,7 +106,7 @@ describe.runIf(isRoot)('a full disk (needs root for a tmpfs)', () => {
         }
       }
       for (const file of readdirSync(directory)) if (file.startsWith('ballast')) rmSync(join(directory, file));
-      const last = new OrderClient({ baseUrl: engine.baseUrl });
+      const last = new OrderClient(engine);
       await expect
         .poll(async () => await last.place({ ...ORDER, clientOrderId: 'room' }).catch(() => 'refused'), { timeout: 10_000 })
         .toMatchObject({ order: { status: 'open' } });

@@ -3,7 +3,9 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { localToken } from '../access/local-token.ts';
 import { EngineError, OrderClient } from '../client/orders.ts';
+import { DEFAULT_CONFIG } from '../config/config.ts';
 
 const MAIN = fileURLToPath(new URL('../main.ts', import.meta.url));
 const POLL_MS = 20;
@@ -12,6 +14,8 @@ export interface EngineProcess {
   readonly pid: number;
   readonly baseUrl: string;
   readonly opsUrl: string;
+  /** For every role and account. */
+  readonly token: string;
   /** Resolves at the end of the process, with its exit code or the signal's name. */
   readonly ended: Promise<number | string>;
   /** Everything it has written so far. */
@@ -41,6 +45,8 @@ export async function spawnEngine(options: {
       '0',
       '--ops-port',
       '0',
+      '--grpc-port',
+      '0',
       ...(options.args ?? []),
     ],
     {
@@ -63,7 +69,8 @@ export async function spawnEngine(options: {
     await delay(POLL_MS);
   }
   const [opsUrl = '', baseUrl = ''] = urls();
-  return { pid: child.pid ?? 0, baseUrl, opsUrl, ended, output, kill: (signal) => void child.kill(signal) };
+  const token = await localToken(options.dataDirectory, DEFAULT_CONFIG.engine);
+  return { pid: child.pid ?? 0, baseUrl, opsUrl, token, ended, output, kill: (signal) => void child.kill(signal) };
 }
 
 function collect(child: ChildProcess): () => string {

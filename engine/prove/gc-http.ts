@@ -44,7 +44,7 @@ export async function gcOverHttp(options: {
   const engine = await spawnEngine({ dataDirectory: join(directory, 'data'), args: ['--config', config], nodeFlags: options.flags });
   try {
     await untilReady(engine.baseUrl);
-    const client = new OrderClient({ baseUrl: engine.baseUrl, connections: CONNECTIONS, timeoutMs: 30_000 });
+    const client = new OrderClient({ baseUrl: engine.baseUrl, token: engine.token, connections: CONNECTIONS, timeoutMs: 30_000 });
     await send(client, options.warmUpSeconds / 2, Infinity);
     const peakPerSecond = await send(client, options.warmUpSeconds / 2, Infinity);
     const before = bucketsOf(await metrics(engine.opsUrl));

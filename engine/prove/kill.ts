@@ -57,8 +57,8 @@ export async function proveKill(options: {
   try {
     for (let round = 1; round <= options.rounds && proof.violations.length === 0; round += 1) {
       engine = await start(directory, config);
-      if (options.durability === 'memory') await forgetLost(engine.baseUrl, ledger, proof);
-      await verify(engine.baseUrl, ledger, proof);
+      if (options.durability === 'memory') await forgetLost(engine, ledger, proof);
+      await verify(engine, ledger, proof);
       await flowUntilDeath(engine, ledger, random, round, options.maxFlowMs ?? 300);
       proof.rounds = round;
       options.progress?.(
@@ -66,8 +66,8 @@ export async function proveKill(options: {
       );
     }
     engine = await start(directory, config);
-    if (options.durability === 'memory') await forgetLost(engine.baseUrl, ledger, proof);
-    await verify(engine.baseUrl, ledger, proof);
+    if (options.durability === 'memory') await forgetLost(engine, ledger, proof);
+    await verify(engine, ledger, proof);
     engine.kill('SIGTERM');
     const code = await engine.ended;
     if (code !== 0) proof.violations.push(`the last engine ended with ${code}`);
@@ -95,7 +95,7 @@ async function flowUntilDeath(
   round: number,
   maxFlowMs: number,
 ): Promise<void> {
-  const client = new OrderClient({ baseUrl: engine.baseUrl, connections: SENDERS, timeoutMs: 5000 });
+  const client = new OrderClient({ baseUrl: engine.baseUrl, token: engine.token, connections: SENDERS, timeoutMs: 5000 });
   const life = { over: false };
   const sender = async (lane: number): Promise<void> => {
     for (let number = 0; !life.over; number += 1) {
@@ -132,8 +132,8 @@ async function flowUntilDeath(
 }
 
 /** Takes from the ledger what came after the sequence that the engine has recovered: its ids are given again. */
-async function forgetLost(baseUrl: string, ledger: Ledger, proof: KillProof): Promise<void> {
-  const client = new OrderClient({ baseUrl, timeoutMs: 30_000 });
+async function forgetLost({ baseUrl, token }: EngineProcess, ledger: Ledger, proof: KillProof): Promise<void> {
+  const client = new OrderClient({ baseUrl, token, timeoutMs: 30_000 });
   const { sequence: recovered } = await client.book('BTC-USD');
   for (const id of [...ledger.acknowledged.keys()].filter((one) => Number(one) > recovered)) {
     ledger.acknowledged.delete(id);
@@ -151,8 +151,8 @@ async function forgetLost(baseUrl: string, ledger: Ledger, proof: KillProof): Pr
 }
 
 /** Compares what the engine now says with all that it ever acknowledged. */
-async function verify(baseUrl: string, ledger: Ledger, proof: KillProof): Promise<void> {
-  const client = new OrderClient({ baseUrl, timeoutMs: 30_000 });
+async function verify({ baseUrl, token }: EngineProcess, ledger: Ledger, proof: KillProof): Promise<void> {
+  const client = new OrderClient({ baseUrl, token, timeoutMs: 30_000 });
   const wrong = (text: string): void => {
     if (proof.violations.length < MAX_VIOLATIONS) proof.violations.push(text);
   };

@@ -66,7 +66,7 @@ const ORDER: NewOrder = { symbol: 'BTC-USD', account: 'alice', side: 'buy', type
 describe('SIGTERM', () => {
   it('answers what it took, refuses the rest, loses nothing and ends with 0', async () => {
     const engine = await spawnServing();
-    const client = new OrderClient({ baseUrl: engine.baseUrl, connections: 16 });
+    const client = new OrderClient({ baseUrl: engine.baseUrl, token: engine.token, connections: 16 });
     const taken: PlacedOrder[] = [];
     const refused: EngineError[] = [];
     const senders = Array.from({ length: 16 }, async (_, lane) => {
@@ -91,7 +91,7 @@ describe('SIGTERM', () => {
     for (const { code } of refused) expect(['HFT_DRAINING', 'HFT_CLIENT_UNREACHABLE']).toContain(code);
 
     const again = await spawnServing();
-    const reader = new OrderClient({ baseUrl: again.baseUrl });
+    const reader = new OrderClient(again);
     const orders = await allPages((after) => reader.orders({ limit: 1000, ...(after !== undefined && { after }) }));
     const fills = await allPages((after) => reader.fills({ limit: 1000, ...(after !== undefined && { after }) }));
     await reader.close();
@@ -121,7 +121,21 @@ describe('SIGTERM', () => {
       } });`;
     const main = fileURLToPath(new URL('../main.ts', import.meta.url));
     const hook = `data:text/javascript,${encodeURIComponent(preload)}`;
-    const arguments_ = ['--import', hook, main, '--data', join(directory, 'data'), '--host', '127.0.0.1', '--port', '0', '--ops-port', '0'];
+    const arguments_ = [
+      '--import',
+      hook,
+      main,
+      '--data',
+      join(directory, 'data'),
+      '--host',
+      '127.0.0.1',
+      '--port',
+      '0',
+      '--ops-port',
+      '0',
+      '--grpc-port',
+      '0',
+    ];
     const { status, signal, stdout, stderr } = spawnSync(process.execPath, arguments_, { encoding: 'utf8', timeout: 30_000 });
     expect({ status, signal, stdout, stderr }).toEqual({ status: 0, signal: null, stdout: '', stderr: '' });
     expect(existsSync(join(directory, 'data'))).toBe(false);
@@ -129,7 +143,7 @@ describe('SIGTERM', () => {
 
   it('records the state hash, which the next start verifies', async () => {
     const engine = await spawnServing();
-    const client = new OrderClient({ baseUrl: engine.baseUrl });
+    const client = new OrderClient(engine);
     for (let index = 0; index < 5; index += 1) await client.place({ ...ORDER, price: String(100 + index) });
     await client.close();
     const token = readFileSync(join(directory, 'data', 'admin-token'), 'utf8').trim();
@@ -176,7 +190,7 @@ describe('start', () => {
 
   it('refuses to drop an instrument with open orders or to change its steps; goes on when they are gone', async () => {
     const engine = await spawnServing();
-    const client = new OrderClient({ baseUrl: engine.baseUrl });
+    const client = new OrderClient(engine);
     const { order } = await client.place(ORDER);
     engine.kill('SIGKILL');
     await engine.ended;
@@ -189,12 +203,12 @@ describe('start', () => {
     const changed = configFile({ ...DEFAULT_CONFIG, instruments: [{ ...btc, lotSize: '1' }, eth] });
     expect(await refusal(['--config', changed])).toMatchObject({ exit: 2, logged: { code: 'HFT_INSTRUMENT_STEP_CHANGED' } });
     const back = await spawnServing();
-    const cancelling = new OrderClient({ baseUrl: back.baseUrl });
+    const cancelling = new OrderClient(back);
     await cancelling.cancel(order.id);
     back.kill('SIGTERM');
     expect(await back.ended).toBe(0);
     const dropped = await spawnServing(['--config', configFile({ ...DEFAULT_CONFIG, instruments: [eth] })]);
-    const reader = new OrderClient({ baseUrl: dropped.baseUrl });
+    const reader = new OrderClient(dropped);
     await expect(reader.place(ORDER)).rejects.toMatchObject({ code: 'HFT_UNKNOWN_SYMBOL' });
     expect(await reader.get(order.id)).toMatchObject({ symbol: 'BTC-USD', status: 'cancelled' });
     await Promise.all([client.close(), cancelling.close(), reader.close()]);
@@ -202,7 +216,7 @@ describe('start', () => {
 
   it('refuses a damaged journal and a state that does not replay, with the reason', async () => {
     const engine = await spawnServing();
-    const client = new OrderClient({ baseUrl: engine.baseUrl });
+    const client = new OrderClient(engine);
     await client.place(ORDER);
     await client.close();
     engine.kill('SIGTERM');
@@ -240,14 +254,16 @@ describe('start', () => {
     await engine.ended;
     await fillJournal(join(directory, 'data'), 2_000_000);
     const again = await spawnListening();
+    const headers = { authorization: `Bearer ${again.token}` };
     const answers = await Promise.all([
       fetch(`${again.baseUrl}/health`),
       fetch(`${again.opsUrl}/health`),
       fetch(`${again.baseUrl}/ready`),
-      fetch(`${again.baseUrl}/v1/orders`, { method: 'POST' }),
+      fetch(`${again.baseUrl}/v1/orders`, { method: 'POST', headers }),
+      fetch(`${again.baseUrl}/v1/book/BTC-USD`, { headers }),
       fetch(`${again.baseUrl}/v1/book/BTC-USD`),
     ]);
-    expect(answers.map(({ status }) => status)).toEqual([200, 200, 503, 503, 503]);
+    expect(answers.map(({ status }) => status)).toEqual([200, 200, 503, 503, 503, 401]);
     expect(await answers[0]?.json()).toEqual({ status: 'ok', phase: 'recovering' });
     expect(await answers[3]?.json()).toMatchObject({ code: 'HFT_RECOVERING' });
     expect(answers[3]?.headers.get('retry-after')).toBe('1');
@@ -285,13 +301,13 @@ describe('a fault', () => {
     });
     engines.push(engine);
     await untilReady(engine.baseUrl);
-    const client = new OrderClient({ baseUrl: engine.baseUrl });
+    const client = new OrderClient(engine);
     const { order } = await client.place(ORDER);
     engine.kill('SIGUSR2');
     expect(await engine.ended).toBe(1);
     expect(JSON.parse(readFileSync(terminationLog(), 'utf8'))).toEqual({ code: 'HFT_INTERNAL', message: 'a fault for the test' });
     expect(engine.output()).toContain('Error: a fault for the test\n    at ');
-    const reader = new OrderClient({ baseUrl: (await spawnServing()).baseUrl });
+    const reader = new OrderClient(await spawnServing());
     expect(await reader.get(order.id)).toEqual(order);
     await Promise.all([client.close(), reader.close()]);
   });
@@ -323,7 +339,7 @@ describe('a commit whose outcome is not known', () => {
     });
     engines.push(engine);
     await untilReady(engine.baseUrl);
-    const client = new OrderClient({ baseUrl: engine.baseUrl });
+    const client = new OrderClient(engine);
     await client.place(ORDER);
     engine.kill('SIGUSR2');
     await expect.poll(() => engine.output()).toContain('armed');
@@ -332,7 +348,7 @@ describe('a commit whose outcome is not known', () => {
     await client.close();
     expect(await engine.ended).toBe(1);
     expect(JSON.parse(readFileSync(terminationLog(), 'utf8'))).toMatchObject({ code: 'HFT_JOURNAL_FAILED' });
-    const again = new OrderClient({ baseUrl: (await spawnServing()).baseUrl });
+    const again = new OrderClient(await spawnServing());
     expect(await again.place(order)).toMatchObject({ repeated: true, order: { id: '2', status: 'open' } });
     await again.close();
   });

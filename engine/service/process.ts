@@ -1,7 +1,7 @@
 /** The engine as a process: both servers up before recovery, drain on a signal, fail-stop on a fault. */
 import { setTimeout as delay } from 'node:timers/promises';
-import type { EngineConfig } from '../../crds/engine-config.ts';
-import type { Gatekeeper } from '../access/gatekeeper.ts';
+import { LIMITS_DEFAULTS, type EngineConfig } from '../../crds/engine-config.ts';
+import { Access } from '../access/access.ts';
 import { createGrpcServer } from '../gateway/grpc/server.ts';
 import { createApiServer } from '../gateway/http/api.ts';
 import type { HttpServer } from '../gateway/http/server.ts';
@@ -15,7 +15,6 @@ export interface RunningEngine {
   readonly engine: Engine;
   readonly port: number;
   readonly opsPort: number;
-  /** 0 when there is no gRPC. */
   readonly grpcPort: number;
   readonly log: EngineLog;
   /** Resolves when it serves; rejects when it refuses to start. */
@@ -36,9 +35,10 @@ export async function runEngine(options: {
   host: string;
   port: number;
   opsPort: number;
+  grpcPort: number;
   adminToken: string;
-  /** Whoever lets calls in; without one there is no gRPC. */
-  grpc?: { readonly port: number; readonly gatekeeper: Gatekeeper } | undefined;
+  /** Keys that tokens are signed with, in JWKS form. */
+  keysFile: string;
   /** See EngineParts. */
   acceptLossAfter?: number | undefined;
   onFatal: (cause: unknown) => void;
@@ -52,20 +52,31 @@ export async function runEngine(options: {
   };
   const { config, dataDirectory, acceptLossAfter, onFatal } = options;
   const engine = new Engine({ config, dataDirectory, acceptLossAfter, stats, log, onFatal });
-  const metrics = createMetrics(engine);
+  const access = new Access({
+    engine: config.engine,
+    keysFile: options.keysFile,
+    adminToken: options.adminToken,
+    requestLimits: {
+      perSecond: config.limits.requestsPerSecond ?? LIMITS_DEFAULTS.requestsPerSecond,
+      burst: config.limits.requestBurst ?? LIMITS_DEFAULTS.requestBurst,
+    },
+    log,
+  });
+  const metrics = createMetrics(engine, access);
   const watch = new RuntimeWatch();
-  const api = await createApiServer(engine, metrics);
-  const ops = createOpsServer(engine, metrics, watch, options.adminToken);
-  const grpc = options.grpc === undefined ? undefined : createGrpcServer({ engine, gatekeeper: options.grpc.gatekeeper, log });
+  const api = await createApiServer(engine, metrics, access);
+  const ops = createOpsServer(engine, metrics, watch, access);
+  const grpc = createGrpcServer({ engine, access, log });
   logs.target = api.log;
   let grpcPort = 0;
   try {
     await listen(ops, options.host, options.opsPort, '--ops-port');
     await listen(api, options.host, options.port, '--port');
-    if (grpc !== undefined) grpcPort = await onHost(options.host, options.grpc?.port ?? 0, '--grpc-port', grpc.listen);
+    grpcPort = await onHost(options.host, options.grpcPort, '--grpc-port', grpc.listen);
   } catch (cause) {
     watch.stop();
-    await Promise.all([api.close(), ops.close(), grpc?.close(0)]);
+    access.stop();
+    await Promise.all([api.close(), ops.close(), grpc.close(0)]);
     throw cause;
   }
   let stopped: Promise<void> | undefined;
@@ -74,10 +85,11 @@ export async function runEngine(options: {
     // Clients that are connected hear 503 and that the connection ends, rather than find it cut under their next order.
     await delay(LINGER_MS);
     // Orders in flight are answered before their server closes; the operations port tells of the drain until the end.
-    await Promise.all([closeServer(api), grpc?.close(CLOSE_TIMEOUT_MS)]);
+    await Promise.all([closeServer(api), grpc.close(CLOSE_TIMEOUT_MS)]);
     await engine.close();
     await closeServer(ops);
     watch.stop();
+    access.stop();
   };
   return {
     engine,

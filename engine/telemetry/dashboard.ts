@@ -10,7 +10,9 @@ export function registerDashboard(app: HttpServer, engine: Engine): void {
   // Only this page's own inline script and style run; nothing is loaded from anywhere else.
   const policy = `default-src 'none'; script-src ${inlineHash(page, 'script')}; style-src ${inlineHash(page, 'style')}; connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`;
 
-  app.get('/dashboard', (_request, reply) =>
+  const open = { config: { action: 'open' } } as const;
+
+  app.get('/dashboard', open, (_request, reply) =>
     reply
       .header('content-type', 'text/html; charset=utf-8')
       .header('content-security-policy', policy)
@@ -18,9 +20,9 @@ export function registerDashboard(app: HttpServer, engine: Engine): void {
       .header('cache-control', 'no-cache')
       .send(page),
   );
-  app.get('/', (_request, reply) => reply.redirect('/dashboard'));
+  app.get('/', open, (_request, reply) => reply.redirect('/dashboard'));
 
-  app.get('/dashboard/data', (_request, reply) => {
+  app.get('/dashboard/data', open, (_request, reply) => {
     const { stats } = engine;
     return reply.header('cache-control', 'no-store').send({
       engine: engine.config.engine,

@@ -2,6 +2,7 @@
 import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client';
 import { BUY, SELL } from '../core/types.ts';
 import { VERSION } from '../config/version.ts';
+import type { Access } from '../access/access.ts';
 import type { Engine } from '../service/engine.ts';
 import { histogramText } from './exposition.ts';
 import { poolMetrics } from './pool-metrics.ts';
@@ -14,7 +15,7 @@ export interface Metrics {
 
 const PHASES = ['recovering', 'warming', 'serving', 'draining'] as const;
 
-export function createMetrics(engine: Engine): Metrics {
+export function createMetrics(engine: Engine, access: Access): Metrics {
   const register = new Registry();
   register.setDefaultLabels({ engine: engine.config.engine });
   // Process, heap and event loop lag under their usual names (process_…, nodejs_…).
@@ -74,6 +75,20 @@ export function createMetrics(engine: Engine): Metrics {
     engine.blocked === undefined ? 0 : 1,
   );
   gauge('hft_orders_per_second', 'Accepted orders a second, mean of the last five seconds.', () => stats.ordersPerSecond());
+  gauge('hft_keys', 'Keys that tokens may be signed with.', () => access.figures.keys);
+  gauge('hft_known_tokens', 'Tokens that are known and need not be verified again.', () => access.figures.knownTokens);
+  register.registerMetric(
+    new Counter({
+      name: 'hft_key_reloads_total',
+      help: 'Changes of the key file, by what became of them.',
+      labelNames: ['result'],
+      registers,
+      collect() {
+        this.reset();
+        for (const [result, count] of Object.entries(access.figures.reloads)) this.inc({ result }, count);
+      },
+    }),
+  );
   const build = new Gauge({ name: 'hft_build_info', help: 'The version that runs.', labelNames: ['version', 'config_hash'], registers });
   build.set({ version: VERSION, config_hash: engine.configHash }, 1);
   register.registerMetric(build);

@@ -1,13 +1,15 @@
 /** The server of the operations port (9090): probes, metrics, dashboard, and the admin calls behind the token. */
-import { createHash, timingSafeEqual } from 'node:crypto';
+import helmet from '@fastify/helmet';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import { z } from 'zod';
+import type { Access } from '../access/access.ts';
 import { configCheckSchema, engineStatusSchema } from '../client/admin.ts';
 import { registerAdminRoutes } from '../gateway/http/admin-routes.ts';
+import { authorizeAccount, guard } from '../gateway/http/guard.ts';
 import { registerHealthRoutes } from '../gateway/http/health-routes.ts';
+import { HELMET } from '../gateway/http/headers.ts';
 import { createHttpServer, type HttpServer } from '../gateway/http/server.ts';
 import type { Engine } from '../service/engine.ts';
-import { Problem } from '../service/problem.ts';
 import { registerDashboard } from './dashboard.ts';
 import type { Metrics } from './metrics.ts';
 import { poolStats } from './pool-metrics.ts';
@@ -16,38 +18,23 @@ import type { RuntimeWatch } from './runtime-watch.ts';
 /** A configuration of 64 instruments is some 6 kB. */
 const BODY_LIMIT = 262_144;
 
-export function createOpsServer(engine: Engine, metrics: Metrics, watch: RuntimeWatch, adminToken: string): HttpServer {
+export function createOpsServer(engine: Engine, metrics: Metrics, watch: RuntimeWatch, access: Access): HttpServer {
   const app = createHttpServer({ bodyLimit: BODY_LIMIT, logLevel: engine.config.observability.logLevel });
+  void app.register(helmet, HELMET);
+  guard(app, access, { operator: true });
   registerHealthRoutes(app, engine, metrics);
   if (engine.config.observability.dashboard) registerDashboard(app, engine);
 
-  const expected = digest(`Bearer ${adminToken}`);
-  const requireToken = (authorization: string | undefined): void => {
-    // Digests have one length, so the comparison tells nothing about the token.
-    if (authorization === undefined || !timingSafeEqual(digest(authorization), expected)) {
-      throw new Problem('HFT_UNAUTHORIZED', 'send authorization: Bearer with the admin token');
-    }
-  };
-
   void app.register((admin, _options, done) => {
-    admin.addHook('onRequest', (request, reply, next) => {
-      try {
-        requireToken(request.headers.authorization);
-        next();
-      } catch (problem) {
-        reply.header('www-authenticate', 'Bearer');
-        throw problem;
-      }
-    });
     const routes = admin.withTypeProvider<ZodTypeProvider>();
 
     routes.get(
       '/admin/status',
-      { schema: { response: { 200: engineStatusSchema } } },
+      { schema: { response: { 200: engineStatusSchema } }, config: { action: 'engine.read' } },
       async (_request, reply) => await reply.send(await engine.status()),
     );
 
-    routes.get('/admin/stats', () => {
+    routes.get('/admin/stats', { config: { action: 'engine.read' } }, () => {
       const { stats } = engine;
       return {
         orders: {
@@ -75,15 +62,16 @@ export function createOpsServer(engine: Engine, metrics: Metrics, watch: Runtime
     });
 
     // The body is validated by the engine, which answers with what is wrong rather than with 4xx.
-    routes.post('/admin/config/check', { schema: { body: z.unknown(), response: { 200: configCheckSchema } } }, (request) =>
-      engine.checkConfig(request.body),
+    routes.post(
+      '/admin/config/check',
+      { schema: { body: z.unknown(), response: { 200: configCheckSchema } }, config: { action: 'engine.admin' } },
+      (request) => {
+        authorizeAccount(request, undefined);
+        return engine.checkConfig(request.body);
+      },
     );
     registerAdminRoutes(routes, engine);
     done();
   });
   return app;
-}
-
-function digest(text: string): Buffer {
-  return createHash('sha256').update(text).digest();
 }

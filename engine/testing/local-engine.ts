@@ -1,7 +1,8 @@
 /** An engine inside the test's own process, on free loopback ports, with a data directory of its own. */
 import { rmSync } from 'node:fs';
+import { keyFileOf } from '../access/key-file.ts';
+import { localToken } from '../access/local-token.ts';
 import type { EngineConfig } from '../../crds/engine-config.ts';
-import type { Gatekeeper } from '../access/gatekeeper.ts';
 import { AdminClient } from '../client/admin.ts';
 import { OrderClient } from '../client/orders.ts';
 import { DEFAULT_CONFIG } from '../config/config.ts';
@@ -15,14 +16,16 @@ export interface LocalEngine extends AsyncDisposable {
   readonly baseUrl: string;
   readonly opsUrl: string;
   readonly dataDirectory: string;
+  /** For every role and account; the client has it already. */
+  readonly token: string;
+  /** The header of {@link token}, for requests by hand. */
+  readonly authorization: { readonly authorization: string };
   readonly orders: OrderClient;
   readonly admin: AdminClient;
 }
 
 /** Resolves when it serves. Disposing stops it, and removes the data directory unless one was given. */
-export async function startLocalEngine(
-  options: { config?: Partial<EngineConfig>; dataDirectory?: string; grpc?: Gatekeeper } = {},
-): Promise<LocalEngine> {
+export async function startLocalEngine(options: { config?: Partial<EngineConfig>; dataDirectory?: string } = {}): Promise<LocalEngine> {
   const dataDirectory = options.dataDirectory ?? temporaryDirectory();
   const running = await runEngine({
     config: { ...DEFAULT_CONFIG, observability: { dashboard: true, logLevel: 'fatal' }, ...options.config },
@@ -30,15 +33,17 @@ export async function startLocalEngine(
     host: '127.0.0.1',
     port: 0,
     opsPort: 0,
+    grpcPort: 0,
     adminToken: TEST_TOKEN,
-    ...(options.grpc !== undefined && { grpc: { port: 0, gatekeeper: options.grpc } }),
+    keysFile: keyFileOf(undefined, dataDirectory),
     onFatal: (cause) => {
       throw cause;
     },
   });
   const baseUrl = `http://127.0.0.1:${running.port}`;
   const opsUrl = `http://127.0.0.1:${running.opsPort}`;
-  const orders = new OrderClient({ baseUrl });
+  const token = await localToken(dataDirectory, running.engine.config.engine);
+  const orders = new OrderClient({ baseUrl, token });
   const admin = new AdminClient({ baseUrl: opsUrl, token: TEST_TOKEN });
   const stop = async (): Promise<void> => {
     await Promise.all([orders.close(), admin.close()]);
@@ -51,5 +56,6 @@ export async function startLocalEngine(
     await stop();
     throw cause;
   }
-  return { running, baseUrl, opsUrl, dataDirectory, orders, admin, [Symbol.asyncDispose]: stop };
+  const authorization = { authorization: `Bearer ${token}` };
+  return { running, baseUrl, opsUrl, dataDirectory, token, authorization, orders, admin, [Symbol.asyncDispose]: stop };
 }

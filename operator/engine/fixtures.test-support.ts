@@ -11,7 +11,7 @@ import { templateOf } from './revision.ts';
 import { wantedOf, type Wanted } from './wanted.ts';
 
 export const NOW = new Date('2026-01-02T03:04:05.000Z');
-const TOKEN = 'token-token-token-token-token-token';
+const SECRETS = { adminToken: 'token-token-token-token-token-token', signingKeys: '{"keys": []}' };
 const OPERATOR_NAMESPACE = 'hft-system';
 
 export function engineWith(
@@ -35,11 +35,11 @@ export function engineWith(
 }
 
 export function observedWith(more: Partial<Observed> = {}): Observed {
-  return { now: NOW, adminToken: TOKEN, configMaps: [], pods: [], ...more };
+  return { now: NOW, secrets: SECRETS, configMaps: [], pods: [], ...more };
 }
 
 export function wantedFor(engine: HFTEngine): Wanted {
-  return wantedOf({ engine, spec: engine.spec, adminToken: TOKEN, operatorNamespace: OPERATOR_NAMESPACE });
+  return wantedOf({ engine, spec: engine.spec, secrets: SECRETS, operatorNamespace: OPERATOR_NAMESPACE });
 }
 
 export function planOf(engine: HFTEngine, observed: Observed): ReconcilePlan {

@@ -1,8 +1,10 @@
 /** Step one of a reconcile: gather what is known of an HFTEngine, from the caches and from the engines themselves. */
-import { randomBytes } from 'node:crypto';
+import { generateKeyPairSync, randomBytes } from 'node:crypto';
+import { z } from 'zod';
+import type { EngineSecrets } from '../../charts/engine.ts';
 import { engineConfigOf } from '../../crds/engine-config.ts';
 import type { HFTEngine } from '../../crds/hftengine.ts';
-import { ADMIN_TOKEN_KEY, engineNames } from '../../charts/names.ts';
+import { ADMIN_TOKEN_KEY, engineNames, SIGNING_KEYS_KEY } from '../../charts/names.ts';
 import type { KubeClient } from '../kube/client.ts';
 import { resources } from '../kube/resource.ts';
 import type { Caches } from './caches.ts';
@@ -18,22 +20,23 @@ export interface Observer {
   client: KubeClient;
   caches: Caches;
   probe: EngineProbe;
-  /** Admin tokens by uid of the HFTEngine: a Secret deleted by hand comes back with the token that the engine already has. */
-  tokens: Map<string, string>;
+  /** By uid of the HFTEngine: a Secret deleted by hand comes back with the token and the keys that the engine already has. */
+  secrets: Map<string, EngineSecrets>;
   /** Namespace that the operator runs in. */
   operatorNamespace: string;
 }
 
 /** Throws KubeError when the Secret must be read and the API server does not answer. */
 export async function observe(
-  { client, caches, probe, tokens, operatorNamespace }: Observer,
+  { client, caches, probe, secrets: known, operatorNamespace }: Observer,
   engine: HFTEngine,
   signal: AbortSignal,
 ): Promise<{ observed: Omit<Observed, 'applyFailure'>; wanted: Wanted }> {
   const ref = { name: engine.metadata.name, namespace: engine.metadata.namespace };
   const names = engineNames(ref.name);
-  const adminToken = await adminTokenOf({ client, tokens }, engine, signal);
-  const wanted = wantedOf({ engine, spec: engine.spec, adminToken, operatorNamespace });
+  const secrets = await secretsOf({ client, secrets: known }, engine, signal);
+  const { adminToken } = secrets;
+  const wanted = wantedOf({ engine, spec: engine.spec, secrets, operatorNamespace });
   const deployment: Deployment | undefined = caches
     .childrenOf('Deployment', ref)
     .find(({ metadata }) => metadata.name === names.deployment);
@@ -48,7 +51,7 @@ export async function observe(
       : undefined;
   const observed = {
     now: new Date(),
-    adminToken,
+    secrets,
     ...(deployment === undefined ? {} : { deployment }),
     configMaps: caches.childrenOf('ConfigMap', ref),
     ...(claim === undefined ? {} : { claim }),
@@ -59,22 +62,44 @@ export async function observe(
 }
 
 /**
- * The admin token of an engine: the one that was seen in its Secret, or a new one. The Secret is read from the API server when none was seen,
- * because a new token would lock the operator out of an engine that runs with the old one. A new token is remembered only once it is seen
- * stored: another leader may have stored another meanwhile.
+ * The admin token and the signing keys of an engine: those that were seen in its Secret, or new ones. The Secret is read from the API server when
+ * none was seen, because a new token would lock the operator out of an engine that runs with the old one. New ones are remembered only once they
+ * are seen stored: another leader may have stored others meanwhile.
  */
-async function adminTokenOf(
-  { client, tokens }: Pick<Observer, 'client' | 'tokens'>,
+async function secretsOf(
+  { client, secrets }: Pick<Observer, 'client' | 'secrets'>,
   engine: HFTEngine,
   signal: AbortSignal,
-): Promise<string> {
+): Promise<EngineSecrets> {
   const { name, namespace, uid } = engine.metadata;
-  const remembered = tokens.get(uid);
+  const remembered = secrets.get(uid);
   if (remembered !== undefined) return remembered;
   const secret = await client.find(resources.secrets, { name: engineNames(name).keysSecret, namespace }, { signal });
   const ours = secret !== undefined && ownershipOf(secret, engine, 'Secret') === 'ours';
-  const stored = ours ? Buffer.from(secret.data?.[ADMIN_TOKEN_KEY] ?? '', 'base64').toString('utf8') : '';
-  if (stored.length < 32) return randomBytes(32).toString('base64url');
-  tokens.set(uid, stored);
-  return stored;
+  const stored = (key: string): string => (ours ? Buffer.from(secret.data?.[key] ?? '', 'base64').toString('utf8') : '');
+  const [adminToken, signingKeys] = [stored(ADMIN_TOKEN_KEY), stored(SIGNING_KEYS_KEY)];
+  const found = { adminToken: adminToken.length >= 32, signingKeys: hasPrivateKey(signingKeys) };
+  const kept: EngineSecrets = {
+    adminToken: found.adminToken ? adminToken : randomBytes(32).toString('base64url'),
+    signingKeys: found.signingKeys ? signingKeys : newSigningKeys(),
+  };
+  if (found.adminToken && found.signingKeys) secrets.set(uid, kept);
+  return kept;
+}
+
+const signingKeysSchema = z.object({ keys: z.array(z.looseObject({ kid: z.string(), d: z.string() })).min(1) });
+
+function hasPrivateKey(text: string): boolean {
+  try {
+    return signingKeysSchema.safeParse(JSON.parse(text)).success;
+  } catch {
+    return false;
+  }
+}
+
+/** A JWKS of one EdDSA key, private part included, as engine/access/keys.ts reads it. */
+function newSigningKeys(): string {
+  const { x, d } = generateKeyPairSync('ed25519').privateKey.export({ format: 'jwk' });
+  const key = { kid: randomBytes(8).toString('hex'), alg: 'EdDSA', use: 'sig', kty: 'OKP', crv: 'Ed25519', x, d };
+  return `${JSON.stringify({ keys: [key] }, null, 2)}\n`;
 }

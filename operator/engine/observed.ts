@@ -1,5 +1,6 @@
 /** What the operator knows of one HFTEngine at the moment of a reconcile: the input of {@link plan}, gathered by `observe.ts`. */
 import type { ConfigCheck, EngineStatus } from '../../engine/client/admin.ts';
+import type { EngineSecrets } from '../../charts/engine.ts';
 import type { KubeObject, Live } from '../kube/resource.ts';
 import type { ConfigMap, Deployment, Pod } from './resource.ts';
 
@@ -14,8 +15,8 @@ export interface ObservedPod {
 
 export interface Observed {
   now: Date;
-  /** Token of the admin endpoints; kept from the Secret, or new when there was none. */
-  adminToken: string;
+  /** Kept from the Secret, or new when there was none. */
+  secrets: EngineSecrets;
   deployment?: Deployment;
   configMaps: readonly ConfigMap[];
   /** The claim of the journal's volume. */

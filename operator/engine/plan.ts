@@ -79,7 +79,7 @@ export function needsCheck(wanted: Wanted, deployment: Deployment | undefined): 
 function acceptedOf(engine: HFTEngine, observed: Observed, operatorNamespace: string): Wanted | undefined {
   const running = configHashOfTemplate(observed.deployment) ?? engine.status?.configHash;
   const spec = acceptedSpec(engine, observed.configMaps, running);
-  return spec === undefined ? undefined : wantedOf({ engine, spec, adminToken: observed.adminToken, operatorNamespace });
+  return spec === undefined ? undefined : wantedOf({ engine, spec, secrets: observed.secrets, operatorNamespace });
 }
 
 /**

@@ -3,6 +3,7 @@
  */
 import { z } from 'zod';
 import { hftEngineSchema, specSchema, statusSchema, type HFTEngine, type HFTEngineStatus } from '../../crds/hftengine.ts';
+import type { EngineSecrets } from '../../charts/engine.ts';
 import { DRAIN_FINALIZER } from '../../charts/names.ts';
 import type { Applier } from '../kube/apply.ts';
 import type { KubeClient } from '../kube/client.ts';
@@ -46,7 +47,7 @@ const AT_ONCE_MS = 1;
 
 export class EngineReconciler {
   readonly #options: ReconcilerOptions;
-  readonly #tokens = new Map<string, string>();
+  readonly #secrets = new Map<string, EngineSecrets>();
   /** The last failure to apply, by uid, until it is mended. */
   readonly #failures = new Map<string, Failure>();
 
@@ -54,7 +55,7 @@ export class EngineReconciler {
     this.#options = options;
     options.caches.engines.on({
       deleted: ({ metadata }) => {
-        this.#tokens.delete(metadata.uid);
+        this.#secrets.delete(metadata.uid);
         this.#failures.delete(metadata.uid);
       },
     });
@@ -62,7 +63,7 @@ export class EngineReconciler {
 
   /** Forgets what it knew of the engines: another operator may have led meanwhile. */
   startTerm(): void {
-    this.#tokens.clear();
+    this.#secrets.clear();
     this.#failures.clear();
   }
 
@@ -75,7 +76,7 @@ export class EngineReconciler {
     await setFinalizer(this.#options, engine, true, signal);
 
     const { operatorNamespace } = this.#options;
-    const { observed, wanted } = await observe({ ...this.#options, tokens: this.#tokens }, engine, signal);
+    const { observed, wanted } = await observe({ ...this.#options, secrets: this.#secrets }, engine, signal);
     const failure = this.#failures.get(engine.metadata.uid);
     const standing = failure?.generation === engine.metadata.generation ? { applyFailure: failure.message } : {};
     const decided = plan({ engine, observed: { ...observed, ...standing }, wanted, operatorNamespace });

@@ -1,5 +1,5 @@
 /** The objects that a spec asks for, as the charts make them, with what the operator needs to find its way back written on them. */
-import { engineObjects } from '../../charts/engine.ts';
+import { engineObjects, type EngineSecrets } from '../../charts/engine.ts';
 import { configMapName } from '../../charts/names.ts';
 import { GROUP, specSchema, type HFTEngine, type HFTEngineSpec } from '../../crds/hftengine.ts';
 import type { KubeObject } from '../kube/resource.ts';
@@ -19,14 +19,14 @@ export interface WantedInput {
   engine: HFTEngine;
   /** The spec to render; usually the engine's own. */
   spec: HFTEngineSpec;
-  adminToken: string;
+  secrets: EngineSecrets;
   operatorNamespace: string;
 }
 
 /** Pure and deterministic. */
-export function wantedOf({ engine, spec, adminToken, operatorNamespace }: WantedInput): Wanted {
+export function wantedOf({ engine, spec, secrets, operatorNamespace }: WantedInput): Wanted {
   const { name, namespace, uid } = engine.metadata;
-  const objects = engineObjects({ name, namespace, uid, spec, adminToken, operatorNamespace }).map((object) => {
+  const objects = engineObjects({ name, namespace, uid, spec, secrets, operatorNamespace }).map((object) => {
     if (object.kind === 'Deployment') return withRevision(object);
     return object.kind === 'ConfigMap' ? withSpec(object, spec) : object;
   });

@@ -1,6 +1,6 @@
 /** What every unary call goes through: its token, its deadline, its work, and its refusal where there is one. */
 import type { handleUnaryCall, Metadata, ServerUnaryCall, StatusObject } from '@grpc/grpc-js';
-import type { Gatekeeper } from '../../access/gatekeeper.ts';
+import type { Access } from '../../access/access.ts';
 import type { Principal } from '../../access/principal.ts';
 import type { EngineLog } from '../../service/engine.ts';
 import { Problem, type ProblemCode } from '../../service/problem.ts';
@@ -9,7 +9,7 @@ import { problemOfCause, statusOf } from './status.ts';
 const BEARER = /^Bearer ([^\s]+)$/i;
 
 /** The bearer token of a call; undefined without one. Throws Problem when there is something that is none. */
-export function tokenOf(metadata: Metadata): string | undefined {
+function tokenOf(metadata: Metadata): string | undefined {
   const [value, ...more] = metadata.get('authorization');
   if (value === undefined) return undefined;
   const token = typeof value === 'string' && more.length === 0 ? BEARER.exec(value)?.[1] : undefined;
@@ -18,7 +18,7 @@ export function tokenOf(metadata: Metadata): string | undefined {
 }
 
 export interface UnaryParts {
-  readonly gatekeeper: Gatekeeper;
+  readonly access: Pick<Access, 'gatekeeper' | 'requestLimits' | 'takeRequest'>;
   readonly log: EngineLog;
 }
 
@@ -43,13 +43,13 @@ interface Served<Response> {
 
 async function serve<Request, Response>(
   call: ServerUnaryCall<Request, Response>,
-  { gatekeeper, log }: UnaryParts,
+  { access, log }: UnaryParts,
   work: (request: Request, principal: Principal) => Promise<Response>,
   done: (durationMs: number, refused: ProblemCode | undefined) => void,
 ): Promise<Served<Response>> {
   const startMs = performance.now();
   try {
-    const principal = await gatekeeper.authenticate(tokenOf(call.metadata));
+    const principal = await admit(access, call.metadata);
     if (call.cancelled || Number(call.getDeadline()) <= Date.now())
       throw new Problem('HFT_REQUEST_TIMEOUT', 'the deadline had passed before the call was begun: nothing was done');
     const answer = await work(call.request, principal);
@@ -61,4 +61,15 @@ async function serve<Request, Response>(
     done(performance.now() - startMs, problem.code);
     return { refusal: statusOf(problem) };
   }
+}
+
+/** Whose token it is. Throws Problem without a good one, and for a user that sends faster than it may. */
+export async function admit(access: UnaryParts['access'], metadata: Metadata): Promise<Principal> {
+  const principal = await access.gatekeeper.authenticate(tokenOf(metadata));
+  const waitMs = access.takeRequest(principal, performance.now());
+  if (waitMs === 0) return principal;
+  const { perSecond } = access.requestLimits;
+  throw new Problem('HFT_USER_RATE_LIMIT', `${perSecond} calls a second may be made with this token: wait ${Math.ceil(waitMs)} ms`, {
+    retryAfterMs: waitMs,
+  });
 }

@@ -1,16 +1,15 @@
 /** OrderEntry: a stream of commands and one of answers, over the fast way in. Both are bytes here: see entry-codec.ts. */
 import { type Metadata, type ServerDuplexStream, type StatusObject } from '@grpc/grpc-js';
-import type { Gatekeeper } from '../../access/gatekeeper.ts';
 import type { Principal } from '../../access/principal.ts';
 import type { Action } from '../../access/roles.ts';
 import { ACCOUNT_TEXT } from '../../client/schemas.ts';
 import { ALL_INSTRUMENTS, REJECT } from '../../core/types.ts';
-import type { Engine, EngineLog } from '../../service/engine.ts';
+import type { Engine } from '../../service/engine.ts';
 import type { EntryLink } from '../../service/answer-queue.ts';
 import { hashClientOrderId, type ClientIdBits } from '../../service/client-order-id.ts';
 import { EntryAccount, OrderEntry } from '../../service/order-entry.ts';
 import { drainingProblem, Problem } from '../../service/problem.ts';
-import { tokenOf } from './calls.ts';
+import { admit, type UnaryParts } from './calls.ts';
 import { CANCEL, CommandReader, PLACE, REPLACE, writeAnswer, writeReject } from './entry-codec.ts';
 import { problemOfCause, statusOf } from './status.ts';
 import { WireFault, WireWriter } from './wire.ts';
@@ -34,11 +33,9 @@ interface Rights {
   readonly cancel: boolean;
 }
 
-export interface EntryServiceParts {
+export interface EntryServiceParts extends UnaryParts {
   readonly engine: Engine;
   readonly entry: OrderEntry;
-  readonly gatekeeper: Gatekeeper;
-  readonly log: EngineLog;
 }
 
 /** All streams of order entry. */
@@ -62,7 +59,7 @@ export class EntryService {
 
   async #open(call: EntryCall): Promise<void> {
     try {
-      const principal = await this.#parts.gatekeeper.authenticate(tokenOf(call.metadata));
+      const principal = await admit(this.#parts.access, call.metadata);
       if (call.cancelled) return;
       if (this.#draining) throw drainingProblem();
       const stream = new EntryStream(call, principal, this.#parts);
@@ -197,7 +194,7 @@ class EntryStream implements EntryLink {
 
   #may(action: Action, account: string): boolean {
     try {
-      this.#parts.gatekeeper.authorize(this.#principal, action, account);
+      this.#parts.access.gatekeeper.authorize(this.#principal, action, account);
       return true;
     } catch (cause) {
       if (cause instanceof Problem) return false;

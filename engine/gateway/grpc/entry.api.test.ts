@@ -5,7 +5,7 @@ import { expect, it } from 'vitest';
 import { METHODS, type OrderAnswer, type OrderCommand } from '../../client/grpc-contract.ts';
 import { GrpcOrderClient } from '../../client/grpc.ts';
 import type { EngineError } from '../../client/http.ts';
-import { bareClient, bearer, call, order, startGrpcEngine } from './grpc.test-support.ts';
+import { bareClient, bearer, call, order, startGrpcEngine, tokenOf } from './grpc.test-support.ts';
 
 const PLACED = 1;
 const REPLACED = 2;
@@ -16,7 +16,7 @@ const FILL = 6;
 
 /** A stream, what it was answered, and how it ended. */
 async function stream(address: string, token = 'all') {
-  const client = new GrpcOrderClient({ address, token });
+  const client = new GrpcOrderClient({ address, token: tokenOf(token) });
   const answers: OrderAnswer[] = [];
   let told = (): void => undefined;
   const end: { error?: EngineError | undefined; is: boolean } = { is: false };
@@ -126,7 +126,7 @@ it('cancels on disconnect what was sent so', async () => {
     { request: 2, place: order({ priceTicks: 90, cancelOnDisconnect: true }) },
   );
   entry.end();
-  const reader = new GrpcOrderClient({ address: engine.address, token: 'all' });
+  const reader = new GrpcOrderClient({ address: engine.address, token: tokenOf('all') });
   await expect.poll(async () => (await reader.get(goes?.orderId ?? 0)).reason).toBe(9);
   expect((await reader.get(stays?.orderId ?? 0)).status).toBe(1);
   reader.close();
@@ -230,7 +230,7 @@ it('the pool spreads calls, tries again what may be, waits for an engine and giv
   const engine = await startGrpcEngine();
   const client = new GrpcOrderClient({
     address: engine.address,
-    token: 'all',
+    token: tokenOf('all'),
     channels: 3,
     healthIntervalMs: 50,
     timeoutMs: 1500,
@@ -253,7 +253,13 @@ it('the pool spreads calls, tries again what may be, waits for an engine and giv
 
 it('the pool closes what is idle, replaces what is old, and opens again', async () => {
   await using engine = await startGrpcEngine();
-  const settings = { address: engine.address, token: 'all', channels: 1, healthIntervalMs: 20, credentials: credentials.createInsecure() };
+  const settings = {
+    address: engine.address,
+    token: tokenOf('all'),
+    channels: 1,
+    healthIntervalMs: 20,
+    credentials: credentials.createInsecure(),
+  };
   const idle = new GrpcOrderClient({ ...settings, idleMs: 60 });
   await idle.instruments();
   await expect.poll(() => idle.stats.closedIdle).toBe(1);

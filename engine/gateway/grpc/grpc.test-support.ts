@@ -9,36 +9,32 @@ import {
   type StatusObject,
 } from '@grpc/grpc-js';
 import type { EngineConfig } from '../../../crds/engine-config.ts';
-import { authorize } from '../../access/authorize.ts';
-import type { Gatekeeper } from '../../access/gatekeeper.ts';
-import type { Principal } from '../../access/principal.ts';
+import { localToken } from '../../access/local-token.ts';
 import { METHODS, type PlaceOrderRequest } from '../../client/grpc-contract.ts';
-import { Problem } from '../../service/problem.ts';
 import { startLocalEngine, type LocalEngine } from '../../testing/local-engine.ts';
 
 const HOUR_MS = 3_600_000;
+const CLAIMS = {
+  all: { roles: ['trader', 'risk', 'admin'], accounts: 'all', lifetimeMs: HOUR_MS },
+  alice: { roles: ['trader'], accounts: ['alice'], lifetimeMs: HOUR_MS },
+  viewer: { roles: ['viewer'], accounts: 'all', lifetimeMs: HOUR_MS },
+  risk: { roles: ['risk'], accounts: 'all', lifetimeMs: HOUR_MS },
+  short: { roles: ['trader'], accounts: 'all', lifetimeMs: 3000 },
+} as const;
 
-function principal(subject: string, roles: Principal['roles'], accounts: Principal['accounts']): Principal {
-  return { subject, roles, accounts, expiresAtMs: Date.now() + HOUR_MS, keyId: 'test' };
+/** Tokens of the engine that was started last, by the names above. */
+const tokens = new Map<string, string>();
+
+/** A name that stands for no token is one itself. */
+export function tokenOf(name: string): string {
+  return tokens.get(name) ?? name;
 }
 
-/** By token. */
-const PRINCIPALS = new Map([
-  ['all', principal('all', ['trader', 'risk', 'admin'], 'all')],
-  ['alice', principal('alice', ['trader'], new Set(['alice']))],
-  ['viewer', principal('viewer', ['viewer'], 'all')],
-  ['risk', principal('risk', ['risk'], 'all')],
-  ['short', { ...principal('short', ['trader'], 'all'), expiresAtMs: Date.now() + 1500 }],
-]);
-
-export const TEST_GATEKEEPER: Gatekeeper = {
-  authenticate: async (token) => {
-    const known = PRINCIPALS.get(token ?? '');
-    if (known === undefined) throw new Problem('HFT_UNAUTHORIZED', 'no such token');
-    return await Promise.resolve(known);
-  },
-  authorize,
-};
+async function makeTokens({ dataDirectory, running }: LocalEngine): Promise<void> {
+  const { engine } = running.engine.config;
+  for (const [name, claims] of Object.entries(CLAIMS))
+    tokens.set(name, await localToken(dataDirectory, engine, { subject: name, ...claims }));
+}
 
 export interface GrpcEngine extends AsyncDisposable {
   readonly local: LocalEngine;
@@ -47,7 +43,8 @@ export interface GrpcEngine extends AsyncDisposable {
 }
 
 export async function startGrpcEngine(config: Partial<EngineConfig> = { journal: { durability: 'memory' } }): Promise<GrpcEngine> {
-  const local = await startLocalEngine({ config, grpc: TEST_GATEKEEPER });
+  const local = await startLocalEngine({ config });
+  await makeTokens(local);
   const address = `127.0.0.1:${local.running.grpcPort}`;
   const client = bareClient(address);
   return {
@@ -72,7 +69,7 @@ export interface Outcome<Response> {
 
 export function bearer(token: string | undefined): Metadata {
   const metadata = new Metadata();
-  if (token !== undefined) metadata.set('authorization', `Bearer ${token}`);
+  if (token !== undefined) metadata.set('authorization', `Bearer ${tokenOf(token)}`);
   return metadata;
 }
 

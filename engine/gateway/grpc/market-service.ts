@@ -12,7 +12,8 @@ import { bookMessage, instrumentMessage } from './messages.ts';
 const USUAL_DEPTH = 10;
 
 export function marketService(parts: UnaryParts & { readonly engine: Engine }): UntypedServiceImplementation {
-  const { engine, gatekeeper } = parts;
+  const { engine } = parts;
+  const { gatekeeper } = parts.access;
 
   async function instruments(_request: InstrumentsRequest, principal: Principal): Promise<InstrumentsResponse> {
     gatekeeper.authorize(principal, 'market.read');

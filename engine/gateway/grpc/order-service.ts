@@ -38,7 +38,8 @@ export interface OrderParts extends UnaryParts {
 }
 
 export function orderService(parts: OrderParts): UntypedServiceImplementation {
-  const { engine, gatekeeper, limiter } = parts;
+  const { engine, limiter } = parts;
+  const { gatekeeper } = parts.access;
 
   async function place(request: PlaceOrderRequest, principal: Principal): Promise<PlaceOrderResponse> {
     const { account, symbol } = request;

@@ -2,11 +2,11 @@
 import { createServer, type AddressInfo, type Socket } from 'node:net';
 import { Server, ServerCredentials, type ServerOptions } from '@grpc/grpc-js';
 import { ReflectionService } from '@grpc/reflection';
-import type { Gatekeeper } from '../../access/gatekeeper.ts';
 import { MARKET_SERVICE, METHODS, ORDER_SERVICE, PACKAGE } from '../../client/grpc-contract.ts';
-import type { Engine, EngineLog } from '../../service/engine.ts';
+import type { Engine } from '../../service/engine.ts';
 import { RateLimiter } from '../rate-limit.ts';
 import { OrderEntry } from '../../service/order-entry.ts';
+import type { UnaryParts } from './calls.ts';
 import { EntryService } from './entry-service.ts';
 import { EngineHealth } from './health.ts';
 import { marketService } from './market-service.ts';
@@ -25,10 +25,8 @@ const OPTIONS: ServerOptions = {
   'grpc.enable_channelz': 0,
 };
 
-export interface GrpcParts {
+export interface GrpcParts extends UnaryParts {
   readonly engine: Engine;
-  readonly gatekeeper: Gatekeeper;
-  readonly log: EngineLog;
 }
 
 export interface GrpcServer {

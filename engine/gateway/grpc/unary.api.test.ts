@@ -113,16 +113,7 @@ it('refuses what is missing, wrong or too large, by code and field', async () =>
 });
 
 it('lets nobody in without a good token', async () => {
-  for (const value of [
-    undefined,
-    'Bearer ',
-    'Bearer  ',
-    'Basic YWxs',
-    'Bearer nobody',
-    'all',
-    'Bearer all all',
-    'Bearer \u00e4'.slice(0, 7),
-  ]) {
+  for (const value of [undefined, 'Bearer ', 'Bearer  ', 'Basic YWxs', 'Bearer nobody', 'all', 'Bearer a b', 'Bearer \u00e4'.slice(0, 7)]) {
     const metadata = bearer(undefined);
     if (value !== undefined) metadata.set('authorization', value);
     const { status: ended } = await call(engine.client, METHODS.placeOrder, order(), { metadata });

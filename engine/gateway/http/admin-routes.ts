@@ -3,6 +3,7 @@ import { killSwitchBody, massCancelAnswerSchema, setStateBody, snapshotAnswerSch
 import { AUCTION, CLOSED, HALTED, PRE_OPEN, TRADING } from '../../core/types.ts';
 import type { Engine } from '../../service/engine.ts';
 import { requireListed } from './answers.ts';
+import { authorizeAccount } from './guard.ts';
 import type { HttpServer } from './server.ts';
 
 const STATES = { trading: TRADING, 'pre-open': PRE_OPEN, auction: AUCTION, halted: HALTED, closed: CLOSED } as const;
@@ -11,9 +12,11 @@ export function registerAdminRoutes(admin: Pick<HttpServer, 'route'>, engine: En
   admin.route({
     method: 'POST',
     url: '/admin/instruments/:symbol/state',
+    config: { action: 'market.control' },
     schema: { params: symbolParams, body: setStateBody, response: { 200: massCancelAnswerSchema } },
     handler: async (request) => {
       const market = engine.requireAccepting();
+      authorizeAccount(request, undefined);
       const { id } = requireListed(market, request.params.symbol);
       const { count, orderIds } = await market.desk.setState(id, STATES[request.body.state]);
       return { count, ids: orderIds.map(String) };
@@ -23,9 +26,11 @@ export function registerAdminRoutes(admin: Pick<HttpServer, 'route'>, engine: En
   admin.route({
     method: 'POST',
     url: '/admin/kill-switch',
+    config: { action: 'risk.write' },
     schema: { body: killSwitchBody, response: { 200: massCancelAnswerSchema } },
     handler: async (request) => {
       const { account, on } = request.body;
+      authorizeAccount(request, account);
       const { count, orderIds } = await engine.requireAccepting().desk.killSwitch(account ?? null, on);
       engine.stats.cancels += count;
       return { count, ids: orderIds.map(String) };
@@ -35,7 +40,11 @@ export function registerAdminRoutes(admin: Pick<HttpServer, 'route'>, engine: En
   admin.route({
     method: 'POST',
     url: '/admin/snapshot',
+    config: { action: 'engine.admin' },
     schema: { response: { 200: snapshotAnswerSchema } },
-    handler: async () => await engine.snapshot(),
+    handler: async (request) => {
+      authorizeAccount(request, undefined);
+      return await engine.snapshot();
+    },
   });
 }

@@ -1,20 +1,25 @@
 /** The server of the orders port (8080): order API, probes, metrics, and its own documentation at /docs. */
+import cors from '@fastify/cors';
+import helmet from '@fastify/helmet';
 import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
 import { jsonSchemaTransform } from 'fastify-type-provider-zod';
 import { VERSION } from '../../config/version.ts';
+import type { Access } from '../../access/access.ts';
 import type { Engine } from '../../service/engine.ts';
 import type { Metrics } from '../../telemetry/metrics.ts';
+import { guard } from './guard.ts';
 import { registerHealthRoutes } from './health-routes.ts';
 import { registerMarketRoutes } from './market-routes.ts';
 import { registerOrderRoutes } from './order-routes.ts';
 import { registerQueryRoutes } from './query-routes.ts';
+import { CORS, HELMET } from './headers.ts';
 import { createHttpServer, type HttpServer } from './server.ts';
 
 /** An order is some 300 bytes. */
 const BODY_LIMIT = 16_384;
 
-export async function createApiServer(engine: Engine, metrics: Metrics): Promise<HttpServer> {
+export async function createApiServer(engine: Engine, metrics: Metrics, access: Access): Promise<HttpServer> {
   const app = createHttpServer({
     bodyLimit: BODY_LIMIT,
     logLevel: engine.config.observability.logLevel,
@@ -23,6 +28,11 @@ export async function createApiServer(engine: Engine, metrics: Metrics): Promise
       if (request.routeOptions.url === '/v1/orders' && request.method === 'POST') engine.stats.rejected(code);
     },
   });
+  await app.register(helmet, HELMET);
+  const origins = engine.config.auth?.allowedOrigins ?? [];
+  // Before the guard: a browser asks without a token whether it may, and must be able to read a 401.
+  if (origins.length > 0) await app.register(cors, { ...CORS, origin: origins });
+  guard(app, access, { operator: false, openPaths: ['/docs'] });
   await app.register(swagger, {
     openapi: {
       openapi: '3.1.0',
@@ -32,10 +42,16 @@ export async function createApiServer(engine: Engine, metrics: Metrics): Promise
         description: 'Prices and quantities are decimal strings. Errors are RFC 9457 problem details with a stable `code`.',
       },
       tags: [{ name: 'orders' }, { name: 'market' }],
+      components: {
+        securitySchemes: {
+          bearer: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT', description: 'Roles and accounts: docs/security.md.' },
+        },
+      },
+      security: [{ bearer: [] }],
     },
     transform: jsonSchemaTransform,
   });
-  await app.register(swaggerUi, { routePrefix: '/docs' });
+  await app.register(swaggerUi, { routePrefix: '/docs', staticCSP: true });
   registerOrderRoutes(app, engine);
   registerQueryRoutes(app, engine);
   registerMarketRoutes(app, engine);

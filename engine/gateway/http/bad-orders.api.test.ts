@@ -109,7 +109,7 @@ afterAll(async () => {
 async function send(body: string | Buffer, contentType = 'application/json'): Promise<Response> {
   return await fetch(`${engine.baseUrl}/v1/orders`, {
     method: 'POST',
-    headers: { 'content-type': contentType },
+    headers: { ...engine.authorization, 'content-type': contentType },
     body: typeof body === 'string' ? body : new Uint8Array(body),
     signal: AbortSignal.timeout(10_000),
   });
@@ -142,7 +142,7 @@ describe('bad orders', () => {
   it('answers 413 to a body without a length, too, and keeps serving', async () => {
     const outgoing = rawRequest(`${engine.baseUrl}/v1/orders`, {
       method: 'POST',
-      headers: { 'content-type': 'application/json', 'transfer-encoding': 'chunked' },
+      headers: { ...engine.authorization, 'content-type': 'application/json', 'transfer-encoding': 'chunked' },
     });
     const answered = new Promise<{ status: number | undefined; body: string }>((resolve, reject) => {
       outgoing.on('response', (incoming) => void text(incoming).then((body) => resolve({ status: incoming.statusCode, body }), reject));
@@ -177,7 +177,8 @@ describe('bad orders', () => {
   it.each([1, 3])('sends the answers of %d good orders before it ends a connection on which nonsense follows', async (orders) => {
     const { sequence } = await engine.admin.status();
     const body = JSON.stringify(GOOD);
-    const order = `POST /v1/orders HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`;
+    const { authorization } = engine.authorization;
+    const order = `POST /v1/orders HTTP/1.1\r\nhost: a\r\nauthorization: ${authorization}\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`;
     const socket = connect(engine.running.port, '127.0.0.1');
     socket.setTimeout(5000, () => socket.destroy(new Error('no end')));
     socket.write(`${order.repeat(orders)}hello\r\n\r\n`);
@@ -193,7 +194,7 @@ describe('bad orders', () => {
     const socket = connect(engine.running.port, '127.0.0.1');
     socket.setTimeout(5000, () => socket.destroy(new Error('no answer')));
     socket.write(
-      'POST /v1/orders HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n1\r\n{\r\nnonsense\r\n',
+      `POST /v1/orders HTTP/1.1\r\nhost: a\r\nauthorization: ${engine.authorization.authorization}\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n1\r\n{\r\nnonsense\r\n`,
     );
     expect(await text(socket)).toMatch(/^HTTP\/1.1 400 /);
   });

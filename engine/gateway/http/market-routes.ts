@@ -9,6 +9,7 @@ export function registerMarketRoutes(app: HttpServer, engine: Engine): void {
   app.route({
     method: 'GET',
     url: '/v1/book/:symbol',
+    config: { action: 'market.read' },
     schema: {
       tags: ['market'],
       summary: 'The best prices of an instrument, best first',
@@ -29,10 +30,11 @@ export function registerMarketRoutes(app: HttpServer, engine: Engine): void {
   app.route({
     method: 'GET',
     url: '/v1/instruments',
+    config: { action: 'market.read' },
     schema: {
       tags: ['market'],
       summary: 'The instruments that are traded, and their trading states',
-      response: { 200: instrumentsSchema, '5xx': problemSchema },
+      response: { 200: instrumentsSchema, '4xx': problemSchema, '5xx': problemSchema },
     },
     handler: async (_request, reply) => {
       const { market } = engine;

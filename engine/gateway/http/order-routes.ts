@@ -18,6 +18,7 @@ import type { Placed } from '../../service/placed.ts';
 import { Problem } from '../../service/problem.ts';
 import { RateLimiter } from '../rate-limit.ts';
 import { instrumentById, orderNumber, placementOf, requireTraded, viewOf } from './answers.ts';
+import { authorizeAccount, authorizeOrder } from './guard.ts';
 import type { HttpServer } from './server.ts';
 import { differingField, replaceTermsOf, termsOf } from './terms.ts';
 
@@ -35,6 +36,7 @@ export function registerOrderRoutes(app: HttpServer, engine: Engine): void {
   app.route({
     method: 'POST',
     url: '/v1/orders',
+    config: { action: 'orders.write' },
     schema: {
       tags: ['orders'],
       summary: 'Place an order',
@@ -50,6 +52,7 @@ export function registerOrderRoutes(app: HttpServer, engine: Engine): void {
     },
     handler: async (request, reply) => {
       const { body } = request;
+      authorizeAccount(request, body.account);
       // One market for the whole answer: after the await the books may be being rebuilt, and what is recorded must be answered all the same.
       const market = engine.requireAccepting();
       const placed = await market.desk.place({ account: body.account, clientOrderId: body.clientOrderId ?? null }, () => {
@@ -69,6 +72,7 @@ export function registerOrderRoutes(app: HttpServer, engine: Engine): void {
   app.route({
     method: 'PATCH',
     url: '/v1/orders/:id',
+    config: { action: 'orders.write' },
     schema: {
       tags: ['orders'],
       summary: 'Replace an order',
@@ -81,8 +85,10 @@ export function registerOrderRoutes(app: HttpServer, engine: Engine): void {
     onRequest,
     handler: async (request, reply) => {
       const market = engine.requireAccepting();
+      const id = orderNumber(request.params.id);
+      await authorizeOrder(request, market, id);
       let charged = false;
-      const placed = await market.desk.replace(orderNumber(request.params.id), (order) => {
+      const placed = await market.desk.replace(id, (order) => {
         if (!charged) requireToken(market.accounts.name(order.account));
         charged = true;
         return replaceTermsOf(request.body, order, instrumentById(market, order.instrument));
@@ -94,6 +100,7 @@ export function registerOrderRoutes(app: HttpServer, engine: Engine): void {
   app.route({
     method: 'DELETE',
     url: '/v1/orders/:id',
+    config: { action: 'orders.cancel' },
     schema: {
       tags: ['orders'],
       summary: 'Cancel an order',
@@ -104,7 +111,9 @@ export function registerOrderRoutes(app: HttpServer, engine: Engine): void {
     onRequest,
     handler: async (request, reply) => {
       const market = engine.requireAccepting();
-      const order = await market.desk.cancel(orderNumber(request.params.id));
+      const id = orderNumber(request.params.id);
+      await authorizeOrder(request, market, id);
+      const order = await market.desk.cancel(id);
       engine.stats.cancels += 1;
       return await reply.send({ order: viewOf(market, order) });
     },
@@ -113,6 +122,7 @@ export function registerOrderRoutes(app: HttpServer, engine: Engine): void {
   app.route({
     method: 'DELETE',
     url: '/v1/orders',
+    config: { action: 'orders.cancel' },
     schema: {
       tags: ['orders'],
       summary: 'Cancel all orders of an account',
@@ -124,6 +134,7 @@ export function registerOrderRoutes(app: HttpServer, engine: Engine): void {
     handler: async (request, reply) => {
       const market = engine.requireAccepting();
       const { account, symbol } = request.query;
+      authorizeAccount(request, account);
       const instrument = symbol === undefined ? ALL_INSTRUMENTS : requireTraded(market, symbol).id;
       const { count, orderIds } = await market.desk.massCancel(account, instrument);
       engine.stats.cancels += count;

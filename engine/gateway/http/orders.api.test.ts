@@ -383,7 +383,7 @@ describe('order types', () => {
     expect(await engine.orders.massCancel({ account: 'alice' })).toEqual({ count: 1, ids: ['1'] });
     expect(await engine.orders.massCancel({ account: 'nobody' })).toEqual({ count: 0, ids: [] });
     expect(await engine.orders.get('1')).toMatchObject({ status: 'cancelled', reason: 'mass-cancel' });
-    const fleeting = new OrderClient({ baseUrl: engine.baseUrl });
+    const fleeting = new OrderClient(engine);
     const { order } = await fleeting.place(buy('100', '1', { cancelOnDisconnect: true }));
     expect(await engine.orders.get(order.id)).toMatchObject({ status: 'open' });
     await fleeting.close();
@@ -405,7 +405,11 @@ describe('order types', () => {
     ['a display that is too small', { quantity: '10000', displayQuantity: '0.0001' }, 'HFT_BAD_TERMS', undefined],
   ])('%s is refused', async (_name, more, code, field) => {
     const body = JSON.stringify({ ...buy('100', '1'), ...more });
-    const answer = await fetch(`${engine.baseUrl}/v1/orders`, { method: 'POST', headers: { 'content-type': 'application/json' }, body });
+    const answer = await fetch(`${engine.baseUrl}/v1/orders`, {
+      method: 'POST',
+      headers: { ...engine.authorization, 'content-type': 'application/json' },
+      body,
+    });
     expect(await answer.json()).toMatchObject({ code, ...(field !== undefined && { field }) });
     expect((await engine.orders.orders()).items).toEqual([]);
   });
@@ -506,7 +510,7 @@ describe('retention', () => {
 
 describe('the rest of the surface', () => {
   const get = async (path: string, init: RequestInit = {}): Promise<Response> =>
-    await fetch(`${engine.baseUrl}${path}`, { ...init, signal: AbortSignal.timeout(10_000) });
+    await fetch(`${engine.baseUrl}${path}`, { headers: engine.authorization, ...init, signal: AbortSignal.timeout(10_000) });
 
   it.each([
     ['GET', '/nowhere', 404, 'HFT_NOT_FOUND', undefined],

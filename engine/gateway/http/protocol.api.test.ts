@@ -20,6 +20,7 @@ it.runIf(spawnSync('curl', ['--version']).status === 0)('the examples of docs/pr
   mkdirSync(join(directory, 'data'));
   writeFileSync(join(directory, 'data', 'admin-token'), TEST_TOKEN);
   await using engine = await startLocalEngine({ config: { journal: { durability: 'memory' } } });
+  writeFileSync(join(directory, 'auth'), `authorization: Bearer ${engine.token}\n`);
   const examples = [...PROTOCOL.matchAll(/^```sh\n([\s\S]*?)^```/gm)].map(([, example = '']) => example);
   expect(examples.length).toBeGreaterThan(10);
   const outcomes = [];

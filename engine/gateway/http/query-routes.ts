@@ -18,6 +18,7 @@ import type { Market } from '../../service/market.ts';
 import { Problem } from '../../service/problem.ts';
 import type { FillRecord } from '../../views/types.ts';
 import { fillCursor, fillPlaceOf, fillViews, instrumentById, orderNumber, requireListed, viewOf } from './answers.ts';
+import { authorizeAccount } from './guard.ts';
 import type { HttpServer } from './server.ts';
 import { positionView } from './views.ts';
 
@@ -31,12 +32,14 @@ export function registerQueryRoutes(app: HttpServer, engine: Engine): void {
   app.route({
     method: 'GET',
     url: '/v1/orders/:id',
+    config: { action: 'orders.read' },
     schema: { tags: ['orders'], summary: 'Read an order', params: orderParams, response: { 200: orderAnswerSchema, ...errors } },
     handler: async (request) => {
       const { market } = engine;
       const { id } = request.params;
       const order = await market.views.order(orderNumber(id), market.sequencer.durableSequence);
       if (order === undefined) throw new Problem('HFT_ORDER_NOT_FOUND', `there is no order ${id}`, { field: 'id' });
+      authorizeAccount(request, market.accounts.name(order.account));
       return { order: viewOf(market, order) };
     },
   });
@@ -44,6 +47,7 @@ export function registerQueryRoutes(app: HttpServer, engine: Engine): void {
   app.route({
     method: 'GET',
     url: '/v1/orders',
+    config: { action: 'orders.read' },
     schema: {
       tags: ['orders'],
       summary: 'List orders, oldest first',
@@ -52,6 +56,7 @@ export function registerQueryRoutes(app: HttpServer, engine: Engine): void {
     },
     handler: async (request) => {
       const { account, status, after, limit } = request.query;
+      authorizeAccount(request, account);
       const { market } = engine;
       const id = account === undefined ? undefined : market.accounts.find(account);
       if (account !== undefined && id === undefined) return { orders: [], next: null };
@@ -64,6 +69,8 @@ export function registerQueryRoutes(app: HttpServer, engine: Engine): void {
   app.route({
     method: 'GET',
     url: '/v1/fills',
+    // Fills name no account: they are the trades of all instruments.
+    config: { action: 'market.read' },
     schema: {
       tags: ['orders'],
       summary: 'List fills, oldest first',
@@ -81,6 +88,7 @@ export function registerQueryRoutes(app: HttpServer, engine: Engine): void {
   app.route({
     method: 'GET',
     url: '/v1/trades/:symbol',
+    config: { action: 'market.read' },
     schema: {
       tags: ['market'],
       summary: 'The trades of an instrument, newest first',
@@ -100,6 +108,7 @@ export function registerQueryRoutes(app: HttpServer, engine: Engine): void {
   app.route({
     method: 'GET',
     url: '/v1/positions',
+    config: { action: 'orders.read' },
     schema: {
       tags: ['orders'],
       summary: 'Positions that are not flat',
@@ -108,6 +117,7 @@ export function registerQueryRoutes(app: HttpServer, engine: Engine): void {
     },
     handler: async (request) => {
       const { account } = request.query;
+      authorizeAccount(request, account);
       const { market } = engine;
       const id = account === undefined ? undefined : market.accounts.find(account);
       if (account !== undefined && id === undefined) return { positions: [] };

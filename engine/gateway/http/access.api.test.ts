@@ -1,0 +1,242 @@
+/** Who gets in over HTTP: every route with every role, malformed tokens, accounts, keys that change, rates. */
+import { readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { localToken } from '../../access/local-token.ts';
+import { malformedTokens, testKeys } from '../../access/malformed-tokens.test-support.ts';
+import { ACTIONS, ROLES, type Action, type Role } from '../../access/roles.ts';
+import { newKeyFile, signingKeyOf, signToken } from '../../access/sign.ts';
+import { OrderClient, type NewOrder } from '../../client/orders.ts';
+import { DEFAULT_CONFIG } from '../../config/config.ts';
+import { startLocalEngine, TEST_TOKEN, type LocalEngine } from '../../testing/local-engine.ts';
+
+const ORDER: NewOrder = { symbol: 'BTC-USD', account: 'alice', side: 'buy', type: 'limit', price: '100', quantity: '1' };
+const keys = testKeys();
+let engine: LocalEngine;
+beforeAll(async () => {
+  engine = await startLocalEngine({ config: { journal: { durability: 'memory' } } });
+});
+afterAll(async () => {
+  await engine[Symbol.asyncDispose]();
+});
+
+interface Call {
+  readonly method: string;
+  readonly path: string;
+  readonly body?: unknown;
+  /** The one that it is about: alice, or all. */
+  readonly about?: 'alice' | 'all';
+}
+const call = (method: string, path: string, about?: Call['about'], body?: unknown): Call => ({
+  method,
+  path,
+  ...(about !== undefined && { about }),
+  ...(body !== undefined && { body }),
+});
+
+/** Every route that is not open, with the action that it asks for. */
+const ORDERS_PORT: readonly [Action, Call][] = [
+  ['market.read', call('GET', '/v1/book/BTC-USD')],
+  ['market.read', call('GET', '/v1/instruments')],
+  ['market.read', call('GET', '/v1/fills')],
+  ['market.read', call('GET', '/v1/trades/BTC-USD')],
+  ['orders.read', call('GET', '/v1/orders?account=alice', 'alice')],
+  ['orders.read', call('GET', '/v1/orders', 'all')],
+  ['orders.read', call('GET', '/v1/orders/ID', 'alice')],
+  ['orders.read', call('GET', '/v1/positions?account=alice', 'alice')],
+  ['orders.read', call('GET', '/v1/positions', 'all')],
+  ['orders.write', call('POST', '/v1/orders', 'alice', ORDER)],
+  ['orders.write', call('PATCH', '/v1/orders/ID', 'alice', { quantity: '0.5' })],
+  ['orders.cancel', call('DELETE', '/v1/orders/ID', 'alice')],
+  ['orders.cancel', call('DELETE', '/v1/orders?account=alice', 'alice')],
+];
+const OPERATIONS_PORT: readonly [Action, Call][] = [
+  ['engine.read', call('GET', '/admin/status')],
+  ['engine.read', call('GET', '/admin/stats')],
+  ['engine.admin', call('POST', '/admin/config/check', 'all', {})],
+  ['engine.admin', call('POST', '/admin/snapshot', 'all')],
+  ['market.control', call('POST', '/admin/instruments/BTC-USD/state', 'all', { state: 'trading' })],
+  ['risk.write', call('POST', '/admin/kill-switch', 'all', { on: false })],
+  ['risk.write', call('POST', '/admin/kill-switch', 'alice', { account: 'alice', on: false })],
+];
+const ROUTES = [
+  ...ORDERS_PORT.map(([action, one]) => ({ action, ...one, port: 'orders' })),
+  ...OPERATIONS_PORT.map(([action, one]) => ({ action, ...one, port: 'operations' })),
+];
+
+async function send(url: string, { method, body }: Pick<Call, 'method' | 'body'>, token?: string): Promise<Response> {
+  return await fetch(url, {
+    method,
+    headers: {
+      ...(token !== undefined && { authorization: `Bearer ${token}` }),
+      ...(body !== undefined && { 'content-type': 'application/json' }),
+    },
+    ...(body !== undefined && { body: JSON.stringify(body) }),
+    signal: AbortSignal.timeout(10_000),
+  });
+}
+
+describe.each(ROUTES)('$method $path on the port of $port', ({ action, port, path, about, ...request }) => {
+  const urlOf = async (): Promise<string> => {
+    // An order of its own for each call that is about one.
+    const id = path.includes('ID') ? (await engine.orders.place(ORDER)).order.id : '';
+    return `${port === 'orders' ? engine.baseUrl : engine.opsUrl}${path.replace('ID', id)}`;
+  };
+
+  it('wants a token', async () => {
+    const answer = await send(await urlOf(), request);
+    expect(answer.status).toBe(401);
+    expect(await answer.json()).toMatchObject({ code: 'HFT_UNAUTHORIZED' });
+    expect(answer.headers.get('www-authenticate')).toBe('Bearer realm="hft-engine"');
+  });
+
+  it.each(ROLES)('for %s is as the table says, with the right account, another and all', async (role) => {
+    const allowed: readonly Role[] = ACTIONS[action].roles;
+    for (const accounts of [['alice'], ['bob'], 'all'] as const) {
+      const token = await localToken(engine.dataDirectory, 'local', { roles: [role], accounts, subject: `${role}-user` });
+      const right =
+        allowed.includes(role) && (!ACTIONS[action].ofAccount || accounts === 'all' || (about === 'alice' && accounts[0] === 'alice'));
+      const answer = await send(await urlOf(), request, token);
+      expect([accounts, answer.ok]).toEqual([accounts, right]);
+      if (!right) expect(await answer.json()).toMatchObject({ status: 403, code: 'HFT_FORBIDDEN' });
+    }
+  });
+});
+
+it('every documented path is in the list above, and says that it wants a token', async () => {
+  const document = (await (await send(`${engine.baseUrl}/docs/json`, { method: 'GET' })).json()) as {
+    paths: Record<string, object>;
+    security: object[];
+    components: { securitySchemes: object };
+  };
+  const documented = Object.entries(document.paths).flatMap(([path, methods]) =>
+    Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`),
+  );
+  const listed = new Set(
+    ORDERS_PORT.map(([, { method, path }]) => `${method} ${path.replace('ID', '{id}').replace('BTC-USD', '{symbol}').replace(/\?.*/, '')}`),
+  );
+  expect(documented.filter((one) => !listed.has(one))).toEqual([]);
+  expect(document).toMatchObject({ security: [{ bearer: [] }], components: { securitySchemes: { bearer: { type: 'http' } } } });
+});
+
+it('an order that never was is found by nobody, and one of another account not even when it has ended', async () => {
+  const token = await localToken(engine.dataDirectory, 'local', { roles: ['trader'], accounts: ['bob'] });
+  const bob = new OrderClient({ baseUrl: engine.baseUrl, token });
+  const { order } = await engine.orders.place(ORDER);
+  await engine.orders.cancel(order.id);
+  for (const attempt of [bob.get(order.id), bob.cancel(order.id), bob.replace(order.id, { quantity: '2' })])
+    await expect(attempt).rejects.toMatchObject({ code: 'HFT_FORBIDDEN', message: expect.not.stringContaining('alice') });
+  await expect(bob.cancel('999999')).rejects.toMatchObject({ code: 'HFT_ORDER_NOT_FOUND' });
+  await bob.close();
+});
+
+it('malformed tokens are refused on both ports, with nothing of them in the answer', async () => {
+  const file = join(engine.dataDirectory, 'keys.json');
+  const own = readFileSync(file, 'utf8');
+  writeFileSync(file, JSON.stringify({ keys: [...Object.values(keys), ...(JSON.parse(own) as { keys: object[] }).keys] }));
+  await expect.poll(() => metric('hft_keys'), { timeout: 10_000 }).toBe(4);
+  const tokens = malformedTokens(keys, 'local').filter(({ token }) => /^[\x21-\x7e]{1,15000}$/.test(token));
+  expect(tokens.length).toBeGreaterThan(400);
+  for (const url of [`${engine.baseUrl}/v1/instruments`, `${engine.opsUrl}/admin/status`]) {
+    const wrong: string[] = [];
+    for (const { name, token } of tokens) {
+      const answer = await send(url, { method: 'GET' }, token);
+      const text = await answer.text();
+      if (answer.status !== 401 || (token.length > 20 && text.includes(token.slice(0, 20)))) wrong.push(`${name}: ${answer.status}`);
+    }
+    expect(wrong).toEqual([]);
+  }
+  const good = await signToken(keys.es, { engine: 'local', subject: 's', roles: ['admin'], accounts: [], lifetimeMs: 60_000 });
+  for (const url of [`${engine.baseUrl}/v1/instruments`, `${engine.opsUrl}/admin/status`])
+    expect((await send(url, { method: 'GET' }, good)).status).toBe(200);
+});
+
+async function metric(name: string): Promise<number> {
+  const text = await (await fetch(`${engine.opsUrl}/metrics`)).text();
+  return Number(new RegExp(`^${name}(?:\\{[^}]*\\})? ([0-9]+)$`, 'm').exec(text)?.[1]);
+}
+
+it('keys are rotated under load: no request fails while old and new overlap, and the old key ends when it is taken out', async () => {
+  const file = join(engine.dataDirectory, 'keys.json');
+  const [first, second] = [newKeyFile(), newKeyFile()];
+  const keysOf = (text: string): object[] => (JSON.parse(text) as { keys: object[] }).keys;
+  const claims = { engine: 'local', subject: 'roller', roles: ['trader'], accounts: 'all', lifetimeMs: 60_000 } as const;
+  const install = async (present: readonly object[]): Promise<void> => {
+    writeFileSync(`${file}.new`, JSON.stringify({ keys: present }));
+    renameSync(`${file}.new`, file);
+    await expect.poll(() => metric('hft_keys'), { timeout: 10_000 }).toBe(present.length);
+  };
+  await install([...keysOf(first), { ...keys.hs }]);
+  const [older, newer] = [await signToken(signingKeyOf(first, 'f'), claims), await signToken(signingKeyOf(second, 's'), claims)];
+  const [oldClient, newClient] = [older, newer].map((token) => new OrderClient({ baseUrl: engine.baseUrl, token }));
+  if (oldClient === undefined || newClient === undefined) throw new Error('two clients were made');
+  await expect(newClient.instruments()).rejects.toMatchObject({ code: 'HFT_UNAUTHORIZED' });
+
+  const current = { client: oldClient, sent: 0, over: false };
+  const flow = (async () => {
+    while (!current.over) {
+      await current.client.place(ORDER);
+      current.sent += 1;
+    }
+  })();
+  await install([...keysOf(first), ...keysOf(second), { ...keys.hs }]);
+  current.client = newClient;
+  const { sent } = current;
+  await expect.poll(() => current.sent).toBeGreaterThan(sent + 5);
+  await install([...keysOf(second)]);
+  await expect(oldClient.instruments()).rejects.toMatchObject({ code: 'HFT_UNAUTHORIZED' });
+  current.over = true;
+  await flow;
+  await Promise.all([oldClient.close(), newClient.close()]);
+});
+
+it('a user that sends too much is told when to come back; others and the operator feel nothing', async () => {
+  await using small = await startLocalEngine({
+    config: { journal: { durability: 'memory' }, limits: { ...DEFAULT_CONFIG.limits, requestsPerSecond: 2, requestBurst: 3 } },
+  });
+  const tokenOf = async (subject: string): Promise<string> => await localToken(small.dataDirectory, 'local', { subject });
+  const [greedy, other] = [await tokenOf('greedy'), await tokenOf('other')];
+  const url = `${small.baseUrl}/v1/instruments`;
+  const answers = [];
+  for (let sent = 0; sent < 5; sent += 1) answers.push(await send(url, { method: 'GET' }, greedy));
+  expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 429, 429]);
+  expect(answers.map(({ headers }) => headers.get('ratelimit-remaining'))).toEqual(['2', '1', '0', '0', '0']);
+  const [taken, , , refused] = answers;
+  expect(taken?.headers.get('ratelimit-limit')).toBe('3');
+  expect(Number(refused?.headers.get('ratelimit-reset'))).toBe(2);
+  expect(refused?.headers.get('retry-after')).toBe('1');
+  expect(await refused?.json()).toMatchObject({ code: 'HFT_USER_RATE_LIMIT' });
+  expect((await send(url, { method: 'GET' }, other)).status).toBe(200);
+  for (let sent = 0; sent < 6; sent += 1)
+    expect((await send(`${small.opsUrl}/admin/status`, { method: 'GET' }, TEST_TOKEN)).status).toBe(200);
+  await new Promise((resolve) => setTimeout(resolve, 1_100));
+  expect((await send(url, { method: 'GET' }, greedy)).status).toBe(200);
+});
+
+it('web pages of allowed origins may call the order API, and no others; answers say what browsers need', async () => {
+  await using open = await startLocalEngine({
+    config: { journal: { durability: 'memory' }, auth: { allowedOrigins: ['https://desk.example'] } },
+  });
+  const preflight = async (origin: string): Promise<Headers> =>
+    (
+      await fetch(`${open.baseUrl}/v1/orders`, {
+        method: 'OPTIONS',
+        headers: { origin, 'access-control-request-method': 'POST', 'access-control-request-headers': 'authorization,content-type' },
+      })
+    ).headers;
+  expect((await preflight('https://desk.example')).get('access-control-allow-origin')).toBe('https://desk.example');
+  expect((await preflight('https://evil.example')).get('access-control-allow-origin')).toBeNull();
+  const refused = await fetch(`${open.baseUrl}/v1/orders`, { headers: { origin: 'https://desk.example' } });
+  expect(refused.status).toBe(401);
+  expect(refused.headers.get('access-control-allow-origin')).toBe('https://desk.example');
+  // Without a list nothing is allowed.
+  const closed = await fetch(`${engine.baseUrl}/v1/instruments`, { headers: { ...engine.authorization, origin: 'https://desk.example' } });
+  expect(closed.headers.get('access-control-allow-origin')).toBeNull();
+  for (const url of [`${engine.baseUrl}/v1/instruments`, `${engine.opsUrl}/health`]) {
+    const { headers } = await fetch(url, { headers: engine.authorization });
+    expect(headers.get('content-security-policy')).toBe("default-src 'none';frame-ancestors 'none'");
+    expect(headers.get('x-frame-options')).toBe('DENY');
+    expect(headers.get('x-content-type-options')).toBe('nosniff');
+  }
+  expect((await fetch(`${engine.baseUrl}/docs/`)).headers.get('content-security-policy')).toContain("script-src 'self'");
+});
