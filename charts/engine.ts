@@ -15,6 +15,7 @@ import { toKubeObjects, type KubeObject } from './kube-object.ts';
 import {
   ADMIN_TOKEN_KEY,
   CONFIG_KEY,
+  GRPC_PORT,
   KEYS_KEY,
   MONITORING_LABEL,
   OPERATIONS_PORT,
@@ -52,7 +53,7 @@ export interface EngineObjectsInput {
  *
  * - All but the volume claim are owned by the HFTEngine and go with it. The claim has no owner: the journal outlives the resource unless
  *   `deletionPolicy: Delete`, which the operator carries out.
- * - **NetworkPolicy**: orders (8080) from anywhere; operations (9090) from the operator's namespace, from any namespace labelled
+ * - **NetworkPolicy**: orders (8080) and gRPC (50051) from anywhere; operations (9090) from the operator's namespace, from any namespace labelled
  *   `hftengine.io/monitoring: "true"` and from pods beside the engine with that label. No egress at all, DNS included: an engine calls nobody.
  * - **PodDisruptionBudget** `minAvailable: 1` over one replica: an eviction closes a market, so nothing that evicts by itself (autoscaler,
  *   descheduler, `kubectl drain`) may do it. To empty a node, cordon it and delete the pod when closing is acceptable: the engine drains,
@@ -104,7 +105,7 @@ export class EngineChart extends Chart {
       this.networkPolicy(owned(names.networkPolicy), selector, input.operatorNamespace ?? OPERATOR_NAMESPACE),
       new k8s.KubeService(this, 'orders', {
         metadata: owned(names.ordersService),
-        spec: { type: 'ClusterIP', selector, ports: [servicePort('orders', ORDERS_PORT)] },
+        spec: { type: 'ClusterIP', selector, ports: [servicePort('orders', ORDERS_PORT), servicePort('grpc', GRPC_PORT)] },
       }),
       new k8s.KubeService(this, 'operations', {
         metadata: owned(names.operationsService),
@@ -139,7 +140,7 @@ export class EngineChart extends Chart {
         podSelector: { matchLabels: selector },
         policyTypes: ['Ingress', 'Egress'],
         ingress: [
-          { ports: [port(ORDERS_PORT)] },
+          { ports: [port(ORDERS_PORT), port(GRPC_PORT)] },
           {
             ports: [port(OPERATIONS_PORT)],
             from: [
@@ -166,7 +167,13 @@ function publicKeys(text: string): string {
 }
 
 function servicePort(name: string, port: number): k8s.ServicePort {
-  return { name, port, protocol: 'TCP', appProtocol: 'http', targetPort: k8s.IntOrString.fromString(name) };
+  return {
+    name,
+    port,
+    protocol: 'TCP',
+    appProtocol: name === 'grpc' ? 'kubernetes.io/h2c' : 'http',
+    targetPort: k8s.IntOrString.fromString(name),
+  };
 }
 
 /**

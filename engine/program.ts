@@ -50,6 +50,7 @@ async function run({
   host,
   port,
   opsPort,
+  grpcPort,
   adminTokenFile,
   keysFile,
   acceptLossAfter,
@@ -66,6 +67,7 @@ async function run({
     host,
     port,
     opsPort,
+    grpcPort,
     adminToken: token,
     keysFile: keyFileOf(keysFile, dataDirectory),
     acceptLossAfter,
@@ -121,9 +123,12 @@ function end(cause: unknown, status?: number): never {
   process.exit(status ?? (refused ? REFUSED : FAILED));
 }
 
-function announce({ engine, log, port, opsPort }: RunningEngine, { configFile, dataDirectory, adminTokenFile, keysFile }: Options): void {
+function announce(
+  { engine, log, port, opsPort, grpcPort }: RunningEngine,
+  { configFile, dataDirectory, adminTokenFile, keysFile }: Options,
+): void {
   if (configFile !== undefined) {
-    log.info({ version: VERSION, configHash: engine.configHash, port, opsPort }, 'serving');
+    log.info({ version: VERSION, configHash: engine.configHash, port, opsPort, grpcPort }, 'serving');
     return;
   }
   const instruments = engine.market.instruments.filter(({ listed }) => listed);
@@ -134,6 +139,7 @@ function announce({ engine, log, port, opsPort }: RunningEngine, { configFile, d
 HFTEngine ${VERSION} is serving ${instruments.map(({ symbol }) => symbol).join(', ')} (durability ${engine.config.journal.durability}, data in ${dataDirectory}).
 
   API and its documentation   http://localhost:${port}/docs
+  gRPC                        localhost:${grpcPort}
   Dashboard                   http://localhost:${opsPort}/dashboard
   Metrics                     http://localhost:${port}/metrics
   Admin token                 ${adminTokenFile ?? `${dataDirectory}/admin-token`}

@@ -84,6 +84,28 @@ export function swaggerUi(finds: Finds): Plugin {
   };
 }
 
+const GRPC_PROTOS_DIR = 'grpc-protos';
+
+/** grpc-health-check and @grpc/reflection load the .proto files of their own packages: they travel in a folder beside the bundle. */
+export function grpcProtos(finds: Finds): Plugin {
+  return {
+    name: 'grpc-protos',
+    setup(build) {
+      build.onLoad({ filter: /[\\/](grpc-health-check[\\/]build[\\/]src[\\/]health|reflection-v1(alpha)?)\.js$/ }, async ({ path }) => {
+        const source = await readFile(path, 'utf8');
+        const contents = source
+          .replaceAll('${__dirname}/../../proto', `\${__dirname}/${GRPC_PROTOS_DIR}`)
+          .replaceAll(`__dirname, '../../proto/`, `__dirname, '${GRPC_PROTOS_DIR}/`);
+        if (contents === source || contents.includes('../proto')) {
+          throw new Error(`${path} finds its .proto files in another way: adapt the grpc-protos plugin in images/bundle-plugins.ts`);
+        }
+        await collect(finds, join(dirname(path), '../../proto'), GRPC_PROTOS_DIR);
+        return { contents, loader: 'js' };
+      });
+    },
+  };
+}
+
 const URL_OF_FILE = /new URL\(\s*(['"])(\.\.?\/[^'"\n]*)\1\s*,\s*import\.meta\.url\s*,?\s*\)/g;
 const OWN_PLACE = /import\.meta\.(dirname|filename|url)/;
 
@@ -129,6 +151,9 @@ const HARMLESS_PLACES: readonly { file: RegExp; because: string }[] = [
     file: /@fastify\/swagger\/lib\/util\/read-package-json\.js$/,
     because: 'falls back when no file is there; the engine gives title and version',
   },
+  { file: /grpc-health-check\/build\/src\/health\.js$/, because: 'patched by the grpc-protos plugin' },
+  { file: /@grpc\/reflection\/build\/src\/implementations\/reflection-v1(alpha)?\.js$/, because: 'patched by the grpc-protos plugin' },
+  { file: /@grpc\/grpc-js\/build\/src\/(channelz|orca)\.js$/, because: 'only for services of their own, which the engine does not offer' },
   { file: /pino\/lib\/transport\.js$/, because: 'only for pino transports; both programs log to standard output directly' },
   { file: /thread-stream\/index\.js$/, because: 'only for pino transports' },
   { file: /cdk8s\/lib\/yaml\.js$/, because: 'only Yaml.load of a URL; nothing is loaded by URL' },

@@ -6,6 +6,7 @@ import { build, type BuildOptions, type Metafile } from 'esbuild';
 import {
   BUNDLE_REQUIRE,
   BUNDLE_URL,
+  grpcProtos,
   knownPlaces,
   nativeSqlite,
   ownFiles,
@@ -99,7 +100,7 @@ const OPTIONS = {
 } as const satisfies BuildOptions;
 
 function plugins(finds: Finds, entryPoint: string, arch: string = process.arch) {
-  return [nativeSqlite(finds, arch), swaggerUi(finds), ownFiles(finds, ROOT, [entryPoint]), knownPlaces()];
+  return [nativeSqlite(finds, arch), swaggerUi(finds), grpcProtos(finds), ownFiles(finds, ROOT, [entryPoint]), knownPlaces()];
 }
 
 function nextEntry(finds: Finds, done: ReadonlyMap<string, string>): [string, string] | undefined {

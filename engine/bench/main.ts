@@ -4,6 +4,7 @@ import { bookBytesPerOrder, bookCancelScaling, bookP99, bookThroughput } from '.
 import { engineInProcess } from './engine-benchmarks.ts';
 import { gcPauses } from './gc.ts';
 import { generateWorkload } from './generate.ts';
+import { grpcPool, grpcStream, grpcUnary } from './grpc.ts';
 import { fetchPeers, peersDirectory } from './fetch-peers.ts';
 import { journalCommit, journalDisk, journalLatency } from './journal-benchmarks.ts';
 import { findPeers, type Peer } from './peers.ts';
@@ -22,6 +23,9 @@ const NAMES = [
   'engine.in-process',
   'pools',
   'gc.pauses',
+  'grpc.unary',
+  'grpc.stream',
+  'grpc.pool',
 ] as const;
 
 const HELP = `npm run bench [-- [OPTION ...] [NAME ...]]
@@ -82,6 +86,12 @@ async function measure(name: (typeof NAMES)[number], file: Workload, runs: numbe
       return await pools(runs);
     case 'gc.pauses':
       return await gcPauses(runs);
+    case 'grpc.unary':
+      return await grpcUnary(runs);
+    case 'grpc.stream':
+      return await grpcStream(runs);
+    case 'grpc.pool':
+      return await grpcPool(runs);
   }
 }
 

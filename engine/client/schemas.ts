@@ -21,15 +21,19 @@ const positiveDecimal = z
   })
   .meta({ pattern: DECIMAL_TEXT.source, maxLength: MAX_DECIMAL_LENGTH, example: '100.25' });
 
+/** What names an account, and what a client order id may be: on every way in. */
+export const ACCOUNT_TEXT = /^[A-Za-z0-9._-]{1,32}$/;
+export const CLIENT_ORDER_ID_TEXT = /^[\x21-\x7e]{1,64}$/;
+
 export const decimal = z.string().meta({ example: '100.25' });
 export const symbol = z.string().min(1).max(16).meta({ example: 'BTC-USD' });
 export const account = z
   .string()
-  .regex(/^[A-Za-z0-9._-]{1,32}$/, 'must be 1 to 32 letters, digits, dots, underscores and dashes')
+  .regex(ACCOUNT_TEXT, 'must be 1 to 32 letters, digits, dots, underscores and dashes')
   .meta({ example: 'alice' });
 export const clientOrderId = z
   .string()
-  .regex(/^[\x21-\x7e]{1,64}$/, 'must be 1 to 64 printable ASCII characters without spaces')
+  .regex(CLIENT_ORDER_ID_TEXT, 'must be 1 to 64 printable ASCII characters without spaces')
   .describe('Makes the order idempotent: the same account and id again give the first answer, also after a restart.');
 export const orderId = z
   .string()

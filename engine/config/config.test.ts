@@ -96,6 +96,7 @@ describe('options', () => {
       acceptLossAfter: undefined,
       port: 8080,
       opsPort: 9090,
+      grpcPort: 50_051,
       dataDirectory: './data',
       configFile: undefined,
       host: '::',
@@ -104,6 +105,7 @@ describe('options', () => {
 
   it.each([
     [['--port', 'x'], {}, /--port \(HFT_PORT\): must be a port from 0 to 65535, found "x"/],
+    [['--grpc-port', '-1'], {}, /--grpc-port/],
     [[], { HFT_OPS_PORT: '70000' }, /--ops-port \(HFT_OPS_PORT\).*"70000"/],
     [['--prot', '1'], {}, /Unknown option '--prot'.*--help/],
     [['--accept-loss-after', '-1'], {}, /Option '--accept-loss-after' argument/],

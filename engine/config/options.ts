@@ -15,6 +15,7 @@ export interface Options {
   readonly host: string;
   readonly port: number;
   readonly opsPort: number;
+  readonly grpcPort: number;
   /** undefined: one is made and kept in the data directory. */
   readonly adminTokenFile: string | undefined;
   /** undefined: keys are made and kept in the data directory. */
@@ -26,7 +27,7 @@ export interface Options {
 
 export const HELP = `Usage: node engine/main.ts [options]
 
-Runs one order-matching engine: HTTP order API with documentation, journal, metrics and dashboard.
+Runs one order-matching engine: HTTP order API with documentation, gRPC, journal, metrics and dashboard.
 Without --config it trades BTC-USD and ETH-USD with an embedded configuration.
 
   --config FILE       engine configuration (JSON); followed when it  HFT_CONFIG
@@ -39,6 +40,7 @@ Without --config it trades BTC-USD and ETH-USD with an embedded configuration.
   --data DIR          journal, admin token and keys, default ./data  HFT_DATA
   --port N            orders, default 8080; 0 for any free port      HFT_PORT
   --ops-port N        operations, default 9090; 0 for any free port  HFT_OPS_PORT
+  --grpc-port N       gRPC, default 50051; 0 for any free port       HFT_GRPC_PORT
   --host ADDRESS      address to listen on, default :: (all)         HFT_HOST
   --admin-token-file FILE                                            HFT_ADMIN_TOKEN_FILE
                       token of the admin calls; default DIR/admin-token, made at the first start
@@ -63,6 +65,7 @@ const FLAGS = {
   data: { type: 'string' },
   port: { type: 'string' },
   'ops-port': { type: 'string' },
+  'grpc-port': { type: 'string' },
   host: { type: 'string' },
   'admin-token-file': { type: 'string' },
   'keys-file': { type: 'string' },
@@ -80,7 +83,7 @@ export function readOptions(args: readonly string[], environment: NodeJS.Process
     const value = typeof given === 'string' ? given : environment[variable];
     return value === undefined || value === '' ? undefined : value;
   };
-  const port = (flag: 'port' | 'ops-port', variable: string, preset: number): number => {
+  const port = (flag: 'port' | 'ops-port' | 'grpc-port', variable: string, preset: number): number => {
     const value = text(flag, variable);
     if (value === undefined) return preset;
     if (!/^[0-9]{1,5}$/.test(value) || Number(value) > 65_535)
@@ -97,6 +100,7 @@ export function readOptions(args: readonly string[], environment: NodeJS.Process
     host: text('host', 'HFT_HOST') ?? '::',
     port: port('port', 'HFT_PORT', 8080),
     opsPort: port('ops-port', 'HFT_OPS_PORT', 9090),
+    grpcPort: port('grpc-port', 'HFT_GRPC_PORT', 50_051),
     adminTokenFile: text('admin-token-file', 'HFT_ADMIN_TOKEN_FILE'),
     keysFile: text('keys-file', 'HFT_KEYS_FILE'),
     terminationLog: text('termination-log', 'HFT_TERMINATION_LOG'),

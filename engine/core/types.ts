@@ -246,6 +246,16 @@ export const REJECT = {
   badAccount: 20,
   /** The account sends faster than it may. Never said by the core: it has no clock. */
   rate: 21,
+  // Said by gateways only: nothing of the order was looked at.
+  /** More is on its way to the journal than it has room for. */
+  busy: 22,
+  stopping: 23,
+  /** Recovering or warming up. */
+  starting: 24,
+  /** The journal cannot be written. */
+  journal: 25,
+  /** The connection may not do this, or not for this account. */
+  forbidden: 26,
 } as const;
 export type Reject = (typeof REJECT)[keyof typeof REJECT];
 

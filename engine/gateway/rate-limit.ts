@@ -52,6 +52,12 @@ export class RateLimiter {
     return (1 - bucket.tokens) / this.#perMs;
   }
 
+  /** Gives back a token that was taken for nothing. */
+  giveBack(account: string): void {
+    const bucket = this.#buckets.get(account);
+    if (bucket !== undefined) bucket.tokens = Math.min(this.#burst, bucket.tokens + 1);
+  }
+
   /** Whole tokens that `account` had after its last {@link take}. */
   left(account: string): number {
     return Math.floor(this.#buckets.get(account)?.tokens ?? this.#burst);

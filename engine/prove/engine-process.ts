@@ -45,6 +45,8 @@ export async function spawnEngine(options: {
       '0',
       '--ops-port',
       '0',
+      '--grpc-port',
+      '0',
       ...(options.args ?? []),
     ],
     {

@@ -269,13 +269,23 @@ export class Engine {
     return this.#market;
   }
 
+  /** Where commands go; undefined while none are taken: {@link refusal} says why. */
+  get accepting(): Market | undefined {
+    return this.#phase === 'serving' && this.#blocked === undefined ? this.#market : undefined;
+  }
+
+  /** Why {@link accepting} is undefined. */
+  refusal(): Problem {
+    if (this.#phase === 'draining') return drainingProblem();
+    if (this.#phase === 'warming') return new Problem('HFT_WARMING', 'the engine is warming up: try again', { retryAfterMs: 1000 });
+    return this.#phase === 'recovering' || this.#blocked === undefined ? recovering() : journalProblem(this.#blocked);
+  }
+
   /** Throws Problem (503) unless commands are taken now. */
   requireAccepting(): Market {
-    if (this.#phase === 'draining') throw drainingProblem();
-    if (this.#phase === 'recovering') throw recovering();
-    if (this.#phase === 'warming') throw new Problem('HFT_WARMING', 'the engine is warming up: try again', { retryAfterMs: 1000 });
-    if (this.#blocked !== undefined) throw journalProblem(this.#blocked);
-    return this.#open();
+    const market = this.accepting;
+    if (market === undefined) throw this.refusal();
+    return market;
   }
 
   /** The books and names of this moment. A rebuild replaces them whole: take them once for one answer. Throws Problem (503) while recovering. */

@@ -57,16 +57,16 @@ export const PROBLEMS = {
   HFT_HEADERS_TOO_LARGE: { status: 431, title: 'The headers are too large' },
   HFT_REQUEST_TIMEOUT: { status: 408, title: 'The request did not arrive in time' },
   HFT_INTERNAL: { status: 500, title: 'The engine failed' },
-  HFT_RECOVERING: { status: 503, title: 'The engine is recovering' },
-  HFT_WARMING: { status: 503, title: 'The engine is warming up' },
-  HFT_DRAINING: { status: 503, title: 'The engine is stopping' },
+  HFT_RECOVERING: { status: 503, title: 'The engine is recovering', number: REJECT.starting },
+  HFT_WARMING: { status: 503, title: 'The engine is warming up', number: REJECT.starting },
+  HFT_DRAINING: { status: 503, title: 'The engine is stopping', number: REJECT.stopping },
   HFT_BOOK_FULL: { status: 503, title: 'No further order can rest', number: REJECT.noRoom },
-  HFT_JOURNAL_BUSY: { status: 503, title: 'More is on its way to the journal than it has room for' },
+  HFT_JOURNAL_BUSY: { status: 503, title: 'More is on its way to the journal than it has room for', number: REJECT.busy },
   HFT_VIEWS_BEHIND: { status: 503, title: 'Queries are behind the journal' },
   HFT_VIEWS_UNAVAILABLE: { status: 503, title: 'Queries are not there for the moment' },
-  HFT_JOURNAL_FULL: { status: 503, title: 'No room is left for the journal' },
+  HFT_JOURNAL_FULL: { status: 503, title: 'No room is left for the journal', number: REJECT.journal },
   HFT_DONE_NOT_SHOWN: { status: 504, title: 'The command is done and durable; only its answer is missing' },
-  HFT_JOURNAL_FAILED: { status: 503, title: 'The journal cannot be written' },
+  HFT_JOURNAL_FAILED: { status: 503, title: 'The journal cannot be written', number: REJECT.journal },
 } as const satisfies Record<string, ProblemKind>;
 export type ProblemCode = keyof typeof PROBLEMS;
 

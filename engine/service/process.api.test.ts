@@ -121,7 +121,21 @@ describe('SIGTERM', () => {
       } });`;
     const main = fileURLToPath(new URL('../main.ts', import.meta.url));
     const hook = `data:text/javascript,${encodeURIComponent(preload)}`;
-    const arguments_ = ['--import', hook, main, '--data', join(directory, 'data'), '--host', '127.0.0.1', '--port', '0', '--ops-port', '0'];
+    const arguments_ = [
+      '--import',
+      hook,
+      main,
+      '--data',
+      join(directory, 'data'),
+      '--host',
+      '127.0.0.1',
+      '--port',
+      '0',
+      '--ops-port',
+      '0',
+      '--grpc-port',
+      '0',
+    ];
     const { status, signal, stdout, stderr } = spawnSync(process.execPath, arguments_, { encoding: 'utf8', timeout: 30_000 });
     expect({ status, signal, stdout, stderr }).toEqual({ status: 0, signal: null, stdout: '', stderr: '' });
     expect(existsSync(join(directory, 'data'))).toBe(false);

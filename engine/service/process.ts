@@ -2,6 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { LIMITS_DEFAULTS, type EngineConfig } from '../../crds/engine-config.ts';
 import { Access } from '../access/access.ts';
+import { createGrpcServer } from '../gateway/grpc/server.ts';
 import { createApiServer } from '../gateway/http/api.ts';
 import type { HttpServer } from '../gateway/http/server.ts';
 import { createMetrics } from '../telemetry/metrics.ts';
@@ -14,6 +15,7 @@ export interface RunningEngine {
   readonly engine: Engine;
   readonly port: number;
   readonly opsPort: number;
+  readonly grpcPort: number;
   readonly log: EngineLog;
   /** Resolves when it serves; rejects when it refuses to start. */
   readonly started: Promise<void>;
@@ -26,13 +28,14 @@ const CLOSE_TIMEOUT_MS = 5000;
 const LINGER_MS = 200;
 const IDLE_CHECK_MS = 25;
 
-/** Listens on both ports, then recovers. Rejects when a port cannot be had. */
+/** Listens on all ports, then recovers. Rejects when a port cannot be had. */
 export async function runEngine(options: {
   config: EngineConfig;
   dataDirectory: string;
   host: string;
   port: number;
   opsPort: number;
+  grpcPort: number;
   adminToken: string;
   /** Keys that tokens are signed with, in JWKS form. */
   keysFile: string;
@@ -65,17 +68,20 @@ export async function runEngine(options: {
   const watch = new RuntimeWatch();
   const api = await createApiServer(engine, metrics, access, options.consoleAtDocs ?? true);
   const ops = createOpsServer(engine, metrics, watch, access);
+  const grpc = createGrpcServer({ engine, access, log });
   logs.target = api.log;
   engine.live.onChange(({ observability }) => {
     for (const app of [api, ops]) app.log.level = observability.logLevel;
   });
+  let grpcPort = 0;
   try {
     await listen(ops, options.host, options.opsPort, '--ops-port');
     await listen(api, options.host, options.port, '--port');
+    grpcPort = await onHost(options.host, options.grpcPort, '--grpc-port', grpc.listen);
   } catch (cause) {
     watch.stop();
     access.stop();
-    await Promise.all([api.close(), ops.close()]);
+    await Promise.all([api.close(), ops.close(), grpc.close(0)]);
     throw cause;
   }
   let stopped: Promise<void> | undefined;
@@ -84,7 +90,7 @@ export async function runEngine(options: {
     // Clients that are connected hear 503 and that the connection ends, rather than find it cut under their next order.
     await delay(LINGER_MS);
     // Orders in flight are answered before their server closes; the operations port tells of the drain until the end.
-    await closeServer(api);
+    await Promise.all([closeServer(api), grpc.close(CLOSE_TIMEOUT_MS)]);
     await engine.close();
     await closeServer(ops);
     watch.stop();
@@ -94,6 +100,7 @@ export async function runEngine(options: {
     engine,
     port: portOf(api),
     opsPort: portOf(ops),
+    grpcPort,
     log,
     started: engine.start(),
     stop: () => (stopped ??= stop()),
@@ -107,12 +114,18 @@ export class ListenError extends Error {
 }
 
 async function listen(app: HttpServer, host: string, port: number, flag: string): Promise<void> {
+  await onHost(host, port, flag, async (address, number) => {
+    await app.listen({ host: address, port: number, backlog: 1024, listenTextResolver: (at) => `listening on ${at}` });
+  });
+}
+
+async function onHost<T>(host: string, port: number, flag: string, bind: (host: string, port: number) => Promise<T>): Promise<T> {
   try {
-    await app.listen({ host, port, backlog: 1024, listenTextResolver: (address) => `listening on ${address}` });
+    return await bind(host, port);
   } catch (cause) {
     const code = cause instanceof Error && 'code' in cause ? String(cause.code) : '';
     // A machine without IPv6 has no dual-stack address to listen on.
-    if (host === '::' && (code === 'EAFNOSUPPORT' || code === 'EADDRNOTAVAIL')) return await listen(app, '0.0.0.0', port, flag);
+    if (host === '::' && (code === 'EAFNOSUPPORT' || code === 'EADDRNOTAVAIL')) return await onHost('0.0.0.0', port, flag, bind);
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new ListenError(`port ${port} cannot be listened on (${reason}): stop what uses it, or choose another with ${flag}`, { cause });
   }

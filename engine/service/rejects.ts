@@ -146,6 +146,13 @@ export function problemOfReject(reject: Exclude<Reject, typeof REJECT.none>, con
       return new Problem('HFT_TOO_MANY_ACCOUNTS', 'no further account can be added: use one that is known', { field: 'account' });
     case REJECT.rate:
       return new Problem('HFT_RATE_LIMIT', `account ${order.accountName} sends faster than it may`, { retryAfterMs: 1000 });
+    case REJECT.busy:
+    case REJECT.stopping:
+    case REJECT.starting:
+    case REJECT.journal:
+    case REJECT.forbidden:
+      // Never said by the core.
+      throw new RangeError(`no command is refused with ${reject}`);
   }
 }
 

@@ -153,6 +153,9 @@ export function createMetrics(engine: Engine, access: Access): Metrics {
       histogramText('hft_order_seconds', 'Time from the arrival of an order request to its reply.', [
         { labels, histogram: stats.orderSeconds },
       ]),
+      histogramText('hft_frame_seconds', 'Time from the arrival of an order frame until its answer is handed to the socket.', [
+        { labels, histogram: stats.frameSeconds },
+      ]),
       histogramText('hft_journal_commit_seconds', 'Time of one group commit.', [{ labels, histogram: stats.commitSeconds }]),
       histogramText('hft_journal_batch_commands', 'Commands in one group commit.', [{ labels, histogram: stats.batchCommands }]),
       poolMetrics(engine.pools(), labels),

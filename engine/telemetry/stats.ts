@@ -49,6 +49,8 @@ export class EngineStats implements SequencerObserver {
   readonly rejectedByCode = new Map<string, number>();
   readonly matchSeconds = new BucketHistogram(LATENCY_BUCKETS);
   readonly orderSeconds = new BucketHistogram(LATENCY_BUCKETS);
+  /** Of requests in frames: from the arrival of the message until the answer is handed to the socket. */
+  readonly frameSeconds = new BucketHistogram(LATENCY_BUCKETS);
   readonly commitSeconds = new BucketHistogram(LATENCY_BUCKETS);
   readonly batchCommands = new BucketHistogram(BATCH_BUCKETS);
   readonly #thisSecond: RecordableHistogram = createHistogram();
@@ -85,6 +87,11 @@ export class EngineStats implements SequencerObserver {
     const nanos = Math.max(1, Math.round(durationMs * 1e6));
     this.#thisSecond.record(nanos);
     this.#sinceStart.record(nanos);
+  }
+
+  /** One request that came in a frame, from its arrival until its answer was handed to the socket. */
+  answeredInFrames(durationMs: number): void {
+    this.frameSeconds.record(durationMs / 1e3);
   }
 
   /** Closes the running second; call once a second. */

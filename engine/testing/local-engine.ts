@@ -33,6 +33,7 @@ export async function startLocalEngine(options: { config?: Partial<EngineConfig>
     host: '127.0.0.1',
     port: 0,
     opsPort: 0,
+    grpcPort: 0,
     adminToken: TEST_TOKEN,
     keysFile: keyFileOf(undefined, dataDirectory),
     onFatal: (cause) => {

@@ -23,6 +23,7 @@ import {
 } from '../core/types.ts';
 import type { SqliteJournal } from '../journal/sqlite-journal.ts';
 import { ACCOUNT_NAME, CLIENT_ORDER_ID } from '../journal/types.ts';
+import { clientOrderIdText } from '../service/client-order-id.ts';
 import { EventBuffer } from '../service/event-buffer.ts';
 import { placedOf } from '../service/placed.ts';
 import type { FillRecord, FirstAnswer, OrderRecord, PositionRecord } from './types.ts';
@@ -163,8 +164,10 @@ export class RandomMarket {
     if (this.core.submit(ring.slots, at, this.#events) !== REJECT.none) return;
     const { sequence } = this.core;
     const hasId = command.kind === NEW_ORDER && ((command.clientIdLow ?? 0) | (command.clientIdHigh ?? 0)) !== 0;
-    const clientOrderId = hasId ? `client-${sequence}` : null;
-    if (clientOrderId !== null) ring.text(CLIENT_ORDER_ID, clientOrderId);
+    // Every third comes as a number, which needs no text.
+    const text = hasId && sequence % 3 !== 0 ? `client-${sequence}` : null;
+    if (text !== null) ring.text(CLIENT_ORDER_ID, text);
+    const clientOrderId = text ?? (hasId ? clientOrderIdText(command.clientIdLow ?? 0, command.clientIdHigh ?? 0) : null);
     this.views.begin(sequence, timestampMicros, command, clientOrderId);
     this.#naive.submit(timestampMicros, command, this.views);
     if (command.kind === NEW_ORDER) {

@@ -5,12 +5,13 @@
  * After most throws the replica must be closed: core and rows have parted. Opened again, it begins where the rows end.
  */
 import type { Database } from 'better-sqlite3';
-import { commandWords } from '../core/command.ts';
+import { commandWords, type CommandSlots } from '../core/command.ts';
 import { MatchingCore } from '../core/core.ts';
 import { StateHash } from '../core/hash.ts';
-import { NO_EVENTS } from '../core/types.ts';
+import { NEW_ORDER, NO_EVENTS } from '../core/types.ts';
 import { snapshotSequences, writeSnapshot } from '../journal/snapshot.ts';
 import { ACCOUNT_NAME, CLIENT_ORDER_ID, type JournalBatch } from '../journal/types.ts';
+import { clientOrderIdText } from '../service/client-order-id.ts';
 import { asDamage, freeBytes, openViewsFile } from './database.ts';
 import { Projection } from './projection.ts';
 import { ViewQueries } from './queries.ts';
@@ -220,7 +221,7 @@ export class Replica {
       }
       if (sequence > core.sequence) {
         if (sequence > shown) {
-          projection.begin(sequence, slots, at, clientOrderId);
+          projection.begin(sequence, slots, at, clientOrderId ?? sentAsNumber(slots, at));
           core.replay(slots, at, projection);
         } else core.replay(slots, at, NO_EVENTS);
       }
@@ -251,4 +252,9 @@ export class Replica {
     });
     return words.subarray(0, count);
   }
+}
+
+/** The client order id of a new order that came without a text, over a binary protocol. */
+function sentAsNumber({ words }: CommandSlots, at: number): string | null {
+  return ((words[at] as number) & 0xff) === NEW_ORDER ? clientOrderIdText(words[at + 12] as number, words[at + 13] as number) : null;
 }

@@ -1,0 +1,92 @@
+/** The gRPC server: its limits, its services, and its end. */
+import { createServer, type AddressInfo, type Socket } from 'node:net';
+import { Server, ServerCredentials, type ServerOptions } from '@grpc/grpc-js';
+import { ReflectionService } from '@grpc/reflection';
+import { MARKET_SERVICE, METHODS, ORDER_SERVICE, PACKAGE } from '../../client/grpc-contract.ts';
+import type { Engine } from '../../service/engine.ts';
+import { RateLimiter } from '../rate-limit.ts';
+import { OrderEntry } from '../../service/order-entry.ts';
+import type { UnaryParts } from './calls.ts';
+import { EntryService } from './entry-service.ts';
+import { EngineHealth } from './health.ts';
+import { marketService } from './market-service.ts';
+import { orderService } from './order-service.ts';
+
+/** A thousand orders in one message of a stream, with long names. */
+const MOST_MESSAGE_BYTES = 256 * 1024;
+const MOST_CONNECTIONS = 10_000;
+const OPTIONS: ServerOptions = {
+  'grpc.max_receive_message_length': MOST_MESSAGE_BYTES,
+  'grpc.max_concurrent_streams': 1000,
+  // A client that does not answer a ping is gone, whatever its connection looks like; so is one that never said anything.
+  'grpc.keepalive_time_ms': 30_000,
+  'grpc.keepalive_timeout_ms': 10_000,
+  'grpc.max_connection_idle_ms': 600_000,
+  'grpc.enable_channelz': 0,
+};
+
+export interface GrpcParts extends UnaryParts {
+  readonly engine: Engine;
+}
+
+export interface GrpcServer {
+  /** Listens; gives the port. Rejects when it cannot be had. */
+  listen(this: void, host: string, port: number): Promise<number>;
+  /** Takes no new calls, lets those under way end, within `timeoutMs`; then cuts what is left. */
+  close(timeoutMs: number): Promise<void>;
+}
+
+/** A server that does not listen yet. */
+export function createGrpcServer(parts: GrpcParts): GrpcServer {
+  const { engine } = parts;
+  const server = new Server(OPTIONS);
+  const limiter = new RateLimiter(engine.config.limits);
+  const entry = new EntryService({ ...parts, entry: new OrderEntry({ engine, limiter, stats: engine.stats }) });
+  server.addService(
+    { ...ORDER_SERVICE, OrderEntry: { ...METHODS.orderEntry, requestDeserialize: asIs, responseSerialize: asIs } },
+    { ...orderService({ ...parts, limiter }), OrderEntry: entry.open },
+  );
+  server.addService(MARKET_SERVICE, marketService(parts));
+  const health = new EngineHealth(engine, ['hftengine.v1.OrderService', 'hftengine.v1.MarketService']);
+  health.addToServer(server);
+  new ReflectionService(PACKAGE).addToServer(server);
+  // Connections are taken here rather than by the gRPC server, which would bound neither their number nor their end.
+  const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
+  const sockets = new Set<Socket>();
+  const listener = createServer({ noDelay: true }, (socket) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+    injector.injectConnection(socket);
+  });
+  listener.maxConnections = MOST_CONNECTIONS;
+
+  return {
+    listen: async (host, port) =>
+      await new Promise((resolve, reject) => {
+        listener.once('error', reject);
+        listener.listen({ host, port, backlog: 1024 }, () => {
+          listener.off('error', reject);
+          resolve((listener.address() as AddressInfo).port);
+        });
+      }),
+    close: async (timeoutMs) => {
+      health.stop();
+      entry.drain();
+      const closed = new Promise<void>((resolve) => {
+        if (listener.listening) listener.close(() => resolve());
+        else resolve();
+      });
+      injector.destroy();
+      const cut = setTimeout(() => {
+        for (const socket of sockets) socket.destroy();
+      }, timeoutMs);
+      await closed;
+      clearTimeout(cut);
+    },
+  };
+}
+
+/** Streams of orders decode and encode by themselves. */
+function asIs(bytes: Buffer): Buffer {
+  return bytes;
+}
