@@ -10,6 +10,7 @@ import { findPeers, type Peer } from './peers.ts';
 import { pools } from './pools.ts';
 import { table, type Comparison } from './report.ts';
 import { encodeWorkload, readWorkload, Workload } from './workload.ts';
+import { wsFrameToFrame, wsOrders, wsPacked, wsRoundTrip } from './ws-benchmarks.ts';
 
 const NAMES = [
   'book.throughput',
@@ -22,6 +23,10 @@ const NAMES = [
   'engine.in-process',
   'pools',
   'gc.pauses',
+  'ws.orders',
+  'ws.packed',
+  'ws.round-trip',
+  'ws.frame-to-frame',
 ] as const;
 
 const HELP = `npm run bench [-- [OPTION ...] [NAME ...]]
@@ -82,6 +87,14 @@ async function measure(name: (typeof NAMES)[number], file: Workload, runs: numbe
       return await pools(runs);
     case 'gc.pauses':
       return await gcPauses(runs);
+    case 'ws.orders':
+      return await wsOrders(runs);
+    case 'ws.packed':
+      return await wsPacked(runs);
+    case 'ws.round-trip':
+      return await wsRoundTrip(runs);
+    case 'ws.frame-to-frame':
+      return await wsFrameToFrame(runs);
   }
 }
 
