@@ -11,6 +11,7 @@ import { findPeers, type Peer } from './peers.ts';
 import { pools } from './pools.ts';
 import { table, type Comparison } from './report.ts';
 import { encodeWorkload, readWorkload, Workload } from './workload.ts';
+import { wsFrameToFrame, wsOrders, wsPacked, wsRoundTrip } from './ws-benchmarks.ts';
 
 const NAMES = [
   'book.throughput',
@@ -26,6 +27,10 @@ const NAMES = [
   'grpc.unary',
   'grpc.stream',
   'grpc.pool',
+  'ws.orders',
+  'ws.packed',
+  'ws.round-trip',
+  'ws.frame-to-frame',
 ] as const;
 
 const HELP = `npm run bench [-- [OPTION ...] [NAME ...]]
@@ -92,6 +97,14 @@ async function measure(name: (typeof NAMES)[number], file: Workload, runs: numbe
       return await grpcStream(runs);
     case 'grpc.pool':
       return await grpcPool(runs);
+    case 'ws.orders':
+      return await wsOrders(runs);
+    case 'ws.packed':
+      return await wsPacked(runs);
+    case 'ws.round-trip':
+      return await wsRoundTrip(runs);
+    case 'ws.frame-to-frame':
+      return await wsFrameToFrame(runs);
   }
 }
 

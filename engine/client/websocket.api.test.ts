@@ -1,0 +1,95 @@
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { REJECT } from '../core/types.ts';
+import { startGateway, type LocalGateway } from '../gateway/websocket/gateway.test-support.ts';
+import { ConnectionLost, WebSocketOrders, type WireOrder } from './websocket.ts';
+
+let gateway: LocalGateway;
+beforeAll(async () => {
+  gateway = await startGateway();
+});
+afterAll(async () => await gateway.close());
+
+const TOKEN = 'trader:all';
+const order: WireOrder = { account: 'alice', symbol: 'BTC-USD', side: 'buy', priceTicks: 100, quantityLots: 5 };
+
+/** A way to the gateway whose connections can be cut; `deaf` swallows what the gateway says. */
+async function cuttable(): Promise<{ url: string; cut(): void; deaf: boolean; close(): void }> {
+  const sockets = new Set<Socket>();
+  const target = Number(new URL(gateway.url).port);
+  const way = { url: '', deaf: false, cut: () => undefined as void, close: () => undefined as void };
+  const server = createServer((near) => {
+    const far = connect(target, '127.0.0.1');
+    near.pipe(far);
+    far.on('data', (data) => {
+      if (!way.deaf) near.write(data);
+    });
+    for (const socket of [near, far]) {
+      sockets.add(socket);
+      socket.on('error', () => undefined);
+      socket.on('close', () => {
+        sockets.delete(socket);
+        near.destroy();
+        far.destroy();
+      });
+    }
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  way.url = `ws://127.0.0.1:${(server.address() as AddressInfo).port}/v1/ws`;
+  way.cut = () => {
+    way.deaf = false;
+    for (const socket of sockets) socket.destroy();
+  };
+  way.close = () => {
+    way.cut();
+    server.close();
+  };
+  return way;
+}
+
+it('places, changes and cancels; refusals are errors with their number', async () => {
+  const client = await WebSocketOrders.connect({ url: gateway.url, token: TOKEN });
+  expect(client.instruments.get('BTC-USD')).toMatchObject({ tickSize: '0.01' });
+  const placed = await client.place(order);
+  expect(placed).toMatchObject({ status: 'open', remainingLots: 5, duplicate: false });
+  expect(await client.replace('alice', placed.orderId, { quantityLots: 3 })).toMatchObject({ remainingLots: 3 });
+  await expect(client.cancel('bob', placed.orderId)).rejects.toMatchObject({ name: 'WireRejected', reject: REJECT.unknownOrder });
+  expect(await client.cancel('alice', placed.orderId)).toMatchObject({ status: 'cancelled' });
+  await client.place(order);
+  expect(await client.massCancel('alice', 'BTC-USD')).toBe(1);
+  await expect(client.place({ ...order, symbol: 'X' })).rejects.toThrow('X is not traded there');
+  await client.close();
+  await expect(client.place(order)).rejects.toThrow(ConnectionLost);
+});
+
+it('holds back what is more than may be under way', async () => {
+  const client = await WebSocketOrders.connect({ url: gateway.url, token: TOKEN, mostInFlight: 4 });
+  const placed = await Promise.all(Array.from({ length: 200 }, async () => await client.place(order)));
+  expect(new Set(placed.map(({ orderId }) => orderId)).size).toBe(200);
+  expect(await client.massCancel('alice')).toBe(200);
+  await client.close();
+});
+
+it('is refused without a token that is known', async () => {
+  await expect(WebSocketOrders.connect({ url: gateway.url, token: 'nobody' })).rejects.toThrow('401');
+});
+
+it('comes back after its connection was cut, and places each order once', async () => {
+  const way = await cuttable();
+  const client = await WebSocketOrders.connect({ url: way.url, token: TOKEN });
+  await client.place(order);
+  way.deaf = true;
+  const unanswered = Array.from({ length: 20 }, async () => await client.place(order));
+  const cancel = client.massCancel('bob');
+  const lost = expect(cancel).rejects.toThrow(ConnectionLost);
+  // They are placed; nobody has heard of it.
+  await expect.poll(() => gateway.engine.running.engine.openOrders).toBe(21);
+  way.cut();
+  await lost;
+  const answers = await Promise.all(unanswered);
+  expect(answers.every(({ duplicate }) => duplicate === true)).toBe(true);
+  expect(new Set(answers.map(({ orderId }) => orderId)).size).toBe(20);
+  expect(await client.massCancel('alice')).toBe(21);
+  await client.close();
+  way.close();
+});

@@ -1,0 +1,302 @@
+/**
+ * Orders over one WebSocket (`hft.binary.v1`), many at a time: each call resolves when its answer, which is durable, is there. A connection that is lost
+ * is made again; new orders that were not answered are sent again under their client order ids, so that each is placed once.
+ */
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { setTimeout as delay } from 'node:timers/promises';
+import { WebSocket } from 'ws';
+import { decodeMessage, encodeMessage, type AnyFrame, type FrameOf } from './websocket-codec.ts';
+import { REJECT_VALUES } from './websocket-values.ts';
+
+export interface WebSocketOptions {
+  /** Such as `ws://localhost:8080/v1/ws`. */
+  readonly url: string;
+  readonly token: string;
+  /** Requests under way at most; further calls wait (1000). */
+  readonly mostInFlight?: number;
+  /** Told of frames that answer no request: heartbeats, streams. */
+  readonly onFrame?: (frame: AnyFrame) => void;
+}
+
+/** Prices in ticks and quantities in lots of the instrument; 0 or absent where there is none. */
+export interface WireOrder {
+  readonly account: string;
+  readonly symbol: string;
+  readonly side: 'buy' | 'sell';
+  readonly type?: 'limit' | 'market' | 'stop' | 'stop-limit';
+  readonly timeInForce?: 'GTC' | 'IOC' | 'FOK' | 'GTD' | 'DAY';
+  readonly selfTrade?: 'none' | 'cancel-newest' | 'cancel-oldest' | 'cancel-both' | 'decrement';
+  readonly priceTicks?: number;
+  readonly quantityLots: number;
+  readonly stopTicks?: number;
+  readonly displayLots?: number;
+  readonly expiryMicros?: number;
+  readonly postOnly?: boolean;
+  readonly cancelOnDisconnect?: boolean;
+  /** 16 hex digits; one is made when it is absent. */
+  readonly clientOrderId?: string;
+}
+
+type Request = Extract<AnyFrame, { frame: 'newOrderFull' | 'replace' | 'cancel' | 'massCancel' | 'useAccount' }>;
+type Answer = Extract<AnyFrame, { frame: 'placed' | 'replaced' | 'cancelled' | 'massCancelled' | 'account' }>;
+
+interface Pending {
+  readonly request: Request;
+  readonly account: string;
+  readonly resolve: (answer: Answer) => void;
+  readonly reject: (cause: Error) => void;
+}
+
+/** The engine has refused a request: nothing was changed. `reject` is one of the numbers of docs/frames.md. */
+export class WireRejected extends Error {
+  override readonly name = 'WireRejected';
+  readonly reject: number;
+
+  constructor(reject: number) {
+    super(`refused: ${REJECT_VALUES[reject] ?? reject}`);
+    this.reject = reject;
+  }
+}
+
+/** The connection ended before the answer came: the request may or may not have been done. */
+export class ConnectionLost extends Error {
+  override readonly name = 'ConnectionLost';
+}
+
+const FIRST_RETRY_MS = 50;
+const LONGEST_RETRY_MS = 5000;
+const OPEN_MS = 10_000;
+
+export class WebSocketOrders {
+  readonly #options: WebSocketOptions;
+  readonly #mostInFlight: number;
+  readonly #pending = new Map<number, Pending>();
+  readonly #waiting: (() => void)[] = [];
+  /** Of this connection. */
+  readonly #handles = new Map<string, number>();
+  readonly #instruments = new Map<string, FrameOf<'instrument'>>();
+  readonly #idPrefix = randomBytes(4).toString('hex');
+  #ws: WebSocket | undefined;
+  #ready: Promise<void>;
+  #heartbeat: NodeJS.Timeout | undefined;
+  #lastNumber = 0;
+  #lastId = 0;
+  #closed = false;
+
+  private constructor(options: WebSocketOptions) {
+    this.#options = options;
+    this.#mostInFlight = options.mostInFlight ?? 1000;
+    this.#ready = this.#open();
+  }
+
+  /** Rejects when the first connection cannot be had. */
+  static async connect(options: WebSocketOptions): Promise<WebSocketOrders> {
+    const client = new WebSocketOrders(options);
+    await client.#ready;
+    return client;
+  }
+
+  /** The instruments, by symbol: their ids, ticks and lots. */
+  get instruments(): ReadonlyMap<string, FrameOf<'instrument'>> {
+    return this.#instruments;
+  }
+
+  async place(order: WireOrder): Promise<FrameOf<'placed'>> {
+    const instrument = this.#idOf(order.symbol);
+    const { type = 'limit', timeInForce = type === 'market' ? 'IOC' : 'GTC', clientOrderId = this.#newId() } = order;
+    return (await this.#ask(order.account, (account, number) => ({
+      frame: 'newOrderFull',
+      number,
+      account,
+      instrument,
+      side: order.side,
+      orderType: type,
+      timeInForce,
+      selfTrade: order.selfTrade ?? 'none',
+      clientOrderId,
+      priceTicks: order.priceTicks ?? 0,
+      quantityLots: order.quantityLots,
+      stopTicks: order.stopTicks ?? 0,
+      displayLots: order.displayLots ?? 0,
+      expiryMicros: order.expiryMicros ?? 0,
+      postOnly: order.postOnly ?? false,
+      cancelOnDisconnect: order.cancelOnDisconnect ?? false,
+    }))) as FrameOf<'placed'>;
+  }
+
+  /** Changes an order: what is left out stays; `quantityLots` is what is to remain. */
+  async replace(
+    account: string,
+    orderId: number,
+    change: { priceTicks?: number; quantityLots?: number; stopTicks?: number; expectedLots?: number },
+  ): Promise<FrameOf<'replaced'>> {
+    const { priceTicks = 0, quantityLots = 0, stopTicks = 0, expectedLots = 0 } = change;
+    return (await this.#ask(account, (handle, number) => ({
+      frame: 'replace',
+      number,
+      account: handle,
+      orderId,
+      priceTicks,
+      quantityLots,
+      stopTicks,
+      expectedLots,
+    }))) as FrameOf<'replaced'>;
+  }
+
+  async cancel(account: string, orderId: number): Promise<FrameOf<'cancelled'>> {
+    return (await this.#ask(account, (handle, number) => ({ frame: 'cancel', number, account: handle, orderId }))) as FrameOf<'cancelled'>;
+  }
+
+  /** Cancels all orders of an account, of one instrument or of all. Gives how many. */
+  async massCancel(account: string, symbol?: string): Promise<number> {
+    const instrument = symbol === undefined ? 65_535 : this.#idOf(symbol);
+    const answer = await this.#ask(account, (handle, number) => ({ frame: 'massCancel', number, account: handle, instrument }));
+    return (answer as FrameOf<'massCancelled'>).count;
+  }
+
+  /** Ends the connection for good. What was not answered is rejected with ConnectionLost. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    clearInterval(this.#heartbeat);
+    const ws = this.#ws;
+    if (ws !== undefined && ws.readyState !== ws.CLOSED) {
+      const ended = once(ws, 'close');
+      ws.close();
+      await ended;
+    }
+    this.#fail(() => true);
+  }
+
+  async #ask(account: string, make: (handle: number, number: number) => Request): Promise<Answer> {
+    while (this.#pending.size >= this.#mostInFlight) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    await this.#ready;
+    const handle = await this.#handleOf(account);
+    return await this.#send(account, make(handle, this.#nextNumber()));
+  }
+
+  async #send(account: string, request: Request): Promise<Answer> {
+    if (this.#closed) throw new ConnectionLost('the client was closed');
+    return await new Promise((resolve, reject) => {
+      this.#pending.set(request.number, { request, account, resolve, reject });
+      this.#ws?.send(encodeMessage([request]));
+    });
+  }
+
+  async #handleOf(name: string): Promise<number> {
+    const known = this.#handles.get(name);
+    if (known !== undefined) return known;
+    const answer = await this.#send(name, { frame: 'useAccount', number: this.#nextNumber(), name });
+    return (answer as FrameOf<'account'>).account;
+  }
+
+  async #open(): Promise<void> {
+    const { url, token } = this.#options;
+    const ws = new WebSocket(url, 'hft.binary.v1', {
+      headers: { authorization: `Bearer ${token}` },
+      perMessageDeflate: false,
+      handshakeTimeout: OPEN_MS,
+    });
+    this.#ws = ws;
+    this.#handles.clear();
+    await new Promise<void>((resolve, reject) => {
+      ws.on('error', reject);
+      ws.on('close', () => {
+        reject(new ConnectionLost('the connection ended'));
+        this.#lost(ws);
+      });
+      ws.on('message', (data) => {
+        for (const frame of decodeMessage(data as Buffer)) this.#take(frame);
+        // The first message has everything that a request needs.
+        resolve();
+      });
+    });
+  }
+
+  #take(frame: AnyFrame): void {
+    if (frame.frame === 'welcome') this.#beat(frame.heartbeatMs);
+    else if (frame.frame === 'instrument') this.#instruments.set(frame.symbol, frame);
+    if (frame.frame === 'account') this.#handles.set(frame.name, frame.account);
+    const pending = frame.frame === 'fill' ? undefined : this.#pending.get(frame.number);
+    if (pending === undefined) return this.#options.onFrame?.(frame);
+    this.#pending.delete(frame.number);
+    this.#waiting.shift()?.();
+    if (frame.frame === 'rejected') pending.reject(new WireRejected(frame.reject));
+    else pending.resolve(frame as Answer);
+  }
+
+  #beat(intervalMs: number): void {
+    clearInterval(this.#heartbeat);
+    this.#heartbeat = setInterval(() => {
+      this.#ws?.send(encodeMessage([{ frame: 'heartbeat', number: 0, timeMicros: Date.now() * 1000 }]));
+    }, intervalMs).unref();
+  }
+
+  /** New orders wait for the next connection; nobody knows what became of the rest. */
+  #lost(ws: WebSocket): void {
+    if (this.#ws !== ws) return;
+    clearInterval(this.#heartbeat);
+    this.#fail(({ request }) => this.#closed || request.frame !== 'newOrderFull');
+    // The first connection is the caller's to try again.
+    if (this.#closed || this.#instruments.size === 0) return;
+    this.#ready = this.#reconnect();
+    this.#ready.catch(() => undefined);
+  }
+
+  async #reconnect(): Promise<void> {
+    for (let waitMs = FIRST_RETRY_MS; ; waitMs = Math.min(LONGEST_RETRY_MS, waitMs * 2)) {
+      await delay(waitMs * (0.5 + Math.random() / 2));
+      if (this.#closed) throw new ConnectionLost('the client was closed');
+      try {
+        this.#instruments.clear();
+        await this.#open();
+        break;
+      } catch {
+        // Tried again, later each time.
+      }
+    }
+    await this.#resume();
+  }
+
+  async #resume(): Promise<void> {
+    const unanswered = [...this.#pending.values()];
+    for (const { account, request, reject } of unanswered) {
+      if (request.frame !== 'newOrderFull') continue;
+      try {
+        request.account = await this.#handleOf(account);
+        this.#ws?.send(encodeMessage([request]));
+      } catch (cause) {
+        // Lost again: the next connection goes on with it.
+        if (cause instanceof ConnectionLost) return;
+        this.#pending.delete(request.number);
+        reject(cause instanceof Error ? cause : new Error(String(cause)));
+      }
+    }
+  }
+
+  #fail(which: (pending: Pending) => boolean): void {
+    for (const [number, pending] of this.#pending) {
+      if (!which(pending)) continue;
+      this.#pending.delete(number);
+      this.#waiting.shift()?.();
+      pending.reject(new ConnectionLost('the connection ended before the answer came: the request may or may not have been done'));
+    }
+  }
+
+  #idOf(symbol: string): number {
+    const instrument = this.#instruments.get(symbol);
+    if (instrument === undefined) throw new RangeError(`${symbol} is not traded there`);
+    return instrument.instrument;
+  }
+
+  #nextNumber(): number {
+    this.#lastNumber = (this.#lastNumber % 0xffff_ffff) + 1;
+    return this.#lastNumber;
+  }
+
+  /** A prefix of its own and a counter: no two of a client are the same. */
+  #newId(): string {
+    this.#lastId = (this.#lastId % 0xffff_ffff) + 1;
+    return this.#idPrefix + this.#lastId.toString(16).padStart(8, '0');
+  }
+}

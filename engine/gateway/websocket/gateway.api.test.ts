@@ -1,0 +1,252 @@
+import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { WebSocket } from 'ws';
+import { encodeMessage, tableOf } from '../../client/websocket-codec.ts';
+import { REJECT } from '../../core/types.ts';
+import { ORDER, startGateway, type LocalGateway } from './gateway.test-support.ts';
+
+let gateway: LocalGateway;
+beforeAll(async () => {
+  gateway = await startGateway();
+});
+afterAll(async () => await gateway.close());
+const openOrders = (): number => gateway.engine.running.engine.openOrders;
+
+async function refusedWith(url: string, protocols: string | string[], headers = {}): Promise<number> {
+  const ws = new WebSocket(url, protocols, { headers });
+  const [, response] = (await once(ws, 'unexpected-response')) as [unknown, { statusCode: number; destroy(): void }];
+  response.destroy();
+  return response.statusCode;
+}
+
+describe('a connection', () => {
+  it('is welcomed with its accounts and all instruments', async () => {
+    const client = await gateway.connect();
+    expect(client.frames.map(({ frame }) => frame)).toEqual(['welcome', 'account', 'account', 'instrument', 'instrument']);
+    expect(client.frames[0]).toMatchObject({ subject: 'trader', accounts: 2, instruments: 2, allAccounts: false });
+    expect(client.frames[3]).toMatchObject({ symbol: 'BTC-USD', tickSize: '0.01', lotSize: '0.0001', state: 'trading' });
+    client.ws.close();
+  });
+
+  it('is refused without a token, elsewhere, and without a sub-protocol; a browser sends its token as one', async () => {
+    const { url } = gateway;
+    expect(await refusedWith(url, 'hft.binary.v1')).toBe(401);
+    expect(await refusedWith(`${url}/x`, 'hft.binary.v1')).toBe(404);
+    expect(await refusedWith(url, 'chat', { authorization: 'Bearer trader:alice' })).toBe(400);
+    const ws = new WebSocket(url, ['hft.json.v1', 'bearer.trader']);
+    await once(ws, 'open');
+    expect(ws.protocol).toBe('hft.json.v1');
+    ws.close();
+  });
+
+  it('acts only for accounts of its principal', async () => {
+    const client = await gateway.connect({ token: 'viewer:alice' });
+    client.send({ ...ORDER, number: 3 }, { ...ORDER, number: 4, account: 9 });
+    client.send({ frame: 'useAccount', number: 5, name: 'carol' }, { frame: 'useAccount', number: 6, name: 'no spaces' });
+    for (const number of [3, 4, 5, 6])
+      expect(await client.next('rejected')).toEqual({ frame: 'rejected', number, reject: REJECT.forbidden });
+    client.ws.close();
+    const all = await gateway.connect({ token: 'trader:all' });
+    all.send({ frame: 'useAccount', number: 7, name: 'carol' });
+    expect(await all.next('account')).toEqual({ frame: 'account', number: 7, account: 0, name: 'carol' });
+    all.ws.close();
+  });
+});
+
+describe.each(['hft.binary.v1', 'hft.json.v1'])('orders over %s', (protocol) => {
+  it('are placed, filled, changed and cancelled, several in a message', async () => {
+    const client = await gateway.connect({ protocol, deflate: protocol === 'hft.json.v1' });
+    client.send({ ...ORDER, number: 1, side: 'sell' }, { ...ORDER, number: 2, account: 1, quantityLots: 2 });
+    const maker = await client.next('placed');
+    expect(maker).toMatchObject({ number: 1, remainingLots: 5, status: 'open', fills: 0, duplicate: false });
+    expect(await client.next('placed')).toMatchObject({ number: 2, filledLots: 2, remainingLots: 0, status: 'filled', fills: 1 });
+    expect(await client.next('fill')).toMatchObject({ number: 2, priceTicks: 100, quantityLots: 2, taker: true, instrument: 0 });
+    const { orderId } = maker;
+    client.send({ frame: 'replace', number: 3, account: 0, orderId, priceTicks: 105, quantityLots: 9, stopTicks: 0, expectedLots: 3 });
+    expect(await client.next('replaced')).toMatchObject({ number: 3, orderId, remainingLots: 9, status: 'open' });
+    client.send({ frame: 'cancel', number: 4, account: 0, orderId }, { frame: 'cancel', number: 5, account: 0, orderId });
+    expect(await client.next('cancelled')).toMatchObject({
+      number: 4,
+      orderId,
+      remainingLots: 9,
+      status: 'cancelled',
+      reason: 'requested',
+    });
+    expect(await client.next('rejected')).toMatchObject({ number: 5, reject: REJECT.unknownOrder });
+    client.send({
+      ...ORDER,
+      frame: 'newOrderFull',
+      number: 6,
+      orderType: 'stop-limit',
+      stopTicks: 200,
+      priceTicks: 201,
+      displayLots: 1,
+      expiryMicros: 0,
+    });
+    expect(await client.next('placed')).toMatchObject({ number: 6, status: 'pending' });
+    client.send({ frame: 'massCancel', number: 7, account: 0, instrument: 65_535 });
+    expect(await client.next('massCancelled')).toMatchObject({ number: 7, count: 1 });
+    client.ws.close();
+  });
+
+  it('are idempotent, over HTTP as well', async () => {
+    const client = await gateway.connect({ protocol });
+    const clientOrderId = protocol === 'hft.json.v1' ? '00000000000000aa' : '00000000000000bb';
+    client.send({ ...ORDER, number: 1, clientOrderId }, { ...ORDER, number: 2, clientOrderId });
+    const { orderId } = await client.next('placed');
+    expect(await client.next('placed')).toMatchObject({ number: 2, orderId, duplicate: true });
+    const body = { symbol: 'BTC-USD', account: 'alice', side: 'buy', type: 'limit', price: '1', quantity: '0.0005', clientOrderId };
+    const response = await fetch(`${gateway.engine.baseUrl}/v1/orders`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+    });
+    expect(response.status).toBe(200);
+    expect(await response.json()).toMatchObject({ order: { id: String(orderId), clientOrderId } });
+    client.send({ frame: 'massCancel', number: 3, account: 0, instrument: 65_535 });
+    await client.next('massCancelled');
+    client.ws.close();
+  });
+});
+
+describe('what is wrong', () => {
+  it('closes the connection with a code, after an error that says what', async () => {
+    const cases = [
+      ['hft.binary.v1', new Uint8Array([8, 0, 200, 0, 0, 0, 0, 0]), 1002],
+      ['hft.binary.v1', encodeMessage([ORDER]).subarray(0, 39), 1002],
+      ['hft.binary.v1', new Uint8Array(65_537), 1009],
+      ['hft.binary.v1', 'text', 1003],
+      ['hft.json.v1', '{"frame": "cancel", "frame": "cancel"}', 1002],
+      ['hft.json.v1', '{"frame": "welcome"}', 1002],
+    ] as const;
+    for (const [protocol, message, code] of cases) {
+      const client = await gateway.connect({ protocol });
+      client.ws.send(message);
+      expect(await client.closed).toBe(code);
+      if (code !== 1009) expect(client.frames.at(-1)).toMatchObject({ frame: 'error', code });
+    }
+  });
+
+  it('but 100,000 random and mutated frames break nothing, and leave the book as it was', async () => {
+    const before = openOrders();
+    const good = encodeMessage([
+      { ...ORDER, timeInForce: 'IOC', orderType: 'market', priceTicks: 0 },
+      { ...ORDER, number: 2, quantityLots: 0 },
+    ]);
+    let random = 12_345;
+    const next = (below: number): number => {
+      random = (Math.imul(random, 1_103_515_245) + 12_345) & 0x7fff_ffff;
+      return (random >>> 8) % below;
+    };
+    let client = await gateway.connect({ token: 'viewer:alice' });
+    for (let sent = 0; sent < 100_000; sent += 100) {
+      const message = Buffer.concat(Array.from({ length: 50 }, () => good));
+      const flips = next(4) === 0 ? 0 : next(20);
+      for (let flip = 0; flip < flips; flip += 1) message[next(message.length)] = next(256);
+      client.ws.send(next(3) === 0 ? message.subarray(0, next(message.length)) : message);
+      if (sent % 2000 !== 0) continue;
+      if (client.ws.readyState === WebSocket.OPEN) client.ws.close();
+      await client.closed;
+      client = await gateway.connect({ token: sent % 4000 === 0 ? 'viewer:alice' : 'trader:alice' });
+    }
+    client.ws.close();
+    await client.closed;
+    const cleaner = await gateway.connect();
+    cleaner.send({ frame: 'massCancel', number: 1, account: 0, instrument: 65_535 });
+    await cleaner.next('massCancelled');
+    expect([openOrders(), gateway.engine.running.engine.serving]).toEqual([before, true]);
+    cleaner.ws.close();
+  });
+});
+
+describe('the end of a connection', () => {
+  it('cancels the orders that are to end with it, and no others', async () => {
+    const before = openOrders();
+    const client = await gateway.connect();
+    client.send({ ...ORDER, number: 1, cancelOnDisconnect: true }, { ...ORDER, number: 2, priceTicks: 90 });
+    await client.next('placed');
+    const kept = await client.next('placed');
+    expect(openOrders()).toBe(before + 2);
+    client.ws.terminate();
+    await expect.poll(openOrders).toBe(before + 1);
+    const other = await gateway.connect();
+    other.send({ frame: 'cancel', number: 1, account: 0, orderId: kept.orderId });
+    await other.next('cancelled');
+    other.ws.close();
+  });
+
+  it('comes to a client that does not read', async () => {
+    const client = await gateway.connect();
+    client.ws.pause();
+    const message = encodeMessage(Array.from({ length: 1600 }, () => ({ ...ORDER, quantityLots: 0 })));
+    const ended = once(client.ws, 'close');
+    for (let sent = 0; sent < 1500 && client.ws.readyState === WebSocket.OPEN; sent += 1)
+      await new Promise((resolve) => client.ws.send(message, resolve));
+    client.ws.resume();
+    await ended;
+    expect(gateway.engine.running.engine.serving).toBe(true);
+  });
+});
+
+it('Python reads the live stream by the table', async () => {
+  const client = await gateway.connect();
+  client.send({ ...ORDER, number: 77, side: 'sell', timeInForce: 'IOC' });
+  const placed = await client.next('placed');
+  const program = `
+import json, struct, sys
+given = json.load(sys.stdin)
+table = {frame['type']: frame for frame in given['table']}
+codes = {'u8': '<B', 'u16': '<H', 'u32': '<I', 'u64': '<Q', 'i64': '<q', 'id': '<Q'}
+out = []
+for message in given['messages']:
+    data, at = bytes.fromhex(message), 0
+    while at < len(data):
+        length, kind, flags, number = struct.unpack_from('<HBBI', data, at)
+        frame = {'frame': table[kind]['name'], 'number': number}
+        for field in table[kind]['fields']:
+            if field['type'].startswith('char'):
+                value = struct.unpack_from(field['type'][4:] + 's', data, at + field['at'])[0].rstrip(b'\\0').decode()
+            else:
+                value = struct.unpack_from(codes[field['type']], data, at + field['at'])[0]
+            frame[field['name']] = value
+        out.append(frame)
+        at += length
+print(json.dumps(out))`;
+  const input = JSON.stringify({ table: tableOf(), messages: client.messages.map((message) => message.toString('hex')) });
+  const read = JSON.parse(execFileSync('python3', ['-c', program], { input, encoding: 'utf8', timeout: 10_000 })) as Record<
+    string,
+    unknown
+  >[];
+  expect(read.map(({ frame }) => frame)).toEqual(['welcome', 'account', 'account', 'instrument', 'instrument', 'placed']);
+  expect(read[0]).toMatchObject({ subject: 'trader', accounts: 2 });
+  const { orderId, sequence, remainingLots, timeMicros } = placed;
+  expect(read.at(-1)).toMatchObject({ number: 77, orderId, sequence, remainingLots, timeMicros, status: 2, reason: 2 });
+  client.ws.close();
+});
+
+describe('a gateway of its own', () => {
+  it('takes so many connections, drops who is silent and whose token has ended, and sends heartbeats', async () => {
+    await using small = await startGateway({ heartbeatMs: 40, mostConnections: 2 });
+    const silent = await small.connect();
+    const expired = await small.connect({ token: 'trader:alice:expired' });
+    expect(await refusedWith(small.url, 'hft.binary.v1', { authorization: 'Bearer trader:alice' })).toBe(429);
+    await silent.next('heartbeat');
+    expect(await Promise.all([silent.closed, expired.closed])).toEqual([4001, 4002]);
+  });
+
+  it('answers what it has taken before it ends, and says that it restarts', async () => {
+    await using ending = await startGateway();
+    const client = await ending.connect();
+    client.send(...Array.from({ length: 500 }, (_, index) => ({ ...ORDER, number: index + 1 })));
+    await client.next('placed');
+    client.send({ ...ORDER, number: 501 });
+    ending.engine.running.engine.drain();
+    const closing = ending.close();
+    expect(await client.closed).toBe(1012);
+    await closing;
+    const answered = client.frames.filter(({ frame }) => frame === 'placed' || frame === 'rejected');
+    expect(answered.length).toBeGreaterThanOrEqual(500);
+    expect(client.frames.at(-1)).toMatchObject({ frame: 'error', code: 1012 });
+  });
+});
