@@ -5,6 +5,7 @@
 import { WebSocketServer } from 'ws';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Gatekeeper } from '../access/gatekeeper.ts';
+import { keyFileOf } from '../access/key-file.ts';
 import { DEFAULT_CONFIG } from '../config/config.ts';
 import { createHttpServer } from '../gateway/http/server.ts';
 import { RateLimiter } from '../gateway/rate-limit.ts';
@@ -36,7 +37,9 @@ async function engine(dataDirectory: string): Promise<number> {
     host: '127.0.0.1',
     port: 0,
     opsPort: 0,
+    grpcPort: 0,
     adminToken: 'bench',
+    keysFile: keyFileOf(undefined, dataDirectory),
     onFatal: (cause) => {
       throw cause;
     },

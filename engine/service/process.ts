@@ -5,11 +5,14 @@ import { Access } from '../access/access.ts';
 import { createGrpcServer } from '../gateway/grpc/server.ts';
 import { createApiServer } from '../gateway/http/api.ts';
 import type { HttpServer } from '../gateway/http/server.ts';
+import { RateLimiter } from '../gateway/rate-limit.ts';
+import { registerWebSocket } from '../gateway/websocket/gateway.ts';
 import { createMetrics } from '../telemetry/metrics.ts';
 import { createOpsServer } from '../telemetry/ops-server.ts';
 import { RuntimeWatch } from '../telemetry/runtime-watch.ts';
 import { EngineStats } from '../telemetry/stats.ts';
 import { Engine, type EngineLog } from './engine.ts';
+import { OrderEntry } from './order-entry.ts';
 
 export interface RunningEngine {
   readonly engine: Engine;
@@ -66,9 +69,14 @@ export async function runEngine(options: {
   });
   const metrics = createMetrics(engine, access);
   const watch = new RuntimeWatch();
-  const api = await createApiServer(engine, metrics, access, options.consoleAtDocs ?? true);
+  // One account has one rate, whichever way its orders come in.
+  const limiter = new RateLimiter(config.limits);
+  engine.live.onChange(({ limits }) => limiter.configure(limits));
+  const entry = new OrderEntry({ engine, limiter, stats });
+  const api = await createApiServer(engine, metrics, access, { limiter, consoleAtDocs: options.consoleAtDocs ?? true });
+  registerWebSocket(api, { engine, entry, gatekeeper: access.gatekeeper });
   const ops = createOpsServer(engine, metrics, watch, access);
-  const grpc = createGrpcServer({ engine, access, log });
+  const grpc = createGrpcServer({ engine, access, log, limiter, entry });
   logs.target = api.log;
   engine.live.onChange(({ observability }) => {
     for (const app of [api, ops]) app.log.level = observability.logLevel;

@@ -8,6 +8,7 @@ import { VERSION } from '../../config/version.ts';
 import type { Access } from '../../access/access.ts';
 import type { Engine } from '../../service/engine.ts';
 import type { Metrics } from '../../telemetry/metrics.ts';
+import type { RateLimiter } from '../rate-limit.ts';
 import { registerAccountRoutes } from './account-routes.ts';
 import { registerBatchRoutes } from './batch-routes.ts';
 import { registerBookRoutes } from './book-routes.ts';
@@ -26,7 +27,14 @@ const BODY_LIMIT = 16_384;
 /** Where orders are placed. */
 const ORDER_PATHS: ReadonlySet<string> = new Set(['/v1/orders', '/v1/orders/batch']);
 
-export async function createApiServer(engine: Engine, metrics: Metrics, access: Access, consoleAtDocs: boolean): Promise<HttpServer> {
+export interface ApiOptions {
+  /** Of the orders of each account: the same on every way in. */
+  readonly limiter: RateLimiter;
+  /** Whether /docs has a console beside the document. */
+  readonly consoleAtDocs: boolean;
+}
+
+export async function createApiServer(engine: Engine, metrics: Metrics, access: Access, options: ApiOptions): Promise<HttpServer> {
   const app = createHttpServer({
     bodyLimit: BODY_LIMIT,
     logLevel: engine.config.observability.logLevel,
@@ -58,9 +66,9 @@ export async function createApiServer(engine: Engine, metrics: Metrics, access: 
     },
     transform: jsonSchemaTransform,
   });
-  if (consoleAtDocs) await app.register(swaggerUi, { routePrefix: '/docs', staticCSP: true });
+  if (options.consoleAtDocs) await app.register(swaggerUi, { routePrefix: '/docs', staticCSP: true });
   else app.get('/docs/json', { schema: { hide: true } }, () => app.swagger());
-  const gate = new OrderGate(engine);
+  const gate = new OrderGate(engine, options.limiter);
   registerOrderRoutes(app, engine, gate);
   registerBatchRoutes(app, engine, gate);
   registerAccountRoutes(app, engine, gate);

@@ -2,17 +2,16 @@
 import type { Socket } from 'node:net';
 import type { Engine } from '../../service/engine.ts';
 import { Problem } from '../../service/problem.ts';
-import { RateLimiter } from '../rate-limit.ts';
+import type { RateLimiter } from '../rate-limit.ts';
 
 export class OrderGate {
   readonly limiter: RateLimiter;
   readonly #engine: Engine;
   readonly #sessions = new WeakMap<Socket, number>();
 
-  constructor(engine: Engine) {
+  constructor(engine: Engine, limiter: RateLimiter) {
     this.#engine = engine;
-    this.limiter = new RateLimiter(engine.config.limits);
-    engine.live.onChange(({ limits }) => this.limiter.configure(limits));
+    this.limiter = limiter;
   }
 
   /** Throws Problem (429) when the account has used up its rate. */
