@@ -19,8 +19,12 @@ const TESTS_CPU_SECONDS = 20;
 /** Address space, because typed arrays do not count as heap. Node alone reserves more than one GiB, and again for each of the tests' threads. */
 const TRIAL_KIB = 4 * 2 ** 20;
 const TESTS_KIB = 16 * 2 ** 20;
-/** For a run that sleeps rather than works; the CPU time is what ends endless loops, whatever else the machine does. */
-const TIMEOUT_MS = 300_000;
+/**
+ * For a run that sleeps for ever, as Node may when it gets no more memory: so many seconds, and so many more for each of its CPU time. The CPU time is
+ * what ends endless loops, whatever else the machine does.
+ */
+const LEAST_SECONDS = 20;
+const SECONDS_PER_CPU_SECOND = 5;
 
 /** A copy of the core, its tests and the proofs, in which files may be broken. */
 export class CoreCopy {
@@ -70,7 +74,7 @@ export class CoreCopy {
       preferLocal: true,
       reject: false,
       stdin: 'ignore',
-      timeout: TIMEOUT_MS,
+      timeout: (LEAST_SECONDS + SECONDS_PER_CPU_SECOND * cpuSeconds) * 1000,
       killSignal: 'SIGKILL',
       env: {
         NODE_COMPILE_CACHE: join(this.#directory, 'compiled'),

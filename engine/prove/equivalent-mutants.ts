@@ -223,5 +223,18 @@ export const EQUIVALENT_MUTANTS: readonly EquivalentMutant[] = [
     after: /<=/,
     why: 'no two orders have one id',
   },
+  { file: 'ladder.ts', before: '#base = 0;', why: 'without a window nothing is near its beginning, and the first price sets it' },
+  {
+    file: 'book.ts',
+    before: 'return best === 0 ? 0 : this.#levels.head(best);',
+    after: /false/,
+    why: 'record 0 is none: nothing is ever written there, so the first order of level 0 is 0',
+  },
+  {
+    file: 'extras.ts',
+    before: 'this.doubles.fill(0, row, row + ROW_DOUBLES);',
+    after: /fill\((1|\(-1\)),|^;$/,
+    why: 'who adds a row writes its hidden and displayed lots and its expiry; its limit is read only of orders that wait, whose limit is written too',
+  },
   { file: 'ladder.ts', before: 'const WIDENING = 4;', after: /[35]/, why: TUNING },
 ];
