@@ -42,6 +42,11 @@ describe('DecimalStep', () => {
     );
   });
 
+  it('tells text off the step from too much', () => {
+    expect([OFF_STEP, TOO_LARGE].every((code) => code < 0)).toBe(true);
+    expect(OFF_STEP).not.toBe(TOO_LARGE);
+  });
+
   it('rounds limits down', () => {
     expect(new DecimalStep('0.3').floor('1')).toBe(3n);
     expect(new DecimalStep('0.0001').floor('1000000')).toBe(10_000_000_000n);

@@ -69,6 +69,13 @@ describe('PriceLadder', () => {
     expect(keys()).toEqual([1_000_000, beyond - 1, beyond]);
   });
 
+  it('finds nothing near behind a price that is 2^32 beyond', () => {
+    const { ladder } = newLadder();
+    ladder.at(1000);
+    ladder.at(1010);
+    expect(ladder.after(ladder.at(1000 + 2 ** 32))).toBe(0);
+  });
+
   it('holds what was put there, wherever its window is', () => {
     // Near the edges of windows of all widths, wherever their first price was.
     const edge = fc
