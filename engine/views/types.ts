@@ -45,6 +45,17 @@ export interface FillRecord {
   readonly timestampMicros: number;
 }
 
+/** Fill `index` of those of the command at `sequence`. */
+export interface FillPlace {
+  readonly sequence: number;
+  readonly index: number;
+}
+
+export interface OrderFilter {
+  readonly account?: number | undefined;
+  readonly status?: OrderStatus | undefined;
+}
+
 export interface PositionRecord {
   readonly account: number;
   readonly instrument: number;
