@@ -69,7 +69,10 @@ export class PartWriter {
       this.#fills += 1;
     }
     for (; this.#positions < positions.length && left > 0; left -= 1) {
-      const [account = 0, instrument = 0, lots = 0, averageTicks = 0] = positions.slice(this.#positions, this.#positions + POSITION_NUMBERS);
+      const [account = 0, instrument = 0, lots = 0, averageTicks = 0] = positions.slice(
+        this.#positions,
+        this.#positions + POSITION_NUMBERS,
+      );
       this.#rows.upsertPosition.run(account, instrument, lots, averageTicks);
       this.#positions += POSITION_NUMBERS;
     }

@@ -169,7 +169,8 @@ export class Part {
 
   /** Adds an order as its row says that it is. */
   load(id: number, row: LoadedOrder): number {
-    const [account, instrument, terms, status, reason, price, filled, remaining, created, updated, text, stop, display, expiry, ...first] = row;
+    const [account, instrument, terms, status, reason, price, filled, remaining, created, updated, text, stop, display, expiry, ...first] =
+      row;
     const [firstState, firstPrice, firstStop, firstFilled, firstRemaining, lost] = first;
     const at = this.#carriedPlace(id, account, text);
     const { orders } = this;

@@ -4,7 +4,17 @@
  */
 import type { CommandSlots } from '../core/command.ts';
 import { WIDE } from '../core/command.ts';
-import { FILLED, MOST_ACCOUNTS, NEW_ORDER, NO_REASON, OPEN, type Core, type EventSink, type OrderStatus, type Reason } from '../core/types.ts';
+import {
+  FILLED,
+  MOST_ACCOUNTS,
+  NEW_ORDER,
+  NO_REASON,
+  OPEN,
+  type Core,
+  type EventSink,
+  type OrderStatus,
+  type Reason,
+} from '../core/types.ts';
 import {
   ACCOUNT,
   CREATED,

@@ -169,8 +169,7 @@ export class ViewQueries {
         if (isAsked) for (let n = part.firstAfter(after); n < part.born && ids.length < most; n += 1) add(part.at(n));
       } else {
         for (let at = part.lastCarriedOf(account); at >= 0; at = part.before(at)) add(at);
-        if (isAsked)
-          for (let at = part.lastBornOf(account); at >= 0 && (orders[at + ID] as number) > after; at = part.before(at)) add(at);
+        if (isAsked) for (let at = part.lastBornOf(account); at >= 0 && (orders[at + ID] as number) > after; at = part.before(at)) add(at);
       }
     }
     return ids;
