@@ -32,6 +32,7 @@ import {
   FILL_TIME,
   FILLED_LOTS,
   FLAGS,
+  ID,
   INSTRUMENT,
   Part,
   PRICE,
@@ -59,6 +60,8 @@ export class Projection implements EventSink {
   #sealed: Part;
   /** The last of the fills that are rows and are not gathered any more. */
   lastFill = { sequence: Number.MAX_SAFE_INTEGER, index: 0 };
+  /** Orders after it may have rows, but what shows of them is in memory. */
+  lastOrder = 0;
   #isWriting = false;
   #sequence = 0;
   #timestampMicros = 0;
@@ -207,7 +210,7 @@ export class Projection implements EventSink {
   /** Forgets what was sealed: it is written, and committed. */
   forget(): void {
     this.#isWriting = false;
-    this.#noteFills(this.#sealed);
+    this.#noteWritten(this.#sealed);
     this.#sealed.clear();
   }
 
@@ -222,12 +225,14 @@ export class Projection implements EventSink {
     if (this.#isWriting) this.#finish();
     this.#rows.begin();
     this.#writer.writeAll(recent, isBorn ? own : -1);
-    this.#noteFills(recent);
+    this.#noteWritten(recent);
     if (isBorn) recent.keepOnly(own);
     else recent.clear();
   }
 
-  #noteFills({ fills, fillCount }: Part): void {
+  #noteWritten(part: Part): void {
+    const { orders, born, fills, fillCount } = part;
+    if (born > 0) this.lastOrder = orders[part.at(born - 1) + ID] as number;
     if (fillCount === 0) return;
     const at = (fillCount - 1) * FILL_DOUBLES;
     this.lastFill = { sequence: fills[at + FILL_SEQUENCE] as number, index: fills[at + FILL_INDEX] as number };

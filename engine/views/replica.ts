@@ -107,6 +107,7 @@ export class Replica {
     if (snapshot !== undefined && snapshot.sequence > this.#shown.sequence) this.#shown = rowsOfSnapshot(parts, this.#rows, core, snapshot);
     this.#committed = this.#shown;
     this.#sealed = this.#shown;
+    projection.lastOrder = this.#shown.sequence;
     projection.lastFill = { sequence: this.#shown.sequence, index: Number.MAX_SAFE_INTEGER - 1 };
     this.queries = new ViewQueries({ database, projection, core, instruments: parts.instruments, committed: () => this.#committed });
   }

@@ -45,7 +45,7 @@ const MOST_ROWS = 4096;
 
 export interface ViewQueriesParts {
   readonly database: Database;
-  readonly projection: Pick<Projection, 'parts' | 'lastFill'>;
+  readonly projection: Pick<Projection, 'parts' | 'lastFill' | 'lastOrder'>;
   readonly core: Pick<Core, 'sequence' | 'position' | 'eachPosition'>;
   readonly instruments: number;
   /** Up to where the rows are committed. */
@@ -67,20 +67,18 @@ export class ViewQueries {
   }
 
   orders(filter: OrderFilter, after: number, limit: number): OrderRecord[] {
+    const { lastOrder } = this.#parts.projection;
     const found: OrderRecord[] = [];
-    let through = Infinity;
-    for (let from = after, rows = limit; ; rows = Math.min(MOST_ROWS, rows * 4)) {
+    for (let from = after, rows = limit; from < lastOrder && found.length < limit; rows = Math.min(MOST_ROWS, rows * 4)) {
       const page = this.#rows.orders(filter, from, rows);
-      for (const order of page) if (this.#partOf(order.id) === undefined) found.push(order);
+      for (const order of page) if (order.id <= lastOrder && this.#partOf(order.id) === undefined) found.push(order);
       if (page.length < rows) break;
-      from = page.at(-1)?.id ?? from;
-      if (found.length < limit) continue;
-      through = from;
-      break;
+      from = page.at(-1)?.id ?? lastOrder;
     }
+    const through = found[limit - 1]?.id ?? Infinity;
     const ids = this.#gathered(filter, after, through, limit);
     if (ids.length === 0) return found.slice(0, limit);
-    for (const id of ids) {
+    for (const id of ids.sort((a, b) => a - b).slice(0, limit)) {
       const order = this.order(id);
       if (order !== undefined) found.push(order);
     }
