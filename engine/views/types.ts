@@ -1,6 +1,6 @@
 /**
  * Read models: what queries show of orders, fills, trades and positions. A thread of their own follows the journal with a core of its own (the
- * replica), writes rows into a database of their own, answers queries on a read-only connection, and takes the snapshots: none of it costs the
+ * replica), answers queries from memory and from rows that it writes into a database of their own, and takes the snapshots: none of it costs the
  * matching thread anything.
  */
 import type { OrderStatus, OrderType, Reason, SelfTrade, Side, TimeInForce } from '../core/types.ts';
