@@ -1,5 +1,6 @@
 /** `npm run bench`: the benchmarks, each against a limit or a peer that is measured in the same run. */
 import { parseArgs } from 'node:util';
+import { setCompilerFlags } from '../compiler-flags.ts';
 import { bookBytesPerOrder, bookCancelScaling, bookP99, bookThroughput } from './book-benchmarks.ts';
 import { engineInProcess } from './engine-benchmarks.ts';
 import { gcPauses } from './gc.ts';
@@ -10,6 +11,8 @@ import { findPeers, type Peer } from './peers.ts';
 import { pools } from './pools.ts';
 import { table, type Comparison } from './report.ts';
 import { encodeWorkload, readWorkload, Workload } from './workload.ts';
+
+setCompilerFlags();
 
 const NAMES = [
   'book.throughput',
