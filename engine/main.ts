@@ -5,9 +5,11 @@
  * that came in the first part of a start would be lost. The listeners stay: after `once` a second signal would kill a drain half-way.
  */
 import { setImmediate as nextTick } from 'node:timers/promises';
+import { setCompilerFlags } from './compiler-flags.ts';
 
 const stopping = new AbortController();
 for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => stopping.abort(signal));
+setCompilerFlags();
 const { main } = await import('./program.ts');
 // A signal that came while that was loading is delivered by the event loop, which has not turned yet.
 await nextTick();

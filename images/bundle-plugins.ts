@@ -1,6 +1,6 @@
 import { access, readdir, readFile, stat } from 'node:fs/promises';
 import { basename, dirname, join, relative, resolve } from 'node:path';
-import type { Plugin } from 'esbuild';
+import { transform, type Plugin } from 'esbuild';
 
 /**
  * esbuild plugins that keep a bundle from looking for files that are no longer beside it. Code in a bundle has one directory, that of the
@@ -140,6 +140,47 @@ export function ownFiles(finds: Finds, root: string, entryPoints: readonly strin
       });
     },
   };
+}
+
+/**
+ * Keeps the modules of `folder` (relative to `root`), which may import nothing but each other, as files of their own beside the bundle, without their types.
+ * In one scope with all others esbuild makes `var` of their constants; V8 folds constants into compiled code, and reads variables at each use. For the
+ * core that was one command in seven.
+ */
+export function ownScopes(finds: Finds, root: string, folder: string): Plugin {
+  const inside = join(root, folder, '/');
+  return {
+    name: 'own-scopes',
+    setup(build) {
+      build.onResolve({ filter: /^\.\.?\/.*\.ts$/ }, async ({ path, resolveDir }) => {
+        const file = resolve(resolveDir, path);
+        if (!file.startsWith(inside)) return undefined;
+        await collectModule(finds, root, file, inside);
+        return { path: `./${moduleName(relative(root, file))}`, external: true };
+      });
+    },
+  };
+}
+
+/** Imports of types are gone from what it is used on, no others. */
+const TSCONFIG = { compilerOptions: { verbatimModuleSyntax: true } } as const;
+const IMPORT_OF_MODULE = /(?<=\b(?:from|import) ")([^"]*)(?=";)/g;
+
+function moduleName(path: string): string {
+  return path.replace(/\.ts$/, '.mjs').replaceAll('\\', '/');
+}
+
+async function collectModule(finds: Finds, root: string, file: string, inside: string): Promise<void> {
+  if (finds.sources.has(file)) return;
+  finds.sources.add(file);
+  const source = await readFile(file, 'utf8');
+  const { code } = await transform(source, { charset: 'utf8', format: 'esm', loader: 'ts', target: 'node24', tsconfigRaw: TSCONFIG });
+  finds.files.set(moduleName(relative(root, file)), Buffer.from(code.replace(IMPORT_OF_MODULE, moduleName)));
+  for (const [target] of code.matchAll(IMPORT_OF_MODULE)) {
+    const next = resolve(dirname(file), target);
+    if (!next.startsWith(inside)) throw new Error(`${relative(root, file)} imports ${target}, which is outside of its folder`);
+    await collectModule(finds, root, next, inside);
+  }
 }
 
 /** Packages whose files ask where they live, and why that does no harm in a bundle. A new one stops the build until it has been looked at. */

@@ -2,6 +2,7 @@ import { access, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { describe, expect, it } from 'vitest';
+import { MatchingCore } from '../engine/core/core.ts';
 import { bundleProgram, writeBundle } from './bundle.ts';
 import { PROGRAMS, programsOf, ROOT } from './program.ts';
 import { testProgram } from './test-program.ts';
@@ -57,6 +58,23 @@ describe('bundleProgram', () => {
     expect(bundle.sources).toContain(program.at('deep/worker.ts'));
     expect(bundle.sources).toContain(program.at('folder/b.txt'));
     expect(await bundleProgram(request)).toEqual(bundle);
+  });
+
+  it('leaves the constants of the core to V8: its modules stay apart, as in the sources', async () => {
+    await using program = await testProgram({
+      'main.ts': `
+        import { MatchingCore } from '../../engine/core/core.ts';
+        const core = new MatchingCore();
+        console.log(JSON.stringify({ sequence: core.sequence, hash: core.stateHash() }));`,
+    });
+    const bundle = await bundleProgram({ program: 'engine', entryPoint: program.at('main.ts') });
+    await using elsewhere = await outside();
+    await writeBundle(bundle, elsewhere.directory);
+    expect(JSON.parse(await run(elsewhere.directory, 'engine.mjs'))).toEqual({ sequence: 0, hash: new MatchingCore().stateHash() });
+    const core = bundle.files.filter(({ path }) => path.startsWith('engine/core/')).map(({ contents }) => Buffer.from(contents).toString());
+    expect(core.join('\n')).toMatch(/^const \{.*NEW_ORDER.*\} = types;$/m);
+    expect(core.join('\n')).not.toMatch(/^var /m);
+    expect(bundle.sources).toContain(join(ROOT, 'engine/core/express.ts'));
   });
 
   it('serves the API documentation from files beside the bundle', async () => {

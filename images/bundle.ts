@@ -10,6 +10,7 @@ import {
   knownPlaces,
   nativeSqlite,
   ownFiles,
+  ownScopes,
   swaggerUi,
   type BundleFile,
   type Finds,
@@ -19,6 +20,9 @@ import { command, programsOf, ROOT, type Program } from './program.ts';
 
 /** Packages' optional accelerators, required inside try/catch: absent from the bundle on purpose. */
 const OPTIONAL_PACKAGES = ['bufferutil', 'utf-8-validate'];
+
+/** What runs for every command. */
+const HOT_FOLDER = 'engine/core';
 
 /** CommonJS names that bundled packages expect, and the names by which the plugins reach the bundle's own place. */
 const BANNER = [
@@ -36,7 +40,7 @@ export interface BundleRequest {
 }
 
 export interface Bundle {
-  /** Sorted by path. The program is `PROGRAM.mjs`; its workers, native and static files and the notices lie beside it. */
+  /** Sorted by path. The program is `PROGRAM.mjs`; its workers, native and static files, the modules of the core and the notices lie beside it. */
   readonly files: readonly BundleFile[];
   /** Bundled packages, `name@version`, sorted. */
   readonly packages: readonly string[];
@@ -100,7 +104,14 @@ const OPTIONS = {
 } as const satisfies BuildOptions;
 
 function plugins(finds: Finds, entryPoint: string, arch: string = process.arch) {
-  return [nativeSqlite(finds, arch), swaggerUi(finds), grpcProtos(finds), ownFiles(finds, ROOT, [entryPoint]), knownPlaces()];
+  return [
+    nativeSqlite(finds, arch),
+    swaggerUi(finds),
+    grpcProtos(finds),
+    ownScopes(finds, ROOT, HOT_FOLDER),
+    ownFiles(finds, ROOT, [entryPoint]),
+    knownPlaces(),
+  ];
 }
 
 function nextEntry(finds: Finds, done: ReadonlyMap<string, string>): [string, string] | undefined {
@@ -109,7 +120,9 @@ function nextEntry(finds: Finds, done: ReadonlyMap<string, string>): [string, st
 
 function refuseLeftOutside(metafile: Metafile): void {
   const left = Object.values(metafile.outputs).flatMap(({ imports }) => imports.filter(({ external }) => external).map(({ path }) => path));
-  const packages = [...new Set(left)].filter((path) => !isBuiltin(path) && !OPTIONAL_PACKAGES.includes(path));
+  const packages = [...new Set(left)].filter(
+    (path) => !isBuiltin(path) && !path.startsWith(`./${HOT_FOLDER}/`) && !OPTIONAL_PACKAGES.includes(path),
+  );
   if (packages.length > 0) throw new Error(`left outside the bundle: ${packages.join(', ')}; an image holds no node_modules`);
 }
 

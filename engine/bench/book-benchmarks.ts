@@ -61,18 +61,22 @@ interface Resting {
 export function bookCancelScaling(runs: number): Comparison[] {
   const name = 'book.cancel-scaling';
   const sizes = [LARGEST, 300_000, 100_000, 30_000];
+  const batches = sizes.map(() => [] as { value: number; peer: number }[]);
   const pairs = sizes.map(() => [] as { value: number; peer: number }[]);
   const bare: { value: number; peer: number }[] = [];
   for (let round = 0; round < runs; round += 1) {
-    const peer = cancelNanos(10_000);
+    const peer = cancelNanos(10_000, false);
+    const batchPeer = cancelNanos(10_000, true);
     for (const [index, size] of sizes.entries()) {
-      const value = cancelNanos(size);
+      const value = cancelNanos(size, false);
+      batches[index]?.push({ value: cancelNanos(size, true), peer: batchPeer });
       pairs[index]?.push({ value, peer });
       if (size === LARGEST) bare.push({ value, peer: touchNanos(size) });
     }
   }
   return [
     ...sizes.map((size, index) => compare(name, `ns, ${size} resting`, '10000 resting', pairs[index] ?? [])),
+    ...sizes.map((size, index) => compare(name, `ns in a batch, ${size} resting`, '10000 resting', batches[index] ?? [])),
     compare(name, `ns, ${LARGEST} resting`, 'bare touch of an index cell, a record, two neighbours', bare),
   ];
 }
@@ -110,8 +114,8 @@ function touchNanos(resting: number): number {
   return (median(roundsMs) * 1e6) / CANCELS;
 }
 
-/** Time of a cancel (of the median thousand: other work on the machine stretches some) of any order in a book that holds `resting` of them on 2,000 prices; what was cancelled is placed again. */
-function cancelNanos(resting: number): number {
+/** Time of a cancel (of the median thousand: other work on the machine stretches some) of any order in a book that holds `resting` of them on 2,000 prices; what was cancelled is placed again. In a batch, the core is shown what comes next. */
+function cancelNanos(resting: number, inBatch: boolean): number {
   const random = randomWords(resting);
   const core = new MatchingCore({ firstOrders: resting + CANCELS });
   core.setInstrument(0, NO_LIMITS);
@@ -132,7 +136,11 @@ function cancelNanos(resting: number): number {
   };
   for (let at = 0; at < resting; at += 1) place(at);
   const submitAll = (): void => {
-    for (let at = 0; at < CANCELS * SLOT_WORDS; at += SLOT_WORDS) core.submit(slots, at, sink);
+    const end = CANCELS * SLOT_WORDS;
+    for (let at = 0; at < end;) {
+      const foreseen = inBatch ? core.foresee(slots, at, end) : end;
+      for (; at < foreseen; at += SLOT_WORDS) core.submit(slots, at, sink);
+    }
   };
   const roundsMs: number[] = [];
   for (let round = 0; round < ROUNDS; round += 1) {

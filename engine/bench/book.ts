@@ -1,7 +1,10 @@
 /** `npm run --silent book -- FILE`: a workload file through the core as shipped, one line of JSON. */
 import { parseArgs } from 'node:util';
+import { setCompilerFlags } from '../compiler-flags.ts';
 import { measureBook } from './measure.ts';
 import { readWorkload } from './workload.ts';
+
+setCompilerFlags();
 
 const HELP = `npm run --silent book -- FILE
 

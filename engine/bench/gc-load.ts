@@ -11,6 +11,7 @@ import { setImmediate as nextTick, setTimeout as delay } from 'node:timers/promi
 import { getHeapStatistics } from 'node:v8';
 import { parseArgs } from 'node:util';
 import { z } from 'zod';
+import { setCompilerFlags } from '../compiler-flags.ts';
 import { DEFAULT_CONFIG } from '../config/config.ts';
 import { MatchingCore } from '../core/core.ts';
 import { NO_LIMITS } from '../core/random-commands.ts';
@@ -347,6 +348,7 @@ async function runLoad(options: LoadOptions): Promise<LoadFigures> {
 }
 
 if (import.meta.main) {
+  setCompilerFlags();
   const { values } = parseArgs({ options: { options: { type: 'string', default: '{}' } } });
   console.log(JSON.stringify(await runLoad(loadOptionsSchema.parse(JSON.parse(values.options)))));
 }

@@ -45,9 +45,11 @@ async function throughput(name: string, versus: string, durability: 'disk' | 'co
 /** Microseconds that 99 of 100 commands wait at most until they are durable, at a tenth of the load of a good journal. */
 export async function journalLatency(runs: number): Promise<Comparison[]> {
   const disk = await latency('disk', DISK_PER_SECOND, true, runs);
+  const waits = disk.map(({ value }) => ({ value, peer: percentile(bareWaitMicros(PACED_COMMANDS, DISK_PER_SECOND), 0.99) }));
   const commit = await latency('commit', COMMIT_PER_SECOND, false, runs);
   return [
     compare('journal.latency', `us p99, disk at ${DISK_PER_SECOND}/s`, 'p99 of write + fdatasync, same batches', disk),
+    compare('journal.latency', `us p99, disk at ${DISK_PER_SECOND}/s`, 'p99 of commands, write + fdatasync of what is due', waits),
     compare('journal.latency', `us p99, commit at ${COMMIT_PER_SECOND}/s`, 'p99 of write, same batches', commit),
   ];
 }
@@ -89,6 +91,38 @@ function bareMicros(batches: Batches, sync: boolean): Float64Array {
       at += length;
       return (performance.now() - startMs) * 1000;
     });
+  } finally {
+    closeSync(file);
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+/**
+ * Sorted microseconds that each of so many commands waits for the disk when nothing but bare calls is in its way: one thread writes what is due by then,
+ * syncs, and looks again. The limit of any journal on this machine, counted as the journal is: by commands, not by calls.
+ */
+function bareWaitMicros(commands: number, perSecond: number): Float64Array {
+  const directory = temporaryDirectory();
+  const file = openSync(join(directory, 'raw'), 'w');
+  try {
+    const bytes = Buffer.alloc(RAW_BYTES, 7);
+    writeSync(file, bytes);
+    fdatasyncSync(file);
+    const micros = new Float64Array(commands);
+    const startMs = performance.now();
+    let at = 0;
+    for (let done = 0; done < commands;) {
+      const due = Math.min(commands, Math.floor(((performance.now() - startMs) * perSecond) / 1000));
+      if (due === done) continue;
+      const length = (due - done) * SLOT_BYTES;
+      if (at + length > RAW_BYTES) at = 0;
+      writeSync(file, bytes, 0, length, at);
+      fdatasyncSync(file);
+      at += length;
+      const nowMs = performance.now() - startMs;
+      for (; done < due; done += 1) micros[done] = (nowMs - (done / perSecond) * 1000) * 1000;
+    }
+    return micros.sort();
   } finally {
     closeSync(file);
     rmSync(directory, { recursive: true, force: true });

@@ -64,11 +64,21 @@ export class JournalLoad {
     this.#measuredFrom = this.#pushed;
     const end = this.#pushed + commands;
     const startMs = performance.now();
-    while (this.#pushed < end) {
-      const due = Math.floor(((performance.now() - startMs) * perSecond) / 1000) - (this.#pushed - this.#measuredFrom);
-      this.#push(Math.min(due, end - this.#pushed));
-      await nextTick();
-    }
+    // No promise a turn: collecting them would be a pause of the load, not of the journal.
+    await new Promise<void>((resolve, reject) => {
+      const turn = (): void => {
+        try {
+          const due = Math.floor(((performance.now() - startMs) * perSecond) / 1000) - (this.#pushed - this.#measuredFrom);
+          this.#push(Math.min(due, end - this.#pushed));
+        } catch (cause) {
+          reject(cause instanceof Error ? cause : new Error(String(cause)));
+          return;
+        }
+        if (this.#pushed < end) setImmediate(turn);
+        else resolve();
+      };
+      turn();
+    });
     while (this.#durable < this.#pushed) await this.#durableNews();
     this.#measuredFrom = Infinity;
     return { micros: this.#micros.sort(), batches: this.#batches };

@@ -37,6 +37,15 @@ describe('ClientIds', () => {
     expect([ids.find(1, 5, 0), ids.find(1, 6, 0), ids.find(1, 7, 0)]).toEqual([0, 12, 13]);
   });
 
+  it('with a memory of one, knows the last', () => {
+    const ids = new ClientIds(1);
+    for (let orderId = 1; orderId <= 9; orderId += 1) {
+      ids.add(1, orderId, 0, orderId);
+      expect([orderId - 1, orderId, orderId + 1].map((low) => ids.find(1, low, 0))).toEqual([0, orderId, 0]);
+      expect([ids.size, ids.capacity]).toEqual([1, 1]);
+    }
+  });
+
   it.each([0, 3, 2 ** 21, NaN])('cannot remember %d', (most) => {
     expect(() => new ClientIds(most)).toThrow('must be a power of two up to 1048576');
   });

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { CommandSlots, SLOT_BYTES } from './command.ts';
 import { atMarket, buy, cancel, replace, Scenario, sell, stopAt } from './scenario.ts';
 import {
   ALLOW,
@@ -12,8 +13,10 @@ import {
   GTD,
   IOC,
   MARKET,
+  REJECT,
   SELL,
   type Command,
+  type EventSink,
 } from './types.ts';
 
 /** Name, what was there before, what comes, and what comes of the last. Ids count from 1 over both. */
@@ -457,3 +460,20 @@ describe('what readers ask', () => {
       expect(() => scenario.replay(command)).toThrow('order 9 is not open');
   });
 });
+
+describe('a command of a kind that is not known', () => {
+  it.each([0, 9, 255])('%i is refused, and changes nothing', (kind) => {
+    const { core } = new Scenario();
+    const slots = new CommandSlots(new ArrayBuffer(2 * SLOT_BYTES));
+    slots.words[0] = kind;
+    const unheard: EventSink = { fill: fail, order: fail, replaced: fail, triggered: fail, state: fail };
+    const hash = core.stateHash();
+    expect(core.submit(slots, 0, unheard)).toBe(REJECT.badTerms);
+    expect(() => core.replay(slots, 0, unheard)).toThrow(`a command of kind ${kind} that could not have been accepted`);
+    expect([core.sequence, core.stateHash()]).toEqual([0, hash]);
+  });
+});
+
+function fail(): never {
+  throw new Error('nothing has happened');
+}

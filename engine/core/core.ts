@@ -3,6 +3,7 @@ import { LADDERS, OrderBook } from './book.ts';
 import { DETAIL_SHIFT, type CommandSlots } from './command.ts';
 import { CoreState, type CoreOptions } from './core-state.ts';
 import { Express } from './express.ts';
+import { Foresight } from './foresight.ts';
 import { StateHash } from './hash.ts';
 import { MassCancel } from './mass-cancel.ts';
 import { OrderFlow } from './order-flow.ts';
@@ -47,6 +48,7 @@ export class MatchingCore implements Core {
   readonly #flow: OrderFlow;
   readonly #express: Express;
   readonly #massCancel: MassCancel;
+  readonly #foresight: Foresight;
   readonly #states: TradingStates;
 
   constructor(options: CoreOptions = {}) {
@@ -54,6 +56,7 @@ export class MatchingCore implements Core {
     this.#rules = new OrderRules(this.#state);
     this.#flow = new OrderFlow(this.#state);
     this.#express = new Express(this.#state, this.#flow);
+    this.#foresight = new Foresight(this.#state.store);
     this.#massCancel = new MassCancel(this.#state, this.#flow);
     this.#states = new TradingStates(this.#state, this.#flow, this.#massCancel);
   }
@@ -106,6 +109,14 @@ export class MatchingCore implements Core {
     if (kind === NEW_ORDER) return this.#express.newOrder(slots, at, sink) ? REJECT.none : this.#newOrder(slots, at, sink);
     if (kind === CANCEL_ORDER) return this.#express.cancel(slots, at, sink) ? REJECT.none : this.#cancelOrder(slots, at, sink);
     return this.#submitOther(slots, at, kind, sink);
+  }
+
+  /**
+   * For whoever has several commands at hand: reads ahead for those whose slots stand from word `at` up to `end`, as many as are worth it, and changes
+   * nothing. Gives where the first stands that it did not look at: to be submitted up to there, then asked again.
+   */
+  foresee(slots: CommandSlots, at: number, end: number): number {
+    return this.#foresight.look(slots, at, end);
   }
 
   replay(slots: CommandSlots, at: number, sink: EventSink): void {

@@ -17,6 +17,9 @@ describe('DecimalStep', () => {
     ['0.000000001', '9007199.254740992', TOO_LARGE],
     ['0.3', '300000000000000.3', 1_000_000_000_000_001],
     ['0.3', '300000000000000.4', OFF_STEP],
+    // Sixteen digits: an odd number of tenths beyond 2^53, which no double holds.
+    ['0.2', '900719925474099.3', OFF_STEP],
+    ['0.2', '900719925474099.4', 4_503_599_627_370_497],
   ])('step %s: %s is %d steps', (step, text, steps) => {
     expect(new DecimalStep(step).parse(text)).toBe(steps);
   });
@@ -37,6 +40,11 @@ describe('DecimalStep', () => {
         expect(decimal.parse(text)).toBe(steps);
       }),
     );
+  });
+
+  it('tells text off the step from too much', () => {
+    expect([OFF_STEP, TOO_LARGE].every((code) => code < 0)).toBe(true);
+    expect(OFF_STEP).not.toBe(TOO_LARGE);
   });
 
   it('rounds limits down', () => {

@@ -1,6 +1,8 @@
 import * as fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { ExpiryHeap } from './expiry-heap.ts';
+
+afterEach(() => void vi.unstubAllGlobals());
 
 describe('ExpiryHeap', () => {
   it('gives by expiry, then id, through pushes, pops and sweeps', () => {
@@ -35,5 +37,23 @@ describe('ExpiryHeap', () => {
     const { bytes } = heap;
     for (let id = 100; id > 0; id -= 1) heap.push(id, id);
     expect([heap.size, heap.firstId, heap.bytes > bytes]).toEqual([100, 1, true]);
+  });
+
+  it('that is full when memory is out stays as it is', () => {
+    const heap = new ExpiryHeap();
+    for (let id = 16; id > 0; id -= 1) heap.push(id, id);
+    const { bytes } = heap;
+    vi.stubGlobal('Float64Array', function () {
+      throw new RangeError('Array buffer allocation failed');
+    });
+    expect([heap.isFull, heap.grow()]).toEqual([true, false]);
+    expect(() => heap.push(17, 17)).toThrow('no memory for an expiry');
+    vi.unstubAllGlobals();
+    expect([heap.size, heap.capacity, heap.bytes, heap.firstId]).toEqual([16, 16, bytes, 1]);
+    expect([heap.grow(), heap.capacity, heap.isFull]).toEqual([true, 32, false]);
+    heap.push(0, 17);
+    const ids: number[] = [];
+    for (; heap.size > 0; heap.pop()) ids.push(heap.firstId);
+    expect(ids).toEqual([17, ...Array.from({ length: 16 }, (_, index) => index + 1)]);
   });
 });

@@ -45,6 +45,26 @@ describe('IdIndex', () => {
   });
 });
 
+describe('IdIndex that has grown while it was nearly empty', () => {
+  it('has room for as many as it has grown for', () => {
+    const pool = new OrderPool(9, 6000);
+    const index = new IdIndex(pool);
+    const references = new Map<number, number>();
+    const add = (key: number): void => {
+      const reference = pool.take();
+      pool.doubles[reference >> 1] = key;
+      index.add(reference, key);
+      references.set(key, reference);
+    };
+    // Its low word is 0: where that stands is where a search for nothing would begin.
+    add(2 ** 32);
+    while (pool.capacity < 6000) expect([pool.grow(), index.reserve(pool.capacity)]).toEqual([true, true]);
+    for (let key = 1; key < 6000; key += 1) add(key);
+    expect([...references].filter(([key, reference]) => index.find(key) !== reference)).toEqual([]);
+    expect([index.find(6000), index.find(2 ** 33)]).toEqual([0, 0]);
+  });
+});
+
 describe('IdIndex with ids that all hash alike', () => {
   it.each([4, 5])('finds and removes those that stand farther from home than an entry can say, low word %i', (low) => {
     const pool = new OrderPool(701, 700);

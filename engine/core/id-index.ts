@@ -39,6 +39,11 @@ export class IdIndex {
     return this.#entries.byteLength;
   }
 
+  /** The entry where a search for an id begins, whosever it is: to have it in the cache. */
+  home(id: number): number {
+    return this.#entries[Math.imul(id | 0, MULTIPLIER) >>> this.#shift] as number;
+  }
+
   /** The order's reference; 0 when it is not here. */
   find(id: number): number {
     return this.at(this.place(id));

@@ -1,3 +1,4 @@
+import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { PriceLadder } from './ladder.ts';
 import { LevelPool } from './level-pool.ts';
@@ -57,5 +58,49 @@ describe('PriceLadder', () => {
     for (let visit = 0; visit < 2000; visit += 1) ladder.close(ladder.at(10 ** 9 + visit));
     expect(ladder.farSize).toBe(1);
     expect(ladder.size).toBe(401);
+  });
+
+  it('keeps a price that is the first beyond a window that has moved', () => {
+    const { ladder, keys } = newLadder();
+    const beyond = 1_000_000 + 4096 - 1024;
+    for (const key of [1_000_000, beyond, beyond - 1]) ladder.at(key);
+    for (let visit = 0; visit < 20; visit += 1) ladder.close(ladder.at(2_000_000));
+    expect([ladder.window, ladder.farSize]).toEqual([4096, 1]);
+    expect(keys()).toEqual([1_000_000, beyond - 1, beyond]);
+  });
+
+  it('finds nothing near behind a price that is 2^32 beyond', () => {
+    const { ladder } = newLadder();
+    ladder.at(1000);
+    ladder.at(1010);
+    expect(ladder.after(ladder.at(1000 + 2 ** 32))).toBe(0);
+  });
+
+  it('holds what was put there, wherever its window is', () => {
+    // Near the edges of windows of all widths, wherever their first price was.
+    const edge = fc
+      .tuple(fc.constantFrom(0, 256, 768, 1024, 3072, 4096, 12_288, 24_576, 10 ** 6), fc.integer({ min: -2, max: 2 }), fc.boolean())
+      .map(([distance, more, isBelow]) => (isBelow ? -distance : distance) + more);
+    fc.assert(
+      fc.property(fc.array(fc.tuple(edge, fc.nat(80)), { minLength: 100, maxLength: 400, size: 'max' }), (visits) => {
+        const { ladder, keys } = newLadder();
+        const model = new Set<number>();
+        for (const [key, repetitions] of visits) {
+          // Far visits move the window.
+          for (let visit = 0; visit < repetitions; visit += 1) {
+            const level = ladder.at(key);
+            if (!model.has(key)) ladder.close(level);
+          }
+          if (model.delete(key)) ladder.close(ladder.at(key));
+          else {
+            model.add(key);
+            ladder.at(key);
+          }
+          expect([ladder.size, ladder.bestKey]).toEqual([model.size, Math.min(...model)]);
+        }
+        expect(keys()).toEqual([...model].toSorted((one, other) => one - other));
+      }),
+      { numRuns: 100 },
+    );
   });
 });

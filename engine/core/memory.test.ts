@@ -6,6 +6,8 @@ import { ExpiryHeap } from './expiry-heap.ts';
 import { Extras } from './extras.ts';
 import { Holdings } from './holdings.ts';
 import { IdIndex } from './id-index.ts';
+import { PriceLadder } from './ladder.ts';
+import { LevelPool } from './level-pool.ts';
 import { MOST_ORDERS, OrderPool } from './order-pool.ts';
 import { buy, cancel, FREE, Scenario, sell, stopAt } from './scenario.ts';
 import { GTD, IOC, type Command, type NewOrder } from './types.ts';
@@ -123,6 +125,22 @@ describe('memory', () => {
     ['client order ids', () => new ClientIds(32)],
     ['a bitmap', () => new Bitmap(5000)],
     ['a core', () => new MatchingCore({ firstOrders: 9 })],
+    [
+      'a core with an instrument',
+      () => {
+        const core = new MatchingCore({ firstOrders: 9 });
+        core.setInstrument(0, FREE);
+        return core;
+      },
+    ],
+    [
+      'a ladder with a level',
+      () => {
+        const ladder = new PriceLadder(new LevelPool(new OrderPool(9, 99)), 0);
+        ladder.at(100);
+        return ladder;
+      },
+    ],
   ])('of %s is all counted', (what, make) => {
     const buffers = new Set<ArrayBufferLike>();
     for (const name of ['Int32Array', 'Uint8Array', 'Float64Array'] as const) {
@@ -139,8 +157,9 @@ describe('memory', () => {
     }
     const { bytes } = make();
     vi.unstubAllGlobals();
-    // The pool under the index counts for itself, and what a mass cancel collects is no order's.
-    const others = what === 'the index of ids' ? new OrderPool(9, 99).bytes : what === 'a core' ? MASS_CANCEL_BYTES : 0;
+    // The pool under an index or a ladder counts for itself, and what a mass cancel collects is no order's.
+    const hasPool = what === 'the index of ids' || what === 'a ladder with a level';
+    const others = hasPool ? new OrderPool(9, 99).bytes : what.startsWith('a core') ? MASS_CANCEL_BYTES : 0;
     expect([...buffers].reduce((sum, { byteLength }) => sum + byteLength, 0)).toBe(bytes + others);
   });
 

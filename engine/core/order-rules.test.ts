@@ -181,6 +181,23 @@ describe('limits of an order', () => {
     ['a stop at its stop price', { maxNotional: 1000n }, [], stopAt(101, buy(10, 0)), 'maxNotional'],
     ['a selling stop at its stop price', { maxNotional: 1000n }, [], stopAt(100, sell(10, 0)), ''],
     ['a stop-limit at its limit', { maxNotional: 1000n }, [], stopAt(999, buy(10, 100)), ''],
+    ['a stop replaced at it, at its new stop price', { maxNotional: 1000n }, [stopAt(90, buy(10, 0))], replace(1, { stopTicks: 100 }), ''],
+    ['and over it', { maxNotional: 1000n }, [stopAt(90, buy(10, 0))], replace(1, { stopTicks: 101 }), 'maxNotional'],
+    [
+      'a stop replaced by more at its old stop price',
+      { maxNotional: 1000n },
+      [stopAt(90, buy(10, 0))],
+      replace(1, { quantityLots: 12 }),
+      'maxNotional',
+    ],
+    ['a stop-limit replaced at its limit', { maxNotional: 1000n }, [stopAt(90, buy(10, 100))], replace(1, { stopTicks: 101 }), ''],
+    [
+      'a selling stop replaced is not worth what it could sell for now',
+      { maxNotional: 1000n },
+      [buy(5, 200, other), buy(5, 200, other), stopAt(90, sell(10, 0))],
+      replace(3, { stopTicks: 95 }),
+      '',
+    ],
     [
       'a market order at what it would trade for',
       { maxNotional: 1000n },
@@ -258,6 +275,7 @@ describe('limits of an order', () => {
     ['above the band', { priceBandPercent: 10 }, traded, sell(1, 111), 'priceBand'],
     ['the band is not for stop-limits', { priceBandPercent: 10 }, traded, stopAt(200, buy(1, 200)), ''],
     ['nor when those are replaced', { priceBandPercent: 10 }, [...traded, stopAt(200, buy(1, 200))], replace(3, { priceTicks: 300 }), ''],
+    ['nor when stops are', { priceBandPercent: 10 }, [...traded, stopAt(200, buy(1, 0))], replace(3, { stopTicks: 300 }), ''],
     ['but for what rests', { priceBandPercent: 10 }, [...traded, buy(1, 100)], replace(3, { priceTicks: 80 }), 'priceBand'],
     ['post-only that would trade', {}, [sell(1, 100)], buy(1, 100, { postOnly: true }), 'wouldTrade'],
     ['post-only that would sell', {}, [buy(1, 100)], sell(1, 99, { postOnly: true }), 'wouldTrade'],
@@ -296,6 +314,8 @@ describe('limits of an account', () => {
     ['a cancel frees it', { maxOpenNotional: 1000 }, [buy(10, 100), cancel(1)], buy(10, 100), ''],
     ['a replacement without its old share', { maxOpenNotional: 1000 }, [buy(10, 99)], replace(1, { priceTicks: 100 }), ''],
     ['a replacement over it', { maxOpenNotional: 1000 }, [buy(10, 99)], replace(1, { priceTicks: 101 }), 'maxOpenNotional'],
+    ['a stop replaced at it', { maxOpenNotional: 1000 }, [stopAt(99, buy(10, 0))], replace(1, { stopTicks: 100 }), ''],
+    ['a stop replaced over it', { maxOpenNotional: 1000 }, [stopAt(99, buy(10, 0))], replace(1, { stopTicks: 101 }), 'maxOpenNotional'],
   ])('%s', (...given) => expect(rejected(given)).toBe(given[4]));
 
   it('counts open orders over all instruments, waiting ones included', () => {
@@ -314,7 +334,8 @@ describe('limits of an account', () => {
     const scenario = new Scenario();
     scenario.core.setInstrument(0, { ...FREE, maxOrderLots: 1 });
     expect(rejectOf(scenario, buy(2, 100))).toBe('maxOrderQty');
-    expect(() => scenario.core.setInstrument(5, FREE)).toThrow('instrument 5 does not follow 1');
+    expect(() => scenario.core.setInstrument(3, FREE)).toThrow('instrument 3 does not follow 1');
+    expect(() => scenario.core.setInstrument(-1, FREE)).toThrow('instrument -1 does not follow 1');
   });
 });
 

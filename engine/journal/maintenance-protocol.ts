@@ -4,6 +4,8 @@ import type { Durability, JournalErrorCode } from './types.ts';
 export interface MaintenanceData {
   readonly path: string;
   readonly durability: Durability;
+  /** The database, open for writing. Whoever gave it closes it. */
+  readonly file: number;
   /** One word: 1 when the thread has ended, and closed its connection. */
   readonly ended: SharedArrayBuffer;
   /** Where the thread records its pauses for garbage collection. */

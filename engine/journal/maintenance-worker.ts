@@ -1,4 +1,5 @@
 /** The thread that looks after the files while others write: copies the log back into the database, and drops batches that no start needs any more. */
+import { fdatasyncSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parentPort, workerData } from 'node:worker_threads';
@@ -12,14 +13,14 @@ import { asJournalError } from './sqlite-errors.ts';
 
 /** How long the end of a checkpoint, and a step of compaction, waits for a moment in which nobody writes. */
 const WAIT_MS = 1000;
-/** Passes that hinder nobody; whoever writes adds to the log meanwhile, so each leaves less. */
-const PASSES = 4;
+/** Passes that hinder nobody; whoever writes adds to the log meanwhile, so each leaves less. The first also has the most to sync. */
+const PASSES = 6;
 /** So much of the log may be left for the last pass, during which nobody can write. */
 const LAST_PASS_FRAMES = 64;
 /** Between two steps of compaction: others get their turn. */
 const PAUSE_MS = 5;
 
-const { path, durability, ended, gc } = workerData as MaintenanceData;
+const { path, durability, file, ended, gc } = workerData as MaintenanceData;
 process.once('exit', () => {
   const word = new Int32Array(ended);
   Atomics.store(word, 0, 1);
@@ -35,14 +36,24 @@ let closing = false;
  * when it began: so the last one, over what little has come since, lets nobody write meanwhile. Gives whether it begins anew now.
  */
 function checkpoint(restart: boolean): boolean {
-  let before = pass('PASSIVE').log;
+  let before = passAndSync();
   if (!restart) return false;
   for (let passes = 1; passes < PASSES; passes += 1) {
-    const { log } = pass('PASSIVE');
+    const log = passAndSync();
     if (log - before <= LAST_PASS_FRAMES) break;
     before = log;
   }
   return pass('FULL').busy === 0;
+}
+
+/**
+ * Makes a pass that hinders nobody, and has the disk take what it has written; gives how many frames of the log it was over. SQLite syncs the database
+ * only in a pass that reaches the end of the log, which is the one during which nobody can write: it would wait for all that the others have left.
+ */
+function passAndSync(): number {
+  const { log } = pass('PASSIVE');
+  if (durability !== 'memory') fdatasyncSync(file);
+  return log;
 }
 
 /** Makes a pass; gives how many frames of the log it was over, and whether others kept it from the end. */

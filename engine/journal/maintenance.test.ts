@@ -1,4 +1,4 @@
-import { closeSync, openSync, readSync, rmSync, statSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, readlinkSync, readSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
@@ -71,6 +71,28 @@ describe('checkpoints', () => {
       expect(next).toBe(last + 1);
       reader.close();
       journal.close();
+    },
+    60_000,
+  );
+
+  it.runIf(process.platform === 'linux')(
+    'leave no file open when the journal is closed',
+    async () => {
+      const openHere = (): string[] =>
+        readdirSync('/proc/self/fd')
+          .map((name) => {
+            try {
+              return readlinkSync(`/proc/self/fd/${name}`);
+            } catch {
+              return '';
+            }
+          })
+          .filter((path) => path.startsWith(directory));
+      const journal = SqliteJournal.open(directory, 'commit');
+      await pushUntil(journal, 1, 4000, () => timesBegun() >= 1);
+      expect(openHere()).not.toEqual([]);
+      journal.close();
+      expect(openHere()).toEqual([]);
     },
     60_000,
   );

@@ -18,14 +18,17 @@ interface Asked {
 export class Maintenance {
   readonly #path: string;
   readonly #durability: Durability;
+  readonly #file: number;
   readonly #ended = new Int32Array(new SharedArrayBuffer(4));
   #worker: Worker | undefined;
   /** By kind of request, in the order in which they are answered. */
   readonly #asked: Readonly<Record<'checkpoint' | 'compact', Asked[]>> = { checkpoint: [], compact: [] };
 
-  constructor(path: string, durability: Durability) {
+  /** `file` is the database at `path`, open for writing; it stays open until {@link close} and is not closed there. */
+  constructor(path: string, durability: Durability, file: number) {
     this.#path = path;
     this.#durability = durability;
+    this.#file = file;
   }
 
   /** Copies the log back into the database, and lets it begin anew if `restart`; gives whether it does. Rejects with JournalError. */
@@ -55,6 +58,7 @@ export class Maintenance {
       workerData: {
         path: this.#path,
         durability: this.#durability,
+        file: this.#file,
         ended: this.#ended.buffer,
         gc: gcMemory('journal-files'),
       } satisfies MaintenanceData,

@@ -2,7 +2,7 @@
  * The journal in SQLite. What is pushed in one event-loop tick is one group commit: a transaction for each batch, one BLOB with its checksum. Where a
  * commit waits for the disk, a thread of its own makes it; otherwise it is made on the caller's thread, after the tick.
  */
-import { statfsSync, statSync } from 'node:fs';
+import { closeSync, openSync, statfsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type Database from 'better-sqlite3';
 import { bufferPoolMemory } from '../pools/buffer-pool.ts';
@@ -43,6 +43,8 @@ export class SqliteJournal implements Journal {
   /** What was found at the opening and passed over, for people. */
   readonly warnings: readonly string[];
   readonly #database: Database.Database;
+  /** The database, for who syncs it. Closing it gives up the locks that this process has on it by whatever connection: so it is closed after those. */
+  readonly #file: number;
   readonly #lock: DirectoryLock;
   readonly #path: string;
   readonly #batches: BatchReader;
@@ -93,6 +95,7 @@ export class SqliteJournal implements Journal {
     this.#lock = lock;
     const { database, shared } = openWal(path, durability);
     this.#database = database;
+    this.#file = openSync(path, 'r+');
     try {
       if (statSync(path).size <= QUICK_CHECK_BYTES) {
         const verdict = database.pragma('quick_check(1)', { simple: true });
@@ -111,13 +114,14 @@ export class SqliteJournal implements Journal {
         failed: (cause) => this.#fail(cause),
       };
       this.#setBusyWait(0);
-      this.#maintenance = shared ? new Maintenance(path, durability) : undefined;
+      this.#maintenance = shared ? new Maintenance(path, durability, this.#file) : undefined;
       this.#committer =
         durability === 'disk' && shared
           ? new WorkerCommitter(path, memory, this.ring, last, this.bufferMemory, events)
           : new InlineCommitter(database, this.ring, last, this.bufferMemory, events, () => this.#spacingMs());
     } catch (cause) {
       database.close();
+      closeSync(this.#file);
       throw cause;
     }
   }
@@ -246,6 +250,7 @@ export class SqliteJournal implements Journal {
       // The WAL then stays and is read at the next start.
     }
     this.#database.close();
+    closeSync(this.#file);
     this.#lock.release();
     if (failure !== undefined) throw failure;
   }

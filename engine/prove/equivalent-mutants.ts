@@ -223,5 +223,48 @@ export const EQUIVALENT_MUTANTS: readonly EquivalentMutant[] = [
     after: /<=/,
     why: 'no two orders have one id',
   },
+  { file: 'ladder.ts', before: '#base = 0;', why: 'without a window nothing is near its beginning, and the first price sets it' },
+  {
+    file: 'book.ts',
+    before: 'return best === 0 ? 0 : this.#levels.head(best);',
+    after: /false/,
+    why: 'record 0 is none: nothing is ever written there, so the first order of level 0 is 0',
+  },
+  {
+    file: 'extras.ts',
+    before: 'this.doubles.fill(0, row, row + ROW_DOUBLES);',
+    after: /fill\((1|\(-1\)),|^;$/,
+    why: 'who adds a row writes its hidden and displayed lots and its expiry; its limit is read only of orders that wait, whose limit is written too',
+  },
+  {
+    file: 'risk.ts',
+    before: 'for (let order = book.first(side === BUY ? SELL : BUY); order !== 0 && remaining > 0; order = book.behind(order)) {',
+    after: /remaining >= 0/,
+    why: 'goes on to take 0 lots',
+  },
+  {
+    file: 'risk.ts',
+    before: 'return { ...rules, surelyWithin: bound * (1 - DOUBT), surelyOver: bound * (1 + DOUBT) };',
+    after: /\(2 \+ DOUBT/,
+    why: SHORTCUT,
+  },
+  {
+    file: 'ladder.ts',
+    before: 'if (this.#farSize === 0 || (near !== 0 && offset >= 0)) return near;',
+    after: /offset >= 1/,
+    why: SHORTCUT,
+  },
+  {
+    file: 'holdings.ts',
+    before: 'if (before === 0) figures[at + AVERAGE] = priceTicks;',
+    after: /false/,
+    why: 'from nothing, the last branch gives the same price: more is traded than the 0 that was held',
+  },
+  {
+    file: 'band.ts',
+    before: 'if (product <= Number.MAX_SAFE_INTEGER) return (product - (product % 100)) / 100;',
+    after: /product < Number/,
+    why: SHORTCUT,
+  },
   { file: 'ladder.ts', before: 'const WIDENING = 4;', after: /[35]/, why: TUNING },
 ];

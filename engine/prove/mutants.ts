@@ -3,31 +3,16 @@
  * (`mutant-trial.ts`), then, about those that live, the unit tests. A mutant that nobody notices is a hole in the tests, or changes nothing that
  * matters: then it stands in `equivalent-mutants.ts`.
  */
-import { execa } from 'execa';
 import { createHash } from 'node:crypto';
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { CoreCopy, NOT_CORE } from './core-copy.ts';
 import { EQUIVALENT_MUTANTS, type EquivalentMutant } from './equivalent-mutants.ts';
-import { mutantsOf, mutated, zerosOf, type Mutant } from './mutate.ts';
+import { mutantsOf, zerosOf, type Mutant } from './mutate.ts';
+import { Verdicts } from './verdicts.ts';
 
 const ROOT = resolve(import.meta.dirname, '../..');
-/** What does not ship: the model, the generators of commands, the tests; and what is vocabulary only. */
-const NOT_CORE = /^naive-|^random-commands\.ts$|^scenario\.ts$|^types\.ts$|\.test\.ts$|\.prop\.ts$/;
-
-/** Histories and commands of each, in the order in which they are tried: most mutants fall at once. */
-const TRIALS = [
-  { seeds: 6, commands: 300, cpuSeconds: 3 },
-  { seeds: 16, commands: 2000, cpuSeconds: 20 },
-] as const;
-/** CPU time of the unit tests: some times what they take. */
-const TESTS_CPU_SECONDS = 20;
-/** Address space, because typed arrays do not count as heap. Node alone reserves more than one GiB, and again for each of the tests' threads. */
-const TRIAL_KIB = 4 * 2 ** 20;
-const TESTS_KIB = 16 * 2 ** 20;
-/** For a run that sleeps rather than works; the CPU time is what ends endless loops, whatever else the machine does. */
-const TIMEOUT_MS = 300_000;
 
 export interface MutantOptions {
   /** Only mutants of this file, such as book.ts, or of this line, such as book.ts:153. */
@@ -36,6 +21,10 @@ export interface MutantOptions {
   readonly sample?: number | undefined;
   /** Of the lot: the same mutants as long as their lines stay. */
   readonly seed: number;
+  /** File of verdicts: mutants that stand there are not tried again, and those that are tried are added. */
+  readonly record?: string | undefined;
+  /** No mutant is begun after this time of `performance.now()`. */
+  readonly untilMs?: number | undefined;
   readonly progress?: (line: string) => void;
 }
 
@@ -44,38 +33,47 @@ export interface MutantScore {
   readonly tried: number;
   readonly caught: number;
   readonly equivalent: number;
+  /** Not tried, because the time was over. */
+  readonly left: number;
   readonly survivors: readonly Mutant[];
   /** Listed as equivalent, and no mutants of this core any more. */
   readonly outdated: readonly EquivalentMutant[];
 }
 
 /** Tries mutants of the core one after the other. Throws when the core that is not broken is caught. */
-export async function scoreMutants({ only, sample, seed, progress = () => undefined }: MutantOptions): Promise<MutantScore> {
+export async function scoreMutants(options: MutantOptions): Promise<MutantScore> {
+  const { only, sample, seed, record, untilMs = Infinity, progress = () => undefined } = options;
   const zeros = new Set([...coreFiles(), 'types.ts'].flatMap((file) => zerosOf(readCore(file))));
   const all = coreFiles().flatMap((file) => mutantsOf(file, readCore(file), zeros));
   const outdated = EQUIVALENT_MUTANTS.filter((entry) => !all.some((mutant) => covers(entry, mutant)));
   const wanted = all.filter(({ file, line }) => only === undefined || only === file || only === `${file}:${line}`);
   const chosen = sample === undefined ? wanted : drawn(wanted, sample, seed);
-  const survivors: Mutant[] = [];
-  let equivalent = 0;
+  const tried = chosen.filter((mutant) => !isEquivalent(mutant));
+  const equivalent = chosen.length - tried.length;
+  const verdicts = new Verdicts(record, coreFiles().map(readCore), testTexts());
+  const toTry = tried.filter((mutant) => verdicts.of(mutant) === undefined);
+  const left = toTry.length - (await tryAll(toTry, verdicts, untilMs, progress));
+  const survivors = tried.filter((mutant) => verdicts.of(mutant) === null);
+  return { tried: tried.length - left, caught: tried.length - left - survivors.length, equivalent, left, survivors, outdated };
+}
+
+/** Tries one after the other until the time is over; gives how many. */
+async function tryAll(mutants: readonly Mutant[], verdicts: Verdicts, untilMs: number, progress: (line: string) => void): Promise<number> {
+  if (mutants.length === 0) return 0;
   const copy = new CoreCopy();
   try {
     const failing = await copy.whoNotices();
     if (failing !== undefined) throw new Error(`${failing} without any mutant`);
-    for (const [index, mutant] of chosen.entries()) {
-      if (isEquivalent(mutant)) {
-        equivalent += 1;
-        continue;
-      }
-      const caught = await copy.whoNotices(mutant);
-      if (caught === undefined) survivors.push(mutant);
-      progress(`${index + 1}/${chosen.length} ${caught ?? 'LIVES:'} ${described(mutant)}`);
+    for (const [index, mutant] of mutants.entries()) {
+      if (performance.now() >= untilMs) return index;
+      const caught = (await copy.whoNotices(mutant)) ?? null;
+      verdicts.add(mutant, caught);
+      progress(`${index + 1}/${mutants.length} ${caught ?? 'LIVES:'} ${described(mutant)}`);
     }
   } finally {
     copy.remove();
   }
-  const tried = chosen.length - equivalent;
-  return { tried, caught: tried - survivors.length, equivalent, survivors, outdated };
+  return mutants.length;
 }
 
 const described = ({ file, line, before, after }: Mutant): string => `engine/core/${file}:${line}\n    - ${before}\n    + ${after}`;
@@ -83,6 +81,13 @@ const described = ({ file, line, before, after }: Mutant): string => `engine/cor
 const readCore = (file: string): string => readFileSync(join(ROOT, 'engine/core', file), 'utf8');
 
 const coreFiles = (): string[] => readdirSync(join(ROOT, 'engine/core')).filter((file) => file.endsWith('.ts') && !NOT_CORE.test(file));
+
+/** All that is asked about a mutant, and what it asks with. */
+function testTexts(): string[] {
+  const proofs = ['core-copy.ts', 'differential.ts', 'history.ts', 'mutant-trial.ts'].map((file) => join(ROOT, 'engine/prove', file));
+  const tests = readdirSync(join(ROOT, 'engine/core')).filter((file) => file.endsWith('.ts') && NOT_CORE.test(file));
+  return [...proofs, ...tests.map((file) => join(ROOT, 'engine/core', file))].map((path) => readFileSync(path, 'utf8'));
+}
 
 const isEquivalent = (mutant: Mutant): boolean => EQUIVALENT_MUTANTS.some((entry) => covers(entry, mutant));
 
@@ -101,75 +106,18 @@ function drawn(mutants: readonly Mutant[], count: number, seed: number): Mutant[
     .map(({ mutant }) => mutant);
 }
 
-/** A copy of the core, its tests and the proofs, in which files may be broken. */
-class CoreCopy {
-  readonly #directory = mkdtempSync(join(tmpdir(), 'hft-mutants-'));
-  readonly #tests: readonly string[];
-
-  constructor() {
-    for (const path of ['engine/core', 'engine/prove', 'package.json', 'tsconfig.json', 'vitest.config.ts'])
-      cpSync(join(ROOT, path), join(this.#directory, path), { recursive: true });
-    symlinkSync(join(ROOT, 'node_modules'), join(this.#directory, 'node_modules'));
-    // The model has been asked already; its own tests and those of the commands it is asked with say nothing about the core.
-    this.#tests = readdirSync(join(ROOT, 'engine/core'))
-      .filter((file) => file.endsWith('.test.ts') && !file.endsWith('.prop.test.ts') && !NOT_CORE.test(file.replace('.test.ts', '.ts')))
-      .map((file) => `engine/core/${file}`);
-  }
-
-  /** Who notices a mutant, in words; undefined when nobody does. Without a mutant, who fails as it is. */
-  async whoNotices(mutant?: Mutant): Promise<string | undefined> {
-    if (mutant === undefined) return await this.#firstFailure();
-    const path = join(this.#directory, 'engine/core', mutant.file);
-    const text = readFileSync(path, 'utf8');
-    writeFileSync(path, mutated(text, mutant));
-    try {
-      return await this.#firstFailure();
-    } finally {
-      writeFileSync(path, text);
-    }
-  }
-
-  remove(): void {
-    rmSync(this.#directory, { recursive: true, force: true });
-  }
-
-  async #firstFailure(): Promise<string | undefined> {
-    for (const { seeds, commands, cpuSeconds } of TRIALS) {
-      if (await this.#fails(cpuSeconds, TRIAL_KIB, 'node', ['engine/prove/mutant-trial.ts', String(seeds), String(commands)]))
-        return `the model differs in ${seeds} × ${commands} commands`;
-    }
-    const testing = ['run', '--project', 'unit', '--bail', '1', ...this.#tests];
-    return (await this.#fails(TESTS_CPU_SECONDS, TESTS_KIB, 'vitest', testing)) ? 'a unit test fails' : undefined;
-  }
-
-  async #fails(cpuSeconds: number, memoryKib: number, program: string, programArguments: readonly string[]): Promise<boolean> {
-    const limits = `ulimit -t ${cpuSeconds}; ulimit -v ${memoryKib}; exec "$@"`;
-    const run = await execa('sh', ['-c', limits, 'sh', program, ...programArguments], {
-      cwd: this.#directory,
-      preferLocal: true,
-      reject: false,
-      stdin: 'ignore',
-      timeout: TIMEOUT_MS,
-      killSignal: 'SIGKILL',
-      env: {
-        NODE_COMPILE_CACHE: join(this.#directory, 'compiled'),
-        // Its guard regions take more address space than a run may have.
-        NODE_OPTIONS: '--disable-wasm-trap-handler',
-      },
-    });
-    return run.exitCode !== 0;
-  }
-}
-
 const HELP = `npm run prove -- mutants [OPTION ...]
 
 Breaks engine/core in one place at a time (a comparison, an operator, a constant, a condition, a statement left out, an early return left out)
 and asks the naive model and the unit tests whether they notice. Prints the score, caught / (all - equivalent), and every mutant that lives.
-Exit code 1 when the score is below --least. All mutants take hours; a sample of 400 some minutes.
+Exit code 1 when the score is below --least, 2 when the clock stopped the run. All mutants take hours; a sample of 400 some minutes.
 
   --sample N    so many mutants, by lot (all)
   --seed N      of the lot (1)
   --only WHERE  only those of one file or line, such as book.ts or book.ts:153
+  --record FILE where verdicts are kept: a run that is started again with it goes on where it stopped, as long as the core is the same; mutants
+                that lived are tried again when a test has changed
+  --minutes N   begin no mutant later than that (no limit)
   --least N     the score that is enough (0.95)`;
 
 if (import.meta.main) {
@@ -178,6 +126,8 @@ if (import.meta.main) {
       sample: { type: 'string' },
       seed: { type: 'string', default: '1' },
       only: { type: 'string' },
+      record: { type: 'string' },
+      minutes: { type: 'string', default: 'Infinity' },
       least: { type: 'string', default: '0.95' },
       help: { type: 'boolean', default: false },
     },
@@ -185,15 +135,19 @@ if (import.meta.main) {
   const sample = values.sample === undefined ? undefined : Number(values.sample);
   if (values.help) console.log(HELP);
   else {
-    const { tried, caught, equivalent, survivors, outdated } = await scoreMutants({
+    const { tried, caught, equivalent, left, survivors, outdated } = await scoreMutants({
       only: values.only,
       sample,
       seed: Number(values.seed),
+      record: values.record,
+      untilMs: performance.now() + Number(values.minutes) * 60_000,
       progress: console.log,
     });
     if (survivors.length > 0) console.log(`\nalive:\n${survivors.map(described).join('\n')}\n`);
     for (const { file, before } of outdated) console.log(`no longer there, though listed as equivalent: ${file}: ${before}`);
     console.log(`score ${(caught / tried).toFixed(3)}: ${caught} of ${tried} mutants caught, ${equivalent} equivalent ones left out`);
-    process.exitCode = caught / tried >= Number(values.least) ? 0 : 1;
+    if (left > 0)
+      console.log(`stopped by the clock: ${left} mutants are not tried${values.record === undefined ? '' : '; run again to go on'}`);
+    process.exitCode = left > 0 ? 2 : caught / tried >= Number(values.least) ? 0 : 1;
   }
 }

@@ -14,18 +14,20 @@ export interface FollowerParts {
   readonly retentionMs: number;
 }
 
-/** Commands that are made rows at once: few while there are queries, which may have to wait for them; many when there are none or there is much to do. */
+/** Commands that are followed at once: few while there are queries, which may have to wait for them; many when there are none or there is much to do. */
 const STEP = 256;
 const LARGE_STEP = 4096;
-/** How long commands are left to come together: an order that is done with by then costs one row. */
+/** How long commands are left to come together. */
 const PAUSE_MS = 1;
 const LONG_PAUSE_MS = 20;
 /** Queries are expected for so long after one. */
 const EXPECTED_MS = 1000;
-/** Nothing new for so long is a good moment to commit. */
+/** Nothing new for so long is a good moment to write rows; otherwise they are written so often: an order that is done with by then costs one. */
 const QUIET_MS = 20;
 const COMMIT_MS = 1000;
-const COMMIT_COMMANDS = 200_000;
+/** Rows that are written without looking for questions, and for how long at most before the journal is looked at again. */
+const ROWS_AT_ONCE = 16;
+const WRITING_MS = 1;
 const LONGEST_SLEEP_MS = 1000;
 /** Between two looks at who has waited for too long. */
 const WAITING_SLEEP_MS = 50;
@@ -74,6 +76,8 @@ export class Follower {
     try {
       if (this.#isBlocked) this.#tryAgain(nowMs);
       else commands = this.#advance(nowMs);
+      this.#answer();
+      if (!this.#isBlocked) this.#keep(calls, nowMs);
     } catch (cause) {
       if (!isFull(cause)) throw cause;
       this.#block(nowMs);
@@ -93,20 +97,44 @@ export class Follower {
   }
 
   #advance(nowMs: number): number {
-    const { shared, snapshotEvery } = this.#parts;
+    const { shared } = this.#parts;
     const replica = this.#replica;
     const behind = shared.durable - replica.coreSequence;
     const isLarge = behind > LARGE_STEP || !this.#expectsQueries(nowMs);
-    const commands = behind > 0 ? replica.advance(isLarge ? LARGE_STEP : STEP) : 0;
+    const commands = behind > 0 && this.#hasPlace() ? replica.advance(isLarge ? LARGE_STEP : STEP) : 0;
     if (commands > 0) {
       shared.shown = replica.sequence;
       this.#lastCommandMs = nowMs;
     }
-    if (nowMs >= this.#nextRetentionMs) this.#retain(nowMs);
-    const isQuiet = nowMs - this.#lastCommandMs >= QUIET_MS;
-    if (replica.uncommitted >= COMMIT_COMMANDS || nowMs - this.#lastCommitMs >= COMMIT_MS || isQuiet) this.#commit(nowMs, isQuiet);
-    if (replica.sequence - replica.snapshotSequence >= snapshotEvery && nowMs >= this.#nextSnapshotMs) this.#snapshotUnasked(nowMs);
     return commands;
+  }
+
+  /** Whether more can be gathered: not when that would have to be written, and there is no room. */
+  #hasPlace(): boolean {
+    return !this.#replica.isFull || this.#hasRoom();
+  }
+
+  /** Writes rows until it is called, and does what goes with them. */
+  #keep(calls: number, nowMs: number): void {
+    const { shared, snapshotEvery } = this.#parts;
+    const replica = this.#replica;
+    if (!replica.isWriting) {
+      if (nowMs >= this.#nextRetentionMs) this.#retain(nowMs);
+      const isQuiet = nowMs - this.#lastCommandMs >= QUIET_MS;
+      const isDue = isQuiet || replica.isFilled || nowMs - this.#lastCommitMs >= COMMIT_MS;
+      if (!isDue) return;
+      const isSnapshotDue =
+        replica.sequence - replica.snapshotSequence >= snapshotEvery &&
+        replica.coreSequence >= replica.sequence &&
+        nowMs >= this.#nextSnapshotMs;
+      this.#lastCommitMs = nowMs;
+      if (!(replica.isDirty || isSnapshotDue) || !this.#hasRoom()) return;
+      replica.seal(isSnapshotDue);
+    }
+    const untilMs = performance.now() + WRITING_MS;
+    while (!replica.write(ROWS_AT_ONCE)) if (shared.calls !== calls || performance.now() > untilMs) return;
+    replica.commitSealed();
+    this.#committed(nowMs);
   }
 
   #retain(nowMs: number): void {
@@ -116,12 +144,14 @@ export class Follower {
     this.#nextRetentionMs = nowMs + Math.min(RETENTION_MOST_MS, Math.max(RETENTION_LEAST_MS, retentionMs * RETENTION_SHARE));
   }
 
-  #commit(nowMs: number, isQuiet: boolean): void {
-    this.#lastCommitMs = nowMs;
-    if (!this.#replica.isDirty || !this.#hasRoom()) return;
-    this.#replica.commit();
+  #committed(nowMs: number): void {
+    const replica = this.#replica;
     this.#retryMs = RETRY_MS;
-    if (!this.#replica.isCheckpointDue(isQuiet)) return;
+    if (replica.hasCaptured) this.#snapshotUnasked(nowMs);
+    else if (replica.isCheckpointDue(nowMs - this.#lastCommandMs >= QUIET_MS)) this.#checkpoint();
+  }
+
+  #checkpoint(): void {
     try {
       this.#replica.checkpoint();
     } catch (cause) {
@@ -130,9 +160,6 @@ export class Follower {
   }
 
   #snapshotUnasked(nowMs: number): void {
-    if (this.#replica.coreSequence < this.#replica.sequence) return;
-    this.#commit(nowMs, false);
-    if (this.#replica.isDirty) return;
     try {
       this.#snapshot();
     } catch (cause) {
@@ -213,7 +240,7 @@ export class Follower {
 
   #snapshotAsked(request: number, nowMs: number): FromThread {
     try {
-      this.#commit(nowMs, false);
+      if (this.#hasRoom()) this.#replica.commit();
     } catch (cause) {
       if (!isFull(cause)) throw cause;
       this.#block(nowMs);
@@ -236,7 +263,7 @@ export class Follower {
     const behind = shared.durable - replica.coreSequence;
     const longestMs = hasWaiting ? WAITING_SLEEP_MS : LONGEST_SLEEP_MS;
     if (this.#isBlocked) shared.pause(calls, longestMs);
-    else if (commands > 0 && behind >= (isExpecting ? STEP : LARGE_STEP)) return;
+    else if (replica.isWriting || (commands > 0 && behind >= (isExpecting ? STEP : LARGE_STEP))) return;
     // What is durable in memory only will be in the database in a moment; and after commands there come more.
     else if (behind > 0 || commands > 0 || this.#isRetaining) shared.pause(calls, isExpecting ? PAUSE_MS : LONG_PAUSE_MS);
     else shared.idle(calls, replica.isDirty && !this.#isShort ? QUIET_MS : longestMs, replica.coreSequence);

@@ -1,6 +1,6 @@
 /**
- * From the events of replayed commands to rows. What a chunk of commands does is gathered first, so that an order that changes many times in it
- * costs one row: born and finished in the same chunk, as most are, one insert.
+ * From the events of replayed commands to what queries show. What commands do is gathered in one part while the one before it is written as rows, a few
+ * at a time: so an order that changes many times within a second costs one row, and one that is born and finished in it, as most are, one insert.
  */
 import type { CommandSlots } from '../core/command.ts';
 import { WIDE } from '../core/command.ts';
@@ -15,81 +15,89 @@ import {
   type OrderStatus,
   type Reason,
 } from '../core/types.ts';
+import {
+  ACCOUNT,
+  CREATED,
+  DISPLAY,
+  EXPIRY,
+  FILL_DOUBLES,
+  FILL_INDEX,
+  FILL_INSTRUMENT,
+  FILL_LOTS,
+  FILL_MAKER,
+  FILL_PRICE,
+  FILL_SEQUENCE,
+  FILL_TAKER,
+  FILL_TAKER_SIDE,
+  FILL_TIME,
+  FILLED_LOTS,
+  FLAGS,
+  ID,
+  INSTRUMENT,
+  Part,
+  PRICE,
+  REASON,
+  REMAINING,
+  SENT,
+  STATUS,
+  STOP_PRICE,
+  TERMS,
+  TRADED,
+  UPDATED,
+} from './part.ts';
+import { PartWriter } from './part-writer.ts';
 import type { Rows } from './rows.ts';
-import { packState, sideOf, termsOfSlot } from './terms.ts';
-
-/** Doubles of an order that the chunk has changed. For one that was there before it, KEPT stands where nothing has changed. */
-const ID = 0;
-const FLAGS = 1;
-const ACCOUNT = 2;
-const INSTRUMENT = 3;
-const TERMS = 4;
-const PRICE = 5;
-const STOP_PRICE = 6;
-const DISPLAY = 7;
-const EXPIRY = 8;
-/** In the chunk, for an order that was there before it. */
-const FILLED_LOTS = 9;
-const REMAINING = 10;
-const STATUS = 11;
-const REASON = 12;
-const CREATED = 13;
-const UPDATED = 14;
-const FIRST_STATE = 15;
-const FIRST_PRICE = 16;
-const FIRST_STOP = 17;
-const FIRST_FILLED = 18;
-const FIRST_REMAINING = 19;
-/** As it was sent. */
-const SENT = 20;
-const ORDER_DOUBLES = 21;
-const KEPT = -1;
-
-/** The order is the chunk's own: it has no row yet. */
-const BORN = 1;
-/** It has changed after its own command. */
-const CHANGED = 2;
-const TRADED = 4;
-
-/** Doubles of a fill. */
-const FILL_SEQUENCE = 0;
-const FILL_INDEX = 1;
-const FILL_INSTRUMENT = 2;
-const FILL_PRICE = 3;
-const FILL_LOTS = 4;
-const FILL_MAKER = 5;
-const FILL_TAKER = 6;
-const FILL_TIME = 7;
-const FILL_DOUBLES = 8;
-
-/** Orders or fills that are gathered at most: what a single command does beyond them is written in parts. */
-const MOST_GATHERED = 16_384;
+import { sideOf, termsOfSlot } from './terms.ts';
 
 export class Projection implements EventSink {
   readonly #rows: Rows;
   readonly #core: Core;
-  readonly #orders: Float64Array;
-  readonly #fills: Float64Array;
-  /** Client order ids of the orders of the chunk, by their place. */
-  readonly #texts: (string | null)[];
-  readonly #places = new Map<number, number>();
+  readonly #writer: PartWriter;
+  readonly #finish: () => void;
   /** instrument × MOST_ACCOUNTS + account. */
   readonly #traded = new Set<number>();
-  readonly #most: number;
-  #orderCount = 0;
-  #fillCount = 0;
+  #recent: Part;
+  #sealed: Part;
+  /** The last of the fills that are rows and are not gathered any more. */
+  lastFill = { sequence: Number.MAX_SAFE_INTEGER, index: 0 };
+  /** Orders after it may have rows, but what shows of them is in memory. */
+  lastOrder = 0;
+  #isWriting = false;
   #sequence = 0;
   #timestampMicros = 0;
   #fillIndex = 0;
 
-  /** `mostGathered` is for tests. */
-  constructor(rows: Rows, core: Core, mostGathered = MOST_GATHERED) {
+  /**
+   * `most`: orders that are gathered at most, and fills: a command that does more to them is written in parts. `finish` writes and commits what was
+   * sealed.
+   */
+  constructor(rows: Rows, core: Core, most: number, finish: () => void) {
+    this.#finish = finish;
     this.#rows = rows;
     this.#core = core;
-    this.#most = mostGathered;
-    this.#orders = new Float64Array(mostGathered * ORDER_DOUBLES);
-    this.#fills = new Float64Array(mostGathered * FILL_DOUBLES);
-    this.#texts = Array.from({ length: mostGathered }, () => null);
+    this.#writer = new PartWriter(rows);
+    this.#recent = new Part(most);
+    this.#sealed = new Part(most);
+  }
+
+  /** What is gathered, the newest last. */
+  get parts(): readonly [sealed: Part, recent: Part] {
+    return [this.#sealed, this.#recent];
+  }
+
+  /** Whether there is a part to be written. */
+  get isWriting(): boolean {
+    return this.#isWriting;
+  }
+
+  /** Whether so much is gathered that it should be written. */
+  get isFilled(): boolean {
+    return this.#recent.isFilled(0.5);
+  }
+
+  /** Whether there may be no room for another command. */
+  get isFull(): boolean {
+    return this.#recent.isFilled(0.9);
   }
 
   /** Says which command is going to be replayed. */
@@ -101,19 +109,18 @@ export class Projection implements EventSink {
     this.#fillIndex = 0;
     const head = words[at] as number;
     if ((head & 0xff) !== NEW_ORDER) return;
-    const place = this.#newPlace(sequence);
-    const orders = this.#orders;
+    if (!this.#recent.takes(sequence)) this.#makeRoom();
+    const place = this.#recent.bear(sequence, (words[at + 3] as number) >>> 0, clientOrderId);
+    const { orders } = this.#recent;
     const flags = words[at + 1] as number;
     const isWide = (flags & WIDE) !== 0;
-    this.#texts[place / ORDER_DOUBLES] = clientOrderId;
-    orders[place + FLAGS] = BORN;
-    orders[place + ACCOUNT] = (words[at + 3] as number) >>> 0;
     orders[place + INSTRUMENT] = words[at + 2] as number;
     orders[place + TERMS] = termsOfSlot(head, flags);
-    orders[place + PRICE] = doubles[half + 3] as number;
-    orders[place + STOP_PRICE] = isWide ? (doubles[half + 8] as number) : 0;
-    orders[place + DISPLAY] = isWide ? (doubles[half + 9] as number) : 0;
-    orders[place + EXPIRY] = isWide ? (doubles[half + 10] as number) : 0;
+    // The rows know no -0.
+    orders[place + PRICE] = (doubles[half + 3] as number) + 0;
+    orders[place + STOP_PRICE] = isWide ? (doubles[half + 8] as number) + 0 : 0;
+    orders[place + DISPLAY] = isWide ? (doubles[half + 9] as number) + 0 : 0;
+    orders[place + EXPIRY] = isWide ? (doubles[half + 10] as number) + 0 : 0;
     orders[place + FILLED_LOTS] = 0;
     orders[place + REMAINING] = doubles[half + 4] as number;
     orders[place + SENT] = doubles[half + 4] as number;
@@ -132,68 +139,113 @@ export class Projection implements EventSink {
     makerRemainingLots: number,
     takerRemainingLots: number,
   ): void {
-    // Here, so that both are in the same part.
-    if (this.#orderCount + 2 > this.#most || this.#fillCount === this.#most) this.#writePart();
-    const maker = this.#filled(makerOrderId, instrument, quantityLots, makerRemainingLots);
+    if (!this.#recent.hasRoomFor(2, 1)) this.#makeRoom();
+    this.#filled(makerOrderId, instrument, quantityLots, makerRemainingLots);
     const taker = this.#filled(takerOrderId, instrument, quantityLots, takerRemainingLots);
-    const fills = this.#fills;
-    const at = this.#fillCount * FILL_DOUBLES;
-    this.#fillCount += 1;
+    const { fills, fillCount, orders } = this.#recent;
+    const at = fillCount * FILL_DOUBLES;
+    this.#recent.fillCount += 1;
     fills[at + FILL_SEQUENCE] = this.#sequence;
     fills[at + FILL_INDEX] = this.#fillIndex;
     fills[at + FILL_INSTRUMENT] = instrument;
     fills[at + FILL_PRICE] = priceTicks;
     fills[at + FILL_LOTS] = quantityLots;
-    fills[at + FILL_MAKER] = maker;
-    fills[at + FILL_TAKER] = taker;
+    fills[at + FILL_MAKER] = makerOrderId;
+    fills[at + FILL_TAKER] = takerOrderId;
+    fills[at + FILL_TAKER_SIDE] = sideOf(orders[taker + TERMS] as number);
     fills[at + FILL_TIME] = this.#timestampMicros;
     this.#fillIndex += 1;
   }
 
   order(orderId: number, remainingLots: number, status: OrderStatus, reason: Reason): void {
     const place = this.#touch(orderId);
-    this.#orders[place + REMAINING] = remainingLots;
-    this.#orders[place + STATUS] = status;
-    this.#orders[place + REASON] = reason;
+    const { orders } = this.#recent;
+    orders[place + REMAINING] = remainingLots;
+    orders[place + STATUS] = status;
+    orders[place + REASON] = reason;
   }
 
   replaced(orderId: number, priceTicks: number, remainingLots: number, stopTicks: number): void {
     const place = this.#touch(orderId);
-    this.#orders[place + PRICE] = priceTicks;
-    this.#orders[place + REMAINING] = remainingLots;
+    const { orders } = this.#recent;
+    orders[place + PRICE] = priceTicks + 0;
+    orders[place + REMAINING] = remainingLots;
     // A stop order that has been triggered keeps the price that it waited for.
-    if (stopTicks > 0) this.#orders[place + STOP_PRICE] = stopTicks;
+    if (stopTicks > 0) orders[place + STOP_PRICE] = stopTicks;
   }
 
   triggered(orderId: number): void {
-    this.#orders[this.#touch(orderId) + STATUS] = OPEN;
+    const place = this.#touch(orderId);
+    this.#recent.orders[place + STATUS] = OPEN;
   }
 
   state(): void {
     // Nothing that queries show.
   }
 
-  /** Writes what has been gathered, within the transaction that is open or is begun for it. The core must be where the last command left it. */
-  write(): void {
-    this.#rows.begin();
-    this.#writeOrders();
-    this.#writeFills();
-    this.#clear();
+  /** Ends the part that is gathered: it is what is written now. The core must be where the last command left it, and nothing else be left to write. */
+  seal(): void {
+    if (this.#isWriting) throw new Error('there is a part that is not written');
+    const sealed = this.#recent;
     for (const key of this.#traded) {
       const account = key % MOST_ACCOUNTS;
       const instrument = (key - account) / MOST_ACCOUNTS;
       const position = this.#core.position(account, instrument);
       if (position === undefined) throw new Error(`account ${account} has traded instrument ${instrument} and has no position`);
-      this.#rows.upsertPosition.run(account, instrument, position.lots, position.averageTicks);
+      sealed.positions.push(account, instrument, position.lots, position.averageTicks);
     }
     this.#traded.clear();
+    this.#recent = this.#sealed;
+    this.#sealed = sealed;
+    this.#isWriting = true;
+    this.#writer.begin(sealed);
+  }
+
+  /** Writes about `rows` rows of what was sealed, within the transaction that is open or is begun for it. Gives whether nothing is left. */
+  write(rows: number): boolean {
+    this.#rows.begin();
+    return this.#writer.write(rows);
+  }
+
+  /** Forgets what was sealed: it is written, and committed. */
+  forget(): void {
+    this.#isWriting = false;
+    this.#noteWritten(this.#sealed);
+    this.#sealed.clear();
+  }
+
+  /**
+   * Makes room, within a command or before one: what is gathered is written, and is committed with what follows. The order that the command has made is
+   * not written yet: how it is at the end of its own command would be lost. Positions wait for the end too.
+   */
+  #makeRoom(): void {
+    const recent = this.#recent;
+    const own = recent.find(this.#sequence);
+    const isBorn = own >= 0 && recent.isBorn(own);
+    if (this.#isWriting) this.#finish();
+    this.#rows.begin();
+    this.#writer.writeAll(recent, isBorn ? own : -1);
+    this.#noteWritten(recent);
+    if (isBorn) recent.keepOnly(own);
+    else recent.clear();
+  }
+
+  #noteWritten(part: Part): void {
+    const { orders, born, fills, fillCount } = part;
+    if (born > 0) this.lastOrder = orders[part.at(born - 1) + ID] as number;
+    if (fillCount === 0) return;
+    const at = (fillCount - 1) * FILL_DOUBLES;
+    this.lastFill = { sequence: fills[at + FILL_SEQUENCE] as number, index: fills[at + FILL_INDEX] as number };
   }
 
   #filled(orderId: number, instrument: number, quantityLots: number, remainingLots: number): number {
-    const orders = this.#orders;
     const place = this.#touch(orderId);
-    orders[place + FLAGS] = (orders[place + FLAGS] as number) | TRADED;
-    orders[place + INSTRUMENT] = instrument;
+    const { orders } = this.#recent;
+    const flags = orders[place + FLAGS] as number;
+    if ((flags & TRADED) === 0) {
+      orders[place + FLAGS] = flags | TRADED;
+      this.#traded.add(instrument * MOST_ACCOUNTS + (orders[place + ACCOUNT] as number));
+    }
     orders[place + FILLED_LOTS] = (orders[place + FILLED_LOTS] as number) + quantityLots;
     orders[place + REMAINING] = remainingLots;
     // A maker hears no more than this.
@@ -206,174 +258,16 @@ export class Projection implements EventSink {
 
   /** The place of an order that is going to change. */
   #touch(orderId: number): number {
-    const orders = this.#orders;
-    const known = this.#places.get(orderId);
-    if (known === undefined) return this.#arriveFromRows(orderId);
-    orders[known + UPDATED] = this.#timestampMicros;
-    if (orderId !== this.#sequence && orders[known + FLAGS] === (BORN | ((orders[known + FLAGS] as number) & TRADED)))
-      this.#keepFirst(known);
-    return known;
-  }
-
-  #keepFirst(place: number): void {
-    const orders = this.#orders;
-    orders[place + FLAGS] = (orders[place + FLAGS] as number) | CHANGED;
-    orders[place + FIRST_STATE] = packState(orders[place + STATUS] as number, orders[place + REASON] as number);
-    orders[place + FIRST_PRICE] = orders[place + PRICE] as number;
-    orders[place + FIRST_STOP] = orders[place + STOP_PRICE] as number;
-    orders[place + FIRST_FILLED] = orders[place + FILLED_LOTS] as number;
-    orders[place + FIRST_REMAINING] = orders[place + REMAINING] as number;
-  }
-
-  #arriveFromRows(orderId: number): number {
-    const place = this.#newPlace(orderId);
-    const orders = this.#orders;
-    orders[place + FLAGS] = 0;
-    orders[place + PRICE] = KEPT;
-    orders[place + STOP_PRICE] = KEPT;
-    orders[place + FILLED_LOTS] = 0;
-    orders[place + REMAINING] = KEPT;
-    orders[place + STATUS] = KEPT;
-    orders[place + REASON] = KEPT;
-    orders[place + UPDATED] = this.#timestampMicros;
+    let place = this.#recent.find(orderId);
+    if (place < 0) place = this.#bring(orderId);
+    this.#recent.orders[place + UPDATED] = this.#timestampMicros;
+    if (orderId !== this.#sequence) this.#recent.keepFirst(place);
     return place;
   }
 
-  #newPlace(orderId: number): number {
-    if (this.#orderCount === this.#most) this.#writePart();
-    const place = this.#orderCount * ORDER_DOUBLES;
-    this.#orderCount += 1;
-    this.#places.set(orderId, place);
-    this.#orders[place + ID] = orderId;
-    return place;
-  }
-
-  /**
-   * Makes room within a command. The order that it has made is not written yet: how it is at the end of its own command would be lost. Positions
-   * wait for the end too.
-   */
-  #writePart(): void {
-    const own = this.#places.get(this.#sequence);
-    const isBorn = own !== undefined && ((this.#orders[own + FLAGS] as number) & BORN) !== 0;
-    this.#rows.begin();
-    this.#writeOrders(isBorn ? own : -1);
-    this.#writeFills();
-    const text = isBorn ? (this.#texts[own / ORDER_DOUBLES] ?? null) : null;
-    this.#clear();
-    if (!isBorn) return;
-    this.#orders.copyWithin(0, own, own + ORDER_DOUBLES);
-    this.#texts[0] = text;
-    this.#places.set(this.#sequence, 0);
-    this.#orderCount = 1;
-  }
-
-  #writeOrders(except = -1): void {
-    const orders = this.#orders;
-    for (let place = 0; place < this.#orderCount * ORDER_DOUBLES; place += ORDER_DOUBLES) {
-      const flags = orders[place + FLAGS] as number;
-      if ((flags & BORN) === 0) this.#update(place, flags);
-      else if (place !== except) this.#insert(place, flags);
-      if ((flags & TRADED) !== 0)
-        this.#traded.add((orders[place + INSTRUMENT] as number) * MOST_ACCOUNTS + (orders[place + ACCOUNT] as number));
-    }
-  }
-
-  /** Every event but `triggered` says what remains, and every order that is triggered hears another event. */
-  #update(place: number, flags: number): void {
-    const orders = this.#orders;
-    const rows = this.#rows;
-    const id = orders[place + ID] as number;
-    const filledLots = orders[place + FILLED_LOTS] as number;
-    const remainingLots = orders[place + REMAINING] as number;
-    const status = orders[place + STATUS] as number;
-    const updatedAtMicros = orders[place + UPDATED] as number;
-    if (orders[place + PRICE] !== KEPT) {
-      const stopTicks = orders[place + STOP_PRICE] as number;
-      rows.updateTerms.run(orders[place + PRICE] as number, stopTicks === KEPT ? null : stopTicks, id);
-    }
-    const { changes } =
-      status === KEPT
-        ? rows.updateFilled.run(filledLots, remainingLots, updatedAtMicros, id)
-        : rows.updateState.run(filledLots, remainingLots, status, orders[place + REASON] as number, updatedAtMicros, id);
-    if (changes !== 1) throw new Error(`order ${id} has changed and has no row`);
-    if ((flags & TRADED) === 0) return;
-    const { account, terms } = rows.knownOrder(id);
-    orders[place + ACCOUNT] = account;
-    orders[place + TERMS] = terms;
-  }
-
-  #insert(place: number, flags: number): void {
-    const orders = this.#orders;
-    const value = (field: number): number => orders[place + field] as number;
-    const text = this.#texts[place / ORDER_DOUBLES] ?? null;
-    const isChanged = (flags & CHANGED) !== 0;
-    const lostLots = value(SENT) - (isChanged ? value(FIRST_FILLED) + value(FIRST_REMAINING) : value(FILLED_LOTS) + value(REMAINING));
-    if (!isChanged && lostLots + value(STOP_PRICE) + value(DISPLAY) + value(EXPIRY) === 0) {
-      this.#rows.insertPlain.run(
-        value(ID),
-        value(ACCOUNT),
-        value(INSTRUMENT),
-        value(TERMS),
-        value(STATUS),
-        value(REASON),
-        value(PRICE),
-        value(FILLED_LOTS),
-        value(REMAINING),
-        value(CREATED),
-        value(UPDATED),
-        text,
-      );
-      return;
-    }
-    const first = (field: number): number | null => (isChanged ? value(field) : null);
-    this.#rows.insertOrder.run(
-      value(ID),
-      value(ACCOUNT),
-      value(INSTRUMENT),
-      value(TERMS),
-      value(STATUS),
-      value(REASON),
-      value(PRICE),
-      value(FILLED_LOTS),
-      value(REMAINING),
-      value(CREATED),
-      value(UPDATED),
-      text,
-      value(STOP_PRICE),
-      value(DISPLAY),
-      value(EXPIRY),
-      first(FIRST_STATE),
-      first(FIRST_PRICE),
-      first(FIRST_STOP),
-      first(FIRST_FILLED),
-      first(FIRST_REMAINING),
-      lostLots === 0 ? null : lostLots,
-    );
-  }
-
-  #writeFills(): void {
-    const fills = this.#fills;
-    const orders = this.#orders;
-    for (let at = 0; at < this.#fillCount * FILL_DOUBLES; at += FILL_DOUBLES) {
-      const maker = fills[at + FILL_MAKER] as number;
-      const taker = fills[at + FILL_TAKER] as number;
-      this.#rows.insertFill.run(
-        fills[at + FILL_SEQUENCE] as number,
-        fills[at + FILL_INDEX] as number,
-        fills[at + FILL_INSTRUMENT] as number,
-        fills[at + FILL_PRICE] as number,
-        fills[at + FILL_LOTS] as number,
-        orders[maker + ID] as number,
-        orders[taker + ID] as number,
-        sideOf(orders[taker + TERMS] as number),
-        fills[at + FILL_TIME] as number,
-      );
-    }
-  }
-
-  #clear(): void {
-    this.#places.clear();
-    this.#orderCount = 0;
-    this.#fillCount = 0;
+  #bring(orderId: number): number {
+    if (!this.#recent.hasRoomFor(1, 0)) this.#makeRoom();
+    const sealed = this.#isWriting ? this.#sealed.find(orderId) : -1;
+    return sealed >= 0 ? this.#recent.carry(this.#sealed, sealed) : this.#recent.load(orderId, this.#rows.load(orderId));
   }
 }

@@ -1,8 +1,8 @@
-/** The questions that can be put to the rows, each a prepared statement that walks an index and ends at its limit. */
+/** The questions that can be put to the rows alone, each a prepared statement that walks an index and ends at its limit. */
 import type { Database, Statement } from 'better-sqlite3';
 import { CANCELLED, FILLED, OPEN, PENDING, type OrderStatus } from '../core/types.ts';
 import { unpackState, unpackTerms } from './terms.ts';
-import { ALL_POSITIONS, type FillRecord, type FirstAnswer, type OrderRecord, type PositionRecord } from './types.ts';
+import { ALL_POSITIONS, type FillPlace, type FillRecord, type OrderFilter, type OrderRecord, type PositionRecord } from './types.ts';
 
 const ORDER_COLUMNS = `id, account, instrument, terms, status, reason, priceTicks, filledLots, remainingLots, createdAtMicros, updatedAtMicros,
   clientOrderId, stopTicks, displayLots, expiryMicros`;
@@ -45,15 +45,21 @@ const FIRST_OF_EACH = [OPEN, FILLED, CANCELLED, PENDING]
 type Page = { account?: number | undefined; status?: OrderStatus | undefined; after: number; limit: number };
 type PageStatement = Statement<[Page], OrderRow>;
 
-export class ViewQueries {
+/** An order at the end of its own command, and the quantity that was sent. */
+export interface FirstState {
+  readonly order: OrderRecord;
+  readonly sentLots: number;
+}
+
+export class RowQueries {
   readonly #order: Statement<[number], OrderRow>;
   readonly #firstOrder: Statement<[number], Omit<OrderRow, 'status' | 'reason'> & { state: number; lostLots: number }>;
   readonly #orders: PageStatement;
   readonly #ordersOf: PageStatement;
   readonly #ordersWith: PageStatement;
   readonly #ordersOfWith: PageStatement;
-  readonly #ownFills: Statement<[{ id: number; limit: number }], FillRecord>;
-  readonly #ownFillCount: Statement<[{ id: number }], number>;
+  readonly #ownFills: Statement<[{ id: number; through: number; limit: number }], FillRecord>;
+  readonly #ownFillCount: Statement<[{ id: number; through: number }], number>;
   readonly #fills: Statement<[number, number, number], FillRecord>;
   readonly #trades: Statement<[number, number, number, number], FillRecord>;
   readonly #allPositions: Statement<[number, number, number], PositionRecord>;
@@ -68,9 +74,9 @@ export class ViewQueries {
     this.#ordersOf = orders(`id IN (${FIRST_OF_EACH})`);
     this.#ordersWith = orders('status = @status AND id > @after');
     this.#ordersOfWith = orders('account = @account AND status = @status AND id > @after');
-    const own = 'WHERE sequence = @id AND (makerOrderId = @id OR takerOrderId = @id)';
+    const own = 'WHERE sequence = @id AND fillIndex <= @through AND (makerOrderId = @id OR takerOrderId = @id)';
     this.#ownFills = database.prepare(`SELECT ${FILL_COLUMNS} FROM fills ${own} ORDER BY fillIndex LIMIT @limit`);
-    this.#ownFillCount = database.prepare<[{ id: number }], number>(`SELECT count(*) FROM fills ${own}`).pluck();
+    this.#ownFillCount = database.prepare<[{ id: number; through: number }], number>(`SELECT count(*) FROM fills ${own}`).pluck();
     this.#fills = database.prepare(
       `SELECT ${FILL_COLUMNS} FROM fills WHERE (sequence, fillIndex) > (?, ?) ORDER BY sequence, fillIndex LIMIT ?`,
     );
@@ -87,33 +93,33 @@ export class ViewQueries {
     return row === undefined ? undefined : recordOf(row);
   }
 
-  ordersById(ids: readonly number[]): OrderRecord[] {
-    return [...new Set(ids)].flatMap((id) => this.order(id) ?? []);
-  }
-
-  orders({ account, status }: { account?: number; status?: OrderStatus }, after: number, limit: number): OrderRecord[] {
+  orders({ account, status }: OrderFilter, after: number, limit: number): OrderRecord[] {
     const [any, one] = account === undefined ? [this.#orders, this.#ordersWith] : [this.#ordersOf, this.#ordersOfWith];
     return (status === undefined ? any : one).all({ account, status, after, limit }).map(recordOf);
   }
 
-  firstAnswer(id: number, limit: number): FirstAnswer | undefined {
+  firstState(id: number): FirstState | undefined {
     const row = this.#firstOrder.get(id);
     if (row === undefined) return undefined;
     const { state, lostLots, ...columns } = row;
     const order = recordOf({ ...columns, ...unpackState(state) });
-    return {
-      order,
-      sentLots: order.quantityLots + lostLots,
-      fills: this.#ownFills.all({ id, limit }),
-      fillCount: this.#ownFillCount.get({ id }) ?? 0,
-    };
+    return { order, sentLots: order.quantityLots + lostLots };
   }
 
-  fills(after: { sequence: number; index: number }, limit: number): FillRecord[] {
+  /** Fills that an order had in its own command, up to fill `through` of it; and how many they are. */
+  ownFills(id: number, through: number, limit: number): FillRecord[] {
+    return this.#ownFills.all({ id, through, limit });
+  }
+
+  ownFillCount(id: number, through: number): number {
+    return this.#ownFillCount.get({ id, through }) ?? 0;
+  }
+
+  fills(after: FillPlace, limit: number): FillRecord[] {
     return this.#fills.all(after.sequence, after.index, limit);
   }
 
-  trades(instrument: number, before: { sequence: number; index: number }, limit: number): FillRecord[] {
+  trades(instrument: number, before: FillPlace, limit: number): FillRecord[] {
     return this.#trades.all(instrument, before.sequence, before.index, limit);
   }
 

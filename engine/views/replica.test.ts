@@ -27,7 +27,7 @@ import {
 } from '../core/types.ts';
 import { readSnapshot, snapshotSequences } from '../journal/snapshot.ts';
 import { discardViews, openViewsFile, ViewsDamaged } from './database.ts';
-import { ViewQueries } from './queries.ts';
+import { RowQueries } from './queries.ts';
 import { INSTRUMENTS, TestReplica } from './replica.test-support.ts';
 
 const MOST = Number.MAX_SAFE_INTEGER;
@@ -318,6 +318,7 @@ describe('retention', () => {
     const cutMicros = all[Math.floor(all.length * 0.7)]?.createdAtMicros ?? 0;
     const isOld = ({ status, updatedAtMicros }: (typeof all)[number]): boolean =>
       (status === FILLED || status === CANCELLED) && updatedAtMicros < cutMicros;
+    test.replica.commit();
     while (test.replica.retain(cutMicros));
     const kept = all.filter((order) => !isOld(order) || order.clientOrderId !== null);
     const { queries } = test.replica;
@@ -340,12 +341,12 @@ describe('queries', () => {
     const prepare = database.prepare.bind(database);
     database.prepare = (sql: string) => {
       const plan = prepare<unknown[], { detail: string }>(`EXPLAIN QUERY PLAN ${sql}`);
-      const named = { account: 1, status: 1, after: 1, limit: 1, id: 1 };
+      const named = { account: 1, status: 1, after: 1, limit: 1, id: 1, through: 1 };
       const rows = sql.includes('@') ? plan.all(named) : plan.all(...(sql.match(/\?/g) ?? []).map(() => 1));
       plans.push(...rows.map(({ detail }) => detail));
       return prepare(sql);
     };
-    const queries = new ViewQueries(database);
+    const queries = new RowQueries(database);
     expect(queries.orders({}, 0, 1)).toEqual([]);
     database.close();
     expect(plans.length).toBeGreaterThan(10);

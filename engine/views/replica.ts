@@ -1,6 +1,7 @@
 /**
- * A core that follows the journal, and the rows of what it does. Rows are written in transactions that hold whole commands and say how far they go,
- * so that a death at any moment leaves them true; the core is made again from a snapshot and the commands after it.
+ * A core that follows the journal, and what queries show of it: at first in memory, then as rows. Rows are written a few at a time, in transactions that
+ * hold whole commands and say how far they go, so that a death at any moment leaves them true; the core is made again from a snapshot and the commands
+ * after it.
  *
  * After most throws the replica must be closed: core and rows have parted. Opened again, it begins where the rows end.
  */
@@ -14,17 +15,24 @@ import { ACCOUNT_NAME, CLIENT_ORDER_ID, type JournalBatch } from '../journal/typ
 import { clientOrderIdText } from '../service/client-order-id.ts';
 import { asDamage, freeBytes, openViewsFile } from './database.ts';
 import { Projection } from './projection.ts';
-import { ViewQueries } from './queries.ts';
+import { memoryShareMb } from './memory.ts';
+import { PART_BYTES_AN_ORDER } from './part.ts';
 import { crcOf, refuseOtherJournal, restoredCore, rowsOfSnapshot, type RestoreParts } from './restore.ts';
 import { Retention } from './retention.ts';
 import { Rows, type Progress } from './rows.ts';
 import { oldestRemembered } from './state-rows.ts';
 import type { ReplicaState } from './types.ts';
+import { ViewQueries } from './view-queries.ts';
 
 export interface ReplicaParts extends RestoreParts {
   /** For tests: orders or fills that are gathered at most. */
   readonly mostGathered?: number;
 }
+
+/** Of the memory that there is, for each of the two parts of what is gathered. What is not used of it takes none. */
+const PART_SHARE = 0.04;
+const LEAST_PART_MB = 4;
+const MOST_PART_MB = 48;
 
 const FIRST_STATE_WORDS = 65_536;
 /** Left to the journal. */
@@ -33,10 +41,18 @@ const RESERVED_BYTES = 256 * 1024;
 const MOST_BYTES_OF_ONE = 48 * 1024;
 const MANY_BYTES = 16 * 1024 * 1024;
 const BYTES_OF_MANY = 512;
+/** What a command adds to the file, at most about. */
+const FILE_BYTES_OF_ONE = 1024;
 /** Of the write-ahead log, before it is copied back: that waits for the disk. */
 const LEAST_LOG_BYTES = 256 * 1024;
 const QUIET_LOG_BYTES = 16 * 1024 * 1024;
 const MOST_LOG_BYTES = 512 * 1024 * 1024;
+
+interface Captured extends Omit<ReplicaState, 'stateHash'> {
+  readonly timestampMicros: number;
+  readonly words: Float64Array;
+  readonly accounts: readonly string[];
+}
 
 export class Replica {
   readonly #parts: ReplicaParts;
@@ -47,9 +63,13 @@ export class Replica {
   readonly #accounts: string[];
   readonly #retention: Retention;
   readonly queries: ViewQueries;
-  /** Up to where rows are written, committed or not. */
-  #written: Progress;
-  #committedSequence: number;
+  /** Up to where queries show what was done. */
+  #shown: Progress;
+  #committed: Progress;
+  /** Up to where what is written now goes. */
+  #sealed: Progress;
+  /** The state at that, when a snapshot of it is wanted. */
+  #captured: Captured | undefined;
   /** Rows deleted before the last commit. */
   #deletedBefore = 0;
   /** What has been added to the write-ahead log since it was copied back, at most about. */
@@ -75,36 +95,55 @@ export class Replica {
     this.#database = database;
     this.#rows = new Rows(database);
     this.#retention = new Retention(database);
-    this.queries = new ViewQueries(database);
-    this.#written = this.#rows.progress();
-    refuseOtherJournal(parts.journal, this.#written);
-    const { core, snapshot } = restoredCore(parts, this.#written.sequence);
+    this.#shown = this.#rows.progress();
+    refuseOtherJournal(parts.journal, this.#shown);
+    const { core, snapshot } = restoredCore(parts, this.#shown.sequence);
     this.#core = core;
     this.#accounts = [...(snapshot?.accounts ?? [])];
     this.#snapshotSequence = snapshotSequences(parts.dataDirectory)[0] ?? 0;
     this.#oldestRemembered = snapshot === undefined ? 0 : oldestRemembered(snapshot.words);
-    this.#projection = new Projection(this.#rows, core, parts.mostGathered);
-    if (snapshot !== undefined && snapshot.sequence > this.#written.sequence)
-      this.#written = rowsOfSnapshot(parts, this.#rows, core, snapshot);
-    this.#committedSequence = this.#written.sequence;
+    const most = parts.mostGathered ?? (memoryShareMb(PART_SHARE, LEAST_PART_MB, MOST_PART_MB) * 2 ** 20) / PART_BYTES_AN_ORDER;
+    const projection = new Projection(this.#rows, core, Math.floor(most), () => this.#finish());
+    this.#projection = projection;
+    if (snapshot !== undefined && snapshot.sequence > this.#shown.sequence) this.#shown = rowsOfSnapshot(parts, this.#rows, core, snapshot);
+    this.#committed = this.#shown;
+    this.#sealed = this.#shown;
+    projection.lastOrder = this.#shown.sequence;
+    projection.lastFill = { sequence: this.#shown.sequence, index: Number.MAX_SAFE_INTEGER - 1 };
+    this.queries = new ViewQueries({ database, projection, core, instruments: parts.instruments, committed: () => this.#committed });
   }
 
-  /** Sequence that the rows show, over this connection: committed or not. */
+  /** Sequence that queries show. */
   get sequence(): number {
-    return this.#written.sequence;
+    return this.#shown.sequence;
   }
 
-  /** Commands whose rows are written and not committed. */
+  /** Commands whose rows are not committed. */
   get uncommitted(): number {
-    return this.#written.sequence - this.#committedSequence;
+    return this.#shown.sequence - this.#committed.sequence;
   }
 
   /** Whether there is anything that is not committed. */
   get isDirty(): boolean {
-    return this.#rows.inTransaction;
+    return this.uncommitted > 0 || this.#rows.inTransaction;
   }
 
-  /** Sequence of the core: behind the rows' for a while after the opening, the same afterwards. */
+  /** Whether something was sealed, and is not committed. */
+  get isWriting(): boolean {
+    return this.#projection.isWriting;
+  }
+
+  /** Whether so much is gathered that it should be sealed. */
+  get isFilled(): boolean {
+    return this.#projection.isFilled;
+  }
+
+  /** Whether the next commands may find no room before something is written. */
+  get isFull(): boolean {
+    return this.#projection.isFull;
+  }
+
+  /** Sequence of the core: behind what queries show for a while after the opening, the same afterwards. */
   get coreSequence(): number {
     return this.#core.sequence;
   }
@@ -114,20 +153,39 @@ export class Replica {
     return this.#snapshotSequence;
   }
 
-  /** Follows the journal for about `limit` commands, and writes their rows. Gives how many there were. */
+  /** Follows the journal for about `limit` commands; queries show them from now on. Gives how many there were. */
   advance(limit: number): number {
     const before = this.#core.sequence;
     return this.#guard(() => {
       const batches = this.#parts.journal.read(before + 1, limit);
       for (const batch of batches) this.#apply(batch);
       const last = batches.at(-1);
-      if (last !== undefined && last.lastSequence > this.#written.sequence) {
-        this.#projection.write();
-        this.#written = { sequence: last.lastSequence, commandCrc: crcOf(last, last.lastSequence) };
-      }
+      if (last !== undefined && last.lastSequence > this.#shown.sequence)
+        this.#shown = { sequence: last.lastSequence, commandCrc: crcOf(last, last.lastSequence) };
       this.#core.reserve();
       return this.#core.sequence - before;
     });
+  }
+
+  /** Ends what is gathered: it is what {@link write} writes. With the state of this moment for a snapshot when `isCaptured`. */
+  seal(isCaptured = false): void {
+    this.#guard(() => this.#projection.seal());
+    this.#sealed = this.#shown;
+    this.#captured = isCaptured ? this.#capture() : undefined;
+  }
+
+  /** Writes about so many rows of what was sealed. Gives whether nothing is left of it, so that it can be committed. */
+  write(rows: number): boolean {
+    return this.#guard(() => this.#projection.write(rows));
+  }
+
+  /** Keeps what was sealed, all of which must be written. */
+  commitSealed(): void {
+    this.#logBytes += this.#bytesOf(this.#sealed.sequence - this.#committed.sequence);
+    this.#guard(() => this.#rows.commit(this.#sealed));
+    this.#projection.forget();
+    this.#committed = this.#sealed;
+    this.#deletedBefore = this.#retention.deleted;
   }
 
   /**
@@ -141,18 +199,17 @@ export class Replica {
     });
   }
 
-  /** Whether there is room to commit, and to leave the journal some. Until there is, rows that are not committed show as well as others. */
+  /** Whether there is room to commit, and to leave the journal some. Until there is, what is in memory shows as well as rows. */
   hasRoom(): boolean {
-    return freeBytes(this.#parts.dataDirectory) >= this.#uncommittedBytes() + RESERVED_BYTES;
+    return freeBytes(this.#parts.dataDirectory) >= this.#bytesOf(this.uncommitted) + RESERVED_BYTES;
   }
 
-  /** Keeps what is written: a death before loses nothing, but it must be done again. */
+  /** Writes and keeps everything now: a death before loses nothing, but it must be done again. */
   commit(): void {
+    if (this.isWriting) this.#finish();
     if (!this.isDirty) return;
-    this.#logBytes += this.#uncommittedBytes();
-    this.#guard(() => this.#rows.commit(this.#written));
-    this.#committedSequence = this.#written.sequence;
-    this.#deletedBefore = this.#retention.deleted;
+    this.seal();
+    this.#finish();
   }
 
   /** Whether the write-ahead log should be copied back: sooner when little room is left, and when nothing else goes on. */
@@ -167,10 +224,16 @@ export class Replica {
     this.#logBytes = 0;
   }
 
-  /** What a commit may add to the write-ahead log. */
-  #uncommittedBytes(): number {
-    const changes = this.uncommitted + this.#retention.deleted - this.#deletedBefore;
-    return Math.min(changes * MOST_BYTES_OF_ONE, MANY_BYTES + changes * BYTES_OF_MANY, this.#rows.sizeBytes());
+  /** What a commit of some commands may add to the write-ahead log. */
+  #bytesOf(commands: number): number {
+    const changes = commands + this.#retention.deleted - this.#deletedBefore;
+    const fileBytes = this.#rows.sizeBytes() + changes * FILE_BYTES_OF_ONE;
+    return Math.min(changes * MOST_BYTES_OF_ONE, MANY_BYTES + changes * BYTES_OF_MANY, fileBytes);
+  }
+
+  #finish(): void {
+    while (!this.write(Infinity));
+    this.commitSealed();
   }
 
   /** Sequence, hash and open orders. Costs a walk over every order, once a sequence. */
@@ -180,21 +243,28 @@ export class Replica {
     return this.#state;
   }
 
+  /** Whether a state was captured of which there is no snapshot yet. */
+  get hasCaptured(): boolean {
+    return this.#captured !== undefined;
+  }
+
   /**
-   * Writes a snapshot of this moment, for which everything must be committed. When it is on the disk, so are the rows: nothing that is compacted away then
-   * will be missed in them. A throw parts nothing.
+   * Writes a snapshot of the state that was captured, or else of this moment, for which everything must be committed. When it is on the disk, so are the
+   * rows: nothing that is compacted away then will be missed in them. A throw parts nothing.
    */
   snapshot(): ReplicaState {
-    const { sequence, timestampMicros, openOrders } = this.#core;
-    if (sequence !== this.#committedSequence) throw new Error(`the replica is at ${sequence} and its rows at ${this.#committedSequence}`);
+    const captured = this.#captured ?? this.#capture();
+    this.#captured = undefined;
+    const { sequence, timestampMicros, openOrders, words, accounts } = captured;
+    if (sequence > this.#committed.sequence)
+      throw new Error(`the state is of sequence ${sequence}, and rows are committed up to ${this.#committed.sequence}`);
     this.checkpoint();
-    const words = this.#words();
     if (freeBytes(this.#parts.dataDirectory) < words.byteLength + RESERVED_BYTES)
       throw new Error(`there is no room for ${words.byteLength} bytes`);
     const hash = new StateHash();
     for (const word of words) hash.addDouble(word);
     const stateHash = hash.hex();
-    writeSnapshot(this.#parts.dataDirectory, { sequence, timestampMicros, stateHash, words, accounts: this.#accounts });
+    writeSnapshot(this.#parts.dataDirectory, { sequence, timestampMicros, stateHash, words, accounts });
     this.#snapshotSequence = sequence;
     this.#oldestRemembered = oldestRemembered(words);
     this.#state = { sequence, stateHash, openOrders };
@@ -209,7 +279,7 @@ export class Replica {
     const { slots, words, texts } = batch;
     const core = this.#core;
     const projection = this.#projection;
-    const shown = this.#written.sequence;
+    const shown = this.#shown.sequence;
     let sequence = batch.firstSequence;
     let text = 0;
     for (let at = 0; at < words; at += commandWords(slots, at)) {
@@ -236,6 +306,11 @@ export class Replica {
       this.#rows.rollback();
       throw asDamage(cause);
     }
+  }
+
+  #capture(): Captured {
+    const { sequence, timestampMicros, openOrders } = this.#core;
+    return { sequence, timestampMicros, openOrders, words: this.#words(), accounts: [...this.#accounts] };
   }
 
   #words(): Float64Array {

@@ -1,11 +1,31 @@
 /** Writing rows: every statement prepared once. The caller decides where transactions begin and end. */
 import type { Database, Statement } from 'better-sqlite3';
 
-/** What a fill must know of an order whose row was there before. */
-export interface KnownOrder {
-  readonly account: number;
-  readonly terms: number;
-}
+/** An order as its row says: the columns of LOADED. */
+export type LoadedOrder = readonly [
+  account: number,
+  instrument: number,
+  terms: number,
+  status: number,
+  reason: number,
+  priceTicks: number,
+  filledLots: number,
+  remainingLots: number,
+  createdAtMicros: number,
+  updatedAtMicros: number,
+  clientOrderId: string | null,
+  stopTicks: number,
+  displayLots: number,
+  expiryMicros: number,
+  firstState: number | null,
+  firstPriceTicks: number | null,
+  firstStopTicks: number | null,
+  firstFilledLots: number | null,
+  firstRemainingLots: number | null,
+  firstLostLots: number | null,
+];
+const LOADED = `account, instrument, terms, status, reason, priceTicks, filledLots, remainingLots, createdAtMicros, updatedAtMicros, clientOrderId,
+  stopTicks, displayLots, expiryMicros, firstState, firstPriceTicks, firstStopTicks, firstFilledLots, firstRemainingLots, firstLostLots`;
 
 /** Up to where the rows go: the last command, and the checksum of its slot, by which another journal is known. */
 export interface Progress {
@@ -20,13 +40,10 @@ export class Rows {
   /** An order that is as simple as most are, and still as it was at the end of its own command. */
   readonly insertPlain: Statement<[number, number, number, number, number, number, number, number, number, number, number, string | null]>;
   readonly insertOrder: Statement<(number | string | null)[]>;
-  /** Values to set, in the order of the names; filledLots is added. */
-  readonly updateFilled: Statement<[filledLots: number, remainingLots: number, updatedAtMicros: number, id: number]>;
-  readonly updateState: Statement<
-    [filledLots: number, remainingLots: number, status: number, reason: number, updatedAtMicros: number, id: number]
-  >;
-  readonly updateTerms: Statement<[priceTicks: number, stopTicks: number | null, id: number]>;
-  readonly #knownOrder: Statement<[number], KnownOrder>;
+  /** What can change of an order, but for its status, in the order of the columns; and its id. */
+  readonly updateOrder: Statement<number[]>;
+  readonly updateStatus: Statement<[status: number, id: number]>;
+  readonly #load: Statement<[number], LoadedOrder>;
   readonly insertFill: Statement<[number, number, number, number, number, number, number, number, number]>;
   readonly upsertPosition: Statement<[number, number, number, number]>;
   readonly #setProgress: Statement<[number, number]>;
@@ -41,17 +58,11 @@ export class Rows {
         updatedAtMicros, clientOrderId)
       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`);
     this.insertOrder = database.prepare(`INSERT INTO orders VALUES (${Array.from({ length: 21 }, () => '?').join(', ')})`);
-    // Terms go first when they change with the rest: what stands on the right side is what was before. A column that is not set costs its indexes nothing.
-    const update = (changes: string): string => `
-      UPDATE orders SET firstState = coalesce(firstState, status | (reason << 2)), firstPriceTicks = coalesce(firstPriceTicks, priceTicks),
-        firstStopTicks = coalesce(firstStopTicks, stopTicks), firstFilledLots = coalesce(firstFilledLots, filledLots),
-        firstRemainingLots = coalesce(firstRemainingLots, remainingLots), ${changes} WHERE id = ?`;
-    this.updateFilled = database.prepare(update('filledLots = filledLots + ?, remainingLots = ?, updatedAtMicros = ?'));
-    this.updateState = database.prepare(
-      update('filledLots = filledLots + ?, remainingLots = ?, status = ?, reason = ?, updatedAtMicros = ?'),
-    );
-    this.updateTerms = database.prepare(update('priceTicks = ?, stopTicks = coalesce(?, stopTicks)'));
-    this.#knownOrder = database.prepare('SELECT account, terms FROM orders WHERE id = ?');
+    this.updateOrder = database.prepare(`
+      UPDATE orders SET reason = ?, priceTicks = ?, stopTicks = ?, filledLots = ?, remainingLots = ?, updatedAtMicros = ?, firstState = ?, firstPriceTicks = ?,
+        firstStopTicks = ?, firstFilledLots = ?, firstRemainingLots = ? WHERE id = ?`);
+    this.updateStatus = database.prepare('UPDATE orders SET status = ? WHERE id = ?');
+    this.#load = database.prepare<[number], LoadedOrder>(`SELECT ${LOADED} FROM orders WHERE id = ?`).raw();
     this.insertFill = database.prepare('INSERT INTO fills VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)');
     this.upsertPosition = database.prepare(`
       INSERT INTO positions VALUES (?, ?, ?, ?)
@@ -63,10 +74,10 @@ export class Rows {
   }
 
   /** Throws when the order has no row: rows and replica have parted. */
-  knownOrder(id: number): KnownOrder {
-    const known = this.#knownOrder.get(id);
-    if (known === undefined) throw new Error(`order ${id} has traded and has no row`);
-    return known;
+  load(id: number): LoadedOrder {
+    const row = this.#load.get(id);
+    if (row === undefined) throw new Error(`order ${id} changes and has no row`);
+    return row;
   }
 
   progress(): Progress {

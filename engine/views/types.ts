@@ -1,6 +1,6 @@
 /**
  * Read models: what queries show of orders, fills, trades and positions. A thread of their own follows the journal with a core of its own (the
- * replica), writes rows into a database of their own, answers queries on a read-only connection, and takes the snapshots: none of it costs the
+ * replica), answers queries from memory and from rows that it writes into a database of their own, and takes the snapshots: none of it costs the
  * matching thread anything.
  */
 import type { OrderStatus, OrderType, Reason, SelfTrade, Side, TimeInForce } from '../core/types.ts';
@@ -43,6 +43,17 @@ export interface FillRecord {
   /** Of the taker. */
   readonly takerSide: Side;
   readonly timestampMicros: number;
+}
+
+/** Fill `index` of those of the command at `sequence`. */
+export interface FillPlace {
+  readonly sequence: number;
+  readonly index: number;
+}
+
+export interface OrderFilter {
+  readonly account?: number | undefined;
+  readonly status?: OrderStatus | undefined;
 }
 
 export interface PositionRecord {
