@@ -2,6 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { LIMITS_DEFAULTS, type EngineConfig } from '../../crds/engine-config.ts';
 import { Access } from '../access/access.ts';
+import { AuditTrail } from '../access/audit-trail.ts';
 import { createApiServer } from '../gateway/http/api.ts';
 import type { HttpServer } from '../gateway/http/server.ts';
 import { createMetrics } from '../telemetry/metrics.ts';
@@ -59,10 +60,11 @@ export async function runEngine(options: {
     },
     log,
   });
-  const metrics = createMetrics(engine, access);
+  const trail = new AuditTrail({ dataDirectory, log });
+  const metrics = createMetrics(engine, access, trail);
   const watch = new RuntimeWatch();
   const api = await createApiServer(engine, metrics, access);
-  const ops = createOpsServer(engine, metrics, watch, access);
+  const ops = createOpsServer(engine, metrics, watch, access, trail);
   logs.target = api.log;
   try {
     await listen(ops, options.host, options.opsPort, '--ops-port');
@@ -82,6 +84,7 @@ export async function runEngine(options: {
     await closeServer(api);
     await engine.close();
     await closeServer(ops);
+    await trail.close();
     watch.stop();
     access.stop();
   };
