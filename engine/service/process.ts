@@ -2,6 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { LIMITS_DEFAULTS, type EngineConfig } from '../../crds/engine-config.ts';
 import { Access } from '../access/access.ts';
+import { AuditTrail } from '../access/audit-trail.ts';
 import { createGrpcServer } from '../gateway/grpc/server.ts';
 import { createApiServer } from '../gateway/http/api.ts';
 import type { HttpServer } from '../gateway/http/server.ts';
@@ -67,7 +68,8 @@ export async function runEngine(options: {
     },
     log,
   });
-  const metrics = createMetrics(engine, access);
+  const trail = new AuditTrail({ dataDirectory, log });
+  const metrics = createMetrics(engine, access, trail);
   const watch = new RuntimeWatch();
   // One account has one rate, whichever way its orders come in.
   const limiter = new RateLimiter(config.limits);
@@ -75,7 +77,7 @@ export async function runEngine(options: {
   const entry = new OrderEntry({ engine, limiter, stats });
   const api = await createApiServer(engine, metrics, access, { limiter, consoleAtDocs: options.consoleAtDocs ?? true });
   registerWebSocket(api, { engine, entry, gatekeeper: access.gatekeeper });
-  const ops = createOpsServer(engine, metrics, watch, access);
+  const ops = createOpsServer(engine, metrics, watch, access, trail);
   const grpc = createGrpcServer({ engine, access, log, limiter, entry });
   logs.target = api.log;
   engine.live.onChange(({ observability }) => {
@@ -101,6 +103,7 @@ export async function runEngine(options: {
     await Promise.all([closeServer(api), grpc.close(CLOSE_TIMEOUT_MS)]);
     await engine.close();
     await closeServer(ops);
+    await trail.close();
     watch.stop();
     access.stop();
   };

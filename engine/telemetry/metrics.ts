@@ -3,6 +3,7 @@ import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client';
 import { BUY, SELL } from '../core/types.ts';
 import { VERSION } from '../config/version.ts';
 import type { Access } from '../access/access.ts';
+import type { AuditTrail } from '../access/audit-trail.ts';
 import type { Engine } from '../service/engine.ts';
 import { histogramText } from './exposition.ts';
 import { poolMetrics } from './pool-metrics.ts';
@@ -15,7 +16,7 @@ export interface Metrics {
 
 const PHASES = ['recovering', 'warming', 'serving', 'draining'] as const;
 
-export function createMetrics(engine: Engine, access: Access): Metrics {
+export function createMetrics(engine: Engine, access: Access, trail: AuditTrail): Metrics {
   const register = new Registry();
   register.setDefaultLabels({ engine: engine.config.engine });
   // Process, heap and event loop lag under their usual names (process_…, nodejs_…).
@@ -86,6 +87,18 @@ export function createMetrics(engine: Engine, access: Access): Metrics {
       collect() {
         this.reset();
         for (const [result, count] of Object.entries(access.figures.reloads)) this.inc({ result }, count);
+      },
+    }),
+  );
+  register.registerMetric(
+    new Counter({
+      name: 'hft_audit_entries_total',
+      help: 'Admin actions, by what became of their entry in the audit log; passed: refusals beyond what is recorded of one user.',
+      labelNames: ['result'],
+      registers,
+      collect() {
+        this.reset();
+        for (const [result, count] of Object.entries(trail.figures)) this.inc({ result }, count);
       },
     }),
   );

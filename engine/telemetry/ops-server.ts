@@ -1,15 +1,19 @@
 /** The server of the operations port (9090): probes, metrics, dashboard, and the admin calls behind the token. */
 import helmet from '@fastify/helmet';
+import type { FastifyRequest } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import type { Access } from '../access/access.ts';
+import type { AuditTrail } from '../access/audit-trail.ts';
 import { configCheckSchema, engineStatusSchema } from '../client/admin.ts';
 import { registerAdminRoutes } from '../gateway/http/admin-routes.ts';
 import { authorizeAccount, guard } from '../gateway/http/guard.ts';
 import { registerHealthRoutes } from '../gateway/http/health-routes.ts';
+import { audit } from '../gateway/http/audit.ts';
 import { HELMET } from '../gateway/http/headers.ts';
 import { createHttpServer, type HttpServer } from '../gateway/http/server.ts';
 import type { Engine } from '../service/engine.ts';
+import type { ProblemCode } from '../service/problem.ts';
 import { registerDashboard } from './dashboard.ts';
 import type { Metrics } from './metrics.ts';
 import { poolStats } from './pool-metrics.ts';
@@ -18,10 +22,16 @@ import type { RuntimeWatch } from './runtime-watch.ts';
 /** A configuration of 64 instruments is some 6 kB. */
 const BODY_LIMIT = 262_144;
 
-export function createOpsServer(engine: Engine, metrics: Metrics, watch: RuntimeWatch, access: Access): HttpServer {
-  const app = createHttpServer({ bodyLimit: BODY_LIMIT, logLevel: engine.config.observability.logLevel });
+export function createOpsServer(engine: Engine, metrics: Metrics, watch: RuntimeWatch, access: Access, trail: AuditTrail): HttpServer {
+  const codes = new WeakMap<FastifyRequest, ProblemCode>();
+  const app = createHttpServer({
+    bodyLimit: BODY_LIMIT,
+    logLevel: engine.config.observability.logLevel,
+    onProblem: (request, code) => void codes.set(request, code),
+  });
   void app.register(helmet, HELMET);
   guard(app, access, { operator: true });
+  audit(app, trail, codes);
   registerHealthRoutes(app, engine, metrics);
   if (engine.config.observability.dashboard) registerDashboard(app, engine);
 
@@ -64,7 +74,7 @@ export function createOpsServer(engine: Engine, metrics: Metrics, watch: Runtime
     // The body is validated by the engine, which answers with what is wrong rather than with 4xx.
     routes.post(
       '/admin/config/check',
-      { schema: { body: z.unknown(), response: { 200: configCheckSchema } }, config: { action: 'engine.admin' } },
+      { schema: { body: z.unknown(), response: { 200: configCheckSchema } }, config: { action: 'engine.admin', changesNothing: true } },
       (request) => {
         authorizeAccount(request, undefined);
         return engine.checkConfig(request.body);

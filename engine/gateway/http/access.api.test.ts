@@ -2,6 +2,7 @@
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { verifyAudit } from '../../access/audit-chain.ts';
 import { localToken } from '../../access/local-token.ts';
 import { malformedTokens, testKeys } from '../../access/malformed-tokens.test-support.ts';
 import { ACTIONS, ROLES, type Action, type Role } from '../../access/roles.ts';
@@ -54,6 +55,7 @@ const OPERATIONS_PORT: readonly [Action, Call][] = [
   ['engine.read', call('GET', '/admin/status')],
   ['engine.read', call('GET', '/admin/stats')],
   ['engine.admin', call('POST', '/admin/config/check', 'all', {})],
+  ['audit.read', call('GET', '/admin/audit', 'all')],
   ['engine.admin', call('POST', '/admin/snapshot', 'all')],
   ['market.control', call('POST', '/admin/instruments/BTC-USD/state', 'all', { state: 'trading' })],
   ['risk.write', call('POST', '/admin/kill-switch', 'all', { on: false })],
@@ -124,8 +126,8 @@ it('an order that never was is found by nobody, and one of another account not e
   const bob = new OrderClient({ baseUrl: engine.baseUrl, token });
   const { order } = await engine.orders.place(ORDER);
   await engine.orders.cancel(order.id);
-  for (const attempt of [bob.get(order.id), bob.cancel(order.id), bob.replace(order.id, { quantity: '2' })])
-    await expect(attempt).rejects.toMatchObject({ code: 'HFT_FORBIDDEN', message: expect.not.stringContaining('alice') });
+  for (const attempt of [() => bob.get(order.id), () => bob.cancel(order.id), () => bob.replace(order.id, { quantity: '2' })])
+    await expect(attempt()).rejects.toMatchObject({ code: 'HFT_FORBIDDEN', message: expect.not.stringContaining('alice') });
   await expect(bob.cancel('999999')).rejects.toMatchObject({ code: 'HFT_ORDER_NOT_FOUND' });
   await bob.close();
 });
@@ -239,4 +241,37 @@ it('web pages of allowed origins may call the order API, and no others; answers 
     expect(headers.get('x-content-type-options')).toBe('nosniff');
   }
   expect((await fetch(`${engine.baseUrl}/docs/`)).headers.get('content-security-policy')).toContain("script-src 'self'");
+});
+
+it('admin actions are recorded with who, what and result; what only asks, or was sent by nobody, is not', async () => {
+  await using own = await startLocalEngine({ config: { journal: { durability: 'memory' } } });
+  const viewer = await localToken(own.dataDirectory, 'local', { roles: ['viewer'], subject: 'carol' });
+  const url = `${own.opsUrl}/admin/kill-switch`;
+  await own.admin.killSwitch({ account: 'alice', on: true });
+  expect((await send(url, { method: 'POST', body: { on: false } }, viewer)).status).toBe(403);
+  expect((await send(url, { method: 'POST', body: { on: 1 } }, TEST_TOKEN)).status).toBe(400);
+  expect((await send(url, { method: 'POST', body: { on: true } })).status).toBe(401);
+  await own.admin.status();
+  await own.admin.checkConfig(own.running.engine.config);
+  const answer = await send(`${own.opsUrl}/admin/audit`, { method: 'GET' }, TEST_TOKEN);
+  expect(answer.headers.get('content-type')).toMatch(/^application\/x-ndjson/);
+  const text = await answer.text();
+  expect(verifyAudit(text)).toMatchObject({ ok: true, head: { number: 3 } });
+  const what = 'POST /admin/kill-switch';
+  expect(
+    text
+      .trimEnd()
+      .split('\n')
+      .map((line): unknown => JSON.parse(line)),
+  ).toMatchObject([
+    { number: 1, who: 'operator', keyId: 'admin-token', action: 'risk.write', what, body: { account: 'alice', on: true }, status: 200 },
+    { number: 2, who: 'carol', what, status: 403, code: 'HFT_FORBIDDEN' },
+    { number: 3, who: 'operator', what, body: { on: 1 }, status: 400, code: 'HFT_INVALID_FIELD' },
+  ]);
+  // Whoever may do nothing cannot fill the disk either.
+  for (let sent = 0; sent < 120; sent += 1) await send(url, { method: 'POST', body: { on: false } }, viewer);
+  const after = await (await send(`${own.opsUrl}/admin/audit`, { method: 'GET' }, TEST_TOKEN)).text();
+  const check = verifyAudit(after);
+  expect(check.ok && check.head.number).toBeLessThanOrEqual(105);
+  expect(text.includes(TEST_TOKEN) || text.includes(viewer.slice(0, 40))).toBe(false);
 });

@@ -1,6 +1,5 @@
 /** The server of the orders port (8080): order API, probes, metrics, and its own documentation at /docs. */
 import cors from '@fastify/cors';
-import helmet from '@fastify/helmet';
 import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
 import { jsonSchemaTransform } from 'fastify-type-provider-zod';
@@ -18,7 +17,7 @@ import { registerMarketRoutes } from './market-routes.ts';
 import { OrderGate } from './order-gate.ts';
 import { registerOrderRoutes } from './order-routes.ts';
 import { registerQueryRoutes } from './query-routes.ts';
-import { CORS, HELMET } from './headers.ts';
+import { API_HEADERS, CORS } from './headers.ts';
 import { createHttpServer, type HttpServer } from './server.ts';
 
 /** An order is some 300 bytes. */
@@ -43,7 +42,10 @@ export async function createApiServer(engine: Engine, metrics: Metrics, access: 
       if (request.method === 'POST' && ORDER_PATHS.has(request.routeOptions.url ?? '')) engine.stats.rejected(code);
     },
   });
-  await app.register(helmet, HELMET);
+  app.addHook('onRequest', (_request, reply, done) => {
+    reply.headers(API_HEADERS);
+    done();
+  });
   const origins = engine.config.auth?.allowedOrigins ?? [];
   // Before the guard: a browser asks without a token whether it may, and must be able to read a 401.
   if (origins.length > 0) await app.register(cors, { ...CORS, origin: origins });

@@ -1,0 +1,60 @@
+/** The audit log as an engine uses it: opened with the first entry, so that a process that is refused its data directory touches nothing there. */
+import type { ReadStream } from 'node:fs';
+import { RateLimiter } from '../gateway/rate-limit.ts';
+import type { AuditEntry } from './audit-chain.ts';
+import { AuditLog } from './audit-log.ts';
+
+const FORBIDDEN = 403;
+/** Refusals of one user that are recorded: a token without rights must not fill the disk. */
+const REFUSALS = { ordersPerSecond: 0.1, burst: 100 };
+
+export interface AuditTrailOptions {
+  readonly dataDirectory: string;
+  readonly log: { warn(details: object, message: string): void; error(details: object, message: string): void };
+}
+
+export class AuditTrail {
+  readonly #options: AuditTrailOptions;
+  readonly #refusals = new RateLimiter(REFUSALS);
+  #opened: Promise<AuditLog> | undefined;
+  /** Since this process started: written, failed (disk full), and refusals beyond what is recorded of one user. */
+  readonly figures = { written: 0, failed: 0, passed: 0 };
+
+  constructor(options: AuditTrailOptions) {
+    this.#options = options;
+  }
+
+  /** Resolves when the entry is on the disk, or could not be written: the action has been done by then, so a failure is told and no more. */
+  async record(entry: AuditEntry): Promise<void> {
+    if (entry.status === FORBIDDEN && this.#refusals.take(entry.who, performance.now()) > 0) {
+      this.figures.passed += 1;
+      return;
+    }
+    try {
+      const log = await this.#open();
+      await log.append(entry);
+      this.figures.written += 1;
+    } catch (cause) {
+      this.figures.failed += 1;
+      this.#options.log.error({ err: cause, entry }, 'an entry of the audit log cannot be written: it stands here instead');
+    }
+  }
+
+  /** Every entry, as lines of JSON. */
+  async read(): Promise<ReadStream | string> {
+    return (await this.#open()).read();
+  }
+
+  async close(): Promise<void> {
+    await (await this.#opened?.catch(() => undefined))?.close();
+  }
+
+  async #open(): Promise<AuditLog> {
+    const { dataDirectory, log } = this.#options;
+    this.#opened ??= AuditLog.open(dataDirectory, (fault) => log.warn({ fault }, 'the audit log is not whole')).catch((cause: unknown) => {
+      this.#opened = undefined;
+      throw cause;
+    });
+    return await this.#opened;
+  }
+}
