@@ -4,6 +4,7 @@ import { bookBytesPerOrder, bookCancelScaling, bookP99, bookThroughput } from '.
 import { engineInProcess } from './engine-benchmarks.ts';
 import { gcPauses } from './gc.ts';
 import { generateWorkload } from './generate.ts';
+import { httpOrders, httpProcessing } from './http-benchmarks.ts';
 import { fetchPeers, peersDirectory } from './fetch-peers.ts';
 import { journalCommit, journalDisk, journalLatency } from './journal-benchmarks.ts';
 import { findPeers, type Peer } from './peers.ts';
@@ -22,6 +23,8 @@ const NAMES = [
   'engine.in-process',
   'pools',
   'gc.pauses',
+  'http.orders',
+  'http.processing',
 ] as const;
 
 const HELP = `npm run bench [-- [OPTION ...] [NAME ...]]
@@ -82,6 +85,10 @@ async function measure(name: (typeof NAMES)[number], file: Workload, runs: numbe
       return await pools(runs);
     case 'gc.pauses':
       return await gcPauses(runs);
+    case 'http.orders':
+      return await httpOrders(runs);
+    case 'http.processing':
+      return await httpProcessing(runs);
   }
 }
 

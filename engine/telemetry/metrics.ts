@@ -138,6 +138,9 @@ export function createMetrics(engine: Engine): Metrics {
       histogramText('hft_order_seconds', 'Time from the arrival of an order request to its reply.', [
         { labels, histogram: stats.orderSeconds },
       ]),
+      histogramText('hft_http_processing_seconds', 'Time from the parsed body of an order request over HTTP to its queued reply.', [
+        { labels, histogram: stats.processingSeconds },
+      ]),
       histogramText('hft_journal_commit_seconds', 'Time of one group commit.', [{ labels, histogram: stats.commitSeconds }]),
       histogramText('hft_journal_batch_commands', 'Commands in one group commit.', [{ labels, histogram: stats.batchCommands }]),
       poolMetrics(engine.pools(), labels),
