@@ -24,6 +24,10 @@ const PROOFS: Readonly<Record<string, Proof>> = {
     program: 'engine/prove/recovery.ts',
     about: 'a journal of five million commands is recovered in time, and to the state in which it was written',
   },
+  openapi: {
+    program: 'engine/prove/openapi.ts',
+    about: 'Schemathesis calls the order API as its document says; every answer must be as it says',
+  },
   gc: { program: 'engine/prove/gc.ts', about: 'ten minutes of orders at half the peak rate; every pause must be short and the heap flat' },
 };
 

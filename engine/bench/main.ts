@@ -6,6 +6,7 @@ import { engineInProcess } from './engine-benchmarks.ts';
 import { gcPauses } from './gc.ts';
 import { generateWorkload } from './generate.ts';
 import { grpcPool, grpcStream, grpcUnary } from './grpc.ts';
+import { httpOrders, httpProcessing } from './http-benchmarks.ts';
 import { fetchPeers, peersDirectory } from './fetch-peers.ts';
 import { journalCommit, journalDisk, journalLatency } from './journal-benchmarks.ts';
 import { findPeers, type Peer } from './peers.ts';
@@ -34,6 +35,8 @@ const NAMES = [
   'ws.packed',
   'ws.round-trip',
   'ws.frame-to-frame',
+  'http.orders',
+  'http.processing',
 ] as const;
 
 const HELP = `npm run bench [-- [OPTION ...] [NAME ...]]
@@ -108,6 +111,10 @@ async function measure(name: (typeof NAMES)[number], file: Workload, runs: numbe
       return await wsRoundTrip(runs);
     case 'ws.frame-to-frame':
       return await wsFrameToFrame(runs);
+    case 'http.orders':
+      return await httpOrders(runs);
+    case 'http.processing':
+      return await httpProcessing(runs);
   }
 }
 

@@ -169,6 +169,9 @@ export function createMetrics(engine: Engine, access: Access, trail: AuditTrail)
       histogramText('hft_frame_seconds', 'Time from the arrival of an order frame until its answer is handed to the socket.', [
         { labels, histogram: stats.frameSeconds },
       ]),
+      histogramText('hft_http_processing_seconds', 'Time from the parsed body of an order request over HTTP to its queued reply.', [
+        { labels, histogram: stats.processingSeconds },
+      ]),
       histogramText('hft_journal_commit_seconds', 'Time of one group commit.', [{ labels, histogram: stats.commitSeconds }]),
       histogramText('hft_journal_batch_commands', 'Commands in one group commit.', [{ labels, histogram: stats.batchCommands }]),
       poolMetrics(engine.pools(), labels),

@@ -6,6 +6,10 @@ import type { SequencerObserver } from '../service/sequencer.ts';
 export const LATENCY_BUCKETS = [
   1e-6, 2.5e-6, 5e-6, 1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 1e-2, 2.5e-2, 5e-2, 0.1, 0.25, 1,
 ];
+/** Of what takes microseconds, finer. */
+export const PROCESSING_BUCKETS = [
+  5e-6, 1e-5, 1.5e-5, 2e-5, 2.5e-5, 3e-5, 4e-5, 5e-5, 6e-5, 7.5e-5, 1e-4, 1.25e-4, 1.5e-4, 2e-4, 3e-4, 5e-4, 1e-3, 2.5e-3, 1e-2, 0.1,
+];
 export const BATCH_BUCKETS = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 4096];
 
 /** A cumulative histogram as Prometheus wants it. Counting costs an index search and two additions. */
@@ -51,6 +55,8 @@ export class EngineStats implements SequencerObserver {
   readonly orderSeconds = new BucketHistogram(LATENCY_BUCKETS);
   /** Of requests in frames: from the arrival of the message until the answer is handed to the socket. */
   readonly frameSeconds = new BucketHistogram(LATENCY_BUCKETS);
+  /** Of order requests over HTTP, from the parsed body to the queued reply. */
+  readonly processingSeconds = new BucketHistogram(PROCESSING_BUCKETS);
   readonly commitSeconds = new BucketHistogram(LATENCY_BUCKETS);
   readonly batchCommands = new BucketHistogram(BATCH_BUCKETS);
   readonly #thisSecond: RecordableHistogram = createHistogram();

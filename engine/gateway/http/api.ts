@@ -23,6 +23,19 @@ import { createHttpServer, type HttpServer } from './server.ts';
 /** An order is some 300 bytes. */
 const BODY_LIMIT = 16_384;
 
+/** Fastify's documents name one content type for all answers; those of problems have their own. */
+function tellProblems(path: object | undefined): void {
+  for (const operation of Object.values(path ?? {})) {
+    const responses: unknown = operation === null || typeof operation !== 'object' ? undefined : Reflect.get(operation, 'responses');
+    for (const [status, response] of Object.entries(responses ?? {})) {
+      const content: unknown =
+        /^[45]/.test(status) && response !== null && typeof response === 'object' ? Reflect.get(response, 'content') : undefined;
+      if (content === undefined) continue;
+      Reflect.set(response as object, 'content', { 'application/problem+json': Reflect.get(content as object, 'application/json') });
+    }
+  }
+}
+
 /** Where orders are placed. */
 const ORDER_PATHS: ReadonlySet<string> = new Set(['/v1/orders', '/v1/orders/batch']);
 
@@ -67,6 +80,11 @@ export async function createApiServer(engine: Engine, metrics: Metrics, access: 
       security: [{ bearer: [] }],
     },
     transform: jsonSchemaTransform,
+    transformObject: (document) => {
+      if (!('openapiObject' in document)) return document.swaggerObject;
+      for (const path of Object.values(document.openapiObject.paths ?? {})) tellProblems(path);
+      return document.openapiObject;
+    },
   });
   if (options.consoleAtDocs) await app.register(swaggerUi, { routePrefix: '/docs', staticCSP: true });
   else app.get('/docs/json', { schema: { hide: true } }, () => app.swagger());

@@ -42,8 +42,14 @@ export function registerOrderRoutes(app: HttpServer, engine: Engine, gate: Order
       response: { 200: placedSchema, 201: placedSchema, ...errors },
     },
     onRequest,
-    onSend: (_request, reply, _payload, done) => {
-      engine.stats.answered(reply.elapsedTime);
+    preValidation: (request, _reply, done) => {
+      request.parsedAtMs = performance.now();
+      done();
+    },
+    onSend: (request, reply, _payload, done) => {
+      const { stats } = engine;
+      stats.answered(reply.elapsedTime);
+      if (request.parsedAtMs > 0) stats.processingSeconds.record((performance.now() - request.parsedAtMs) / 1e3);
       done();
     },
     handler: async (request, reply) => {

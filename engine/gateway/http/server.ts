@@ -11,6 +11,13 @@ import { ViewsError } from '../../views/types.ts';
 import { ownRequestId, REQUEST_ID_HEADER, requestIdOf } from './request-id.ts';
 import { zodValidator } from './validation.ts';
 
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** When its body had been parsed (performance.now), where a route counts that; else 0. */
+    parsedAtMs: number;
+  }
+}
+
 export interface HttpServerOptions {
   /** Largest body in bytes. */
   bodyLimit: number;
@@ -50,6 +57,7 @@ export function createHttpServer(options: HttpServerOptions) {
       void answer(request, reply, problemOf(error), options);
     },
   }).withTypeProvider<ZodTypeProvider>();
+  app.decorateRequest('parsedAtMs', 0);
   app.server.maxConnections = CONNECTION_LIMIT;
   app.server.prependListener('request', track);
   app.setValidatorCompiler(zodValidator);
