@@ -5,11 +5,13 @@ import { Access } from '../access/access.ts';
 import { createGrpcServer } from '../gateway/grpc/server.ts';
 import { createApiServer } from '../gateway/http/api.ts';
 import type { HttpServer } from '../gateway/http/server.ts';
+import { RateLimiter } from '../gateway/rate-limit.ts';
 import { createMetrics } from '../telemetry/metrics.ts';
 import { createOpsServer } from '../telemetry/ops-server.ts';
 import { RuntimeWatch } from '../telemetry/runtime-watch.ts';
 import { EngineStats } from '../telemetry/stats.ts';
 import { Engine, type EngineLog } from './engine.ts';
+import { OrderEntry } from './order-entry.ts';
 
 export interface RunningEngine {
   readonly engine: Engine;
@@ -66,7 +68,9 @@ export async function runEngine(options: {
   const watch = new RuntimeWatch();
   const api = await createApiServer(engine, metrics, access);
   const ops = createOpsServer(engine, metrics, watch, access);
-  const grpc = createGrpcServer({ engine, access, log });
+  const limiter = new RateLimiter(config.limits);
+  const entry = new OrderEntry({ engine, limiter, stats });
+  const grpc = createGrpcServer({ engine, access, log, limiter, entry });
   logs.target = api.log;
   let grpcPort = 0;
   try {

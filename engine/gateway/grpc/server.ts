@@ -4,8 +4,8 @@ import { Server, ServerCredentials, type ServerOptions } from '@grpc/grpc-js';
 import { ReflectionService } from '@grpc/reflection';
 import { MARKET_SERVICE, METHODS, ORDER_SERVICE, PACKAGE } from '../../client/grpc-contract.ts';
 import type { Engine } from '../../service/engine.ts';
-import { RateLimiter } from '../rate-limit.ts';
-import { OrderEntry } from '../../service/order-entry.ts';
+import type { RateLimiter } from '../rate-limit.ts';
+import type { OrderEntry } from '../../service/order-entry.ts';
 import type { UnaryParts } from './calls.ts';
 import { EntryService } from './entry-service.ts';
 import { EngineHealth } from './health.ts';
@@ -27,6 +27,9 @@ const OPTIONS: ServerOptions = {
 
 export interface GrpcParts extends UnaryParts {
   readonly engine: Engine;
+  /** Shared with the other ways in: an account has one rate, whichever it takes. */
+  readonly limiter: RateLimiter;
+  readonly entry: OrderEntry;
 }
 
 export interface GrpcServer {
@@ -40,11 +43,10 @@ export interface GrpcServer {
 export function createGrpcServer(parts: GrpcParts): GrpcServer {
   const { engine } = parts;
   const server = new Server(OPTIONS);
-  const limiter = new RateLimiter(engine.config.limits);
-  const entry = new EntryService({ ...parts, entry: new OrderEntry({ engine, limiter, stats: engine.stats }) });
+  const entry = new EntryService(parts);
   server.addService(
     { ...ORDER_SERVICE, OrderEntry: { ...METHODS.orderEntry, requestDeserialize: asIs, responseSerialize: asIs } },
-    { ...orderService({ ...parts, limiter }), OrderEntry: entry.open },
+    { ...orderService(parts), OrderEntry: entry.open },
   );
   server.addService(MARKET_SERVICE, marketService(parts));
   const health = new EngineHealth(engine, ['hftengine.v1.OrderService', 'hftengine.v1.MarketService']);
