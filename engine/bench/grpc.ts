@@ -1,10 +1,11 @@
 /** gRPC: the engine's calls and streams against bare grpc-js in the same server process, and a pooled channel against a new one. This process is the client. */
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { Client, credentials, Metadata, type ServiceError } from '@grpc/grpc-js';
 import { METHODS, type PlaceOrderRequest, type PlaceOrderResponse } from '../client/grpc-contract.ts';
-import { GrpcOrderClient } from '../client/grpc.ts';
+import { GrpcOrderClient, WIRE } from '../client/grpc.ts';
 import { compare, median, type Comparison } from './report.ts';
 
 const SERVER = fileURLToPath(new URL('./grpc-server.ts', import.meta.url));
@@ -16,6 +17,8 @@ const STREAMS = 2;
 const WINDOW = 16_384;
 const BATCHES = [1, 64];
 const FIRST_CALLS = 20;
+/** Between two of them, so that neither meets what the one before has left to do. */
+const QUIET_MS = 20;
 const PLACED = 1;
 
 interface Ports {
@@ -43,9 +46,9 @@ function order(index: number): PlaceOrderRequest {
     symbol: 'BTC-USD',
     account: 'alice',
     // Every second one trades with the one before, so that the book stays small.
-    side: 1 + (index & 1),
-    type: 1,
-    timeInForce: 1,
+    side: index % 2 === 0 ? WIRE.buy : WIRE.sell,
+    type: WIRE.limit,
+    timeInForce: WIRE.GTC,
     priceTicks: 10_000,
     quantityLots: 10,
     stopPriceTicks: 0,
@@ -208,10 +211,12 @@ export async function grpcPool(runs: number): Promise<Comparison[]> {
     const first = async (): Promise<{ value: number; peer: number }> => {
       const pool = new GrpcOrderClient({ address, token, channels: 1 });
       await pool.ready();
+      await delay(QUIET_MS);
       let startMs = performance.now();
       await pool.place(order(0));
       const value = (performance.now() - startMs) * 1000;
       pool.close();
+      await delay(QUIET_MS);
       startMs = performance.now();
       const client = clientOf(engine);
       await placeBy(client, order(1));

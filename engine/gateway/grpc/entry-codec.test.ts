@@ -145,7 +145,7 @@ function expectedOf(kind: AnswerKind, from: Readonly<Record<string, number>>): O
     atMicros: time,
     priceTicks: isFill ? detail : 0,
     fillIndex: isFill ? reason : 0,
-    taker: isFill && status === 1,
+    taker: isFill && status !== 0,
   };
 }
 

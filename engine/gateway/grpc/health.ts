@@ -58,9 +58,9 @@ export class EngineHealth {
       call.end();
       return;
     }
+    this.#look();
     this.#watchers.add(call);
     call.on('cancelled', () => this.#watchers.delete(call));
-    this.#look();
     call.write({ status: this.#told });
   }
 
