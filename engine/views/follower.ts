@@ -88,7 +88,7 @@ export class Follower {
 
   close(): void {
     try {
-      if (this.#hasRoom()) this.#replica.commit();
+      if (!this.#replica.hasFailed && this.#hasRoom()) this.#replica.commit();
     } catch (cause) {
       if (!isFull(cause)) throw cause;
     } finally {

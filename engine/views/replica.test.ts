@@ -333,6 +333,30 @@ describe('retention', () => {
   });
 });
 
+describe('a replica that has failed', () => {
+  it('keeps nothing more: what was being written is made again whole', async () => {
+    using test = new TestReplica(3);
+    await test.grow(200);
+    test.open();
+    test.catchUp();
+    test.replica.seal();
+    expect(test.replica.write(16)).toBe(false);
+    await test.grow(20);
+    test.source.read = () => {
+      throw new Error('the journal cannot be read');
+    };
+    expect(() => test.replica.advance(500)).toThrow('the journal cannot be read');
+    // What ends the thread of the read models tries to keep what it can.
+    expect(() => test.replica.commit()).toThrow('has failed');
+    test.source = {};
+    test.kill();
+    test.open();
+    test.catchUp();
+    test.replica.commit();
+    test.compare();
+  });
+});
+
 describe('queries', () => {
   it('walk no table from its beginning', () => {
     using test = new TestReplica(1);

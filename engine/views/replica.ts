@@ -63,6 +63,8 @@ export class Replica {
   readonly #accounts: string[];
   readonly #retention: Retention;
   readonly queries: ViewQueries;
+  /** Core and rows have parted: it can only be closed. */
+  hasFailed = false;
   /** Up to where queries show what was done. */
   #shown: Progress;
   #committed: Progress;
@@ -300,9 +302,12 @@ export class Replica {
   }
 
   #guard<Result>(work: () => Result): Result {
+    if (this.hasFailed) throw new Error('the replica has failed: it must be opened anew');
     try {
       return work();
     } catch (cause) {
+      // Rows that were written are gone, and memory counts them as written: nothing may be kept any more.
+      this.hasFailed = true;
       this.#rows.rollback();
       throw asDamage(cause);
     }
