@@ -17,7 +17,7 @@ app.route<{ Body: PlaceOrderBody }>({
     response: { 201: jsonSchema(placedSchema, 'output') },
   },
   handler: async (request, reply) => {
-    const { symbol, account, side, type, timeInForce = 'IOC', quantity } = request.body;
+    const { symbol, account, side, type, timeInForce, quantity } = request.body;
     last += 1;
     const order = {
       id: String(last),
