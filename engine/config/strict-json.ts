@@ -64,14 +64,17 @@ function measure(text: string): { colons: number; depth: number } {
 
 /** Keys of all objects in `value`. Iterative: depth is up to whoever sent it. */
 function countKeys(value: unknown): number {
+  if (value === null || typeof value !== 'object') return 0;
   let keys = 0;
-  const waiting: unknown[] = [value];
-  while (waiting.length > 0) {
-    const next = waiting.pop();
-    if (next === null || typeof next !== 'object') continue;
-    const children: unknown[] = Object.values(next);
-    if (!Array.isArray(next)) keys += children.length;
-    for (const child of children) if (typeof child === 'object') waiting.push(child);
+  const waiting: object[] = [value];
+  for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
+    const isList = Array.isArray(next);
+    // No array of what an object holds: most hold text only. JSON has no inherited keys.
+    for (const key in next) {
+      if (!isList) keys += 1;
+      const child = (next as Readonly<Record<string, unknown>>)[key];
+      if (typeof child === 'object' && child !== null) waiting.push(child);
+    }
   }
   return keys;
 }
