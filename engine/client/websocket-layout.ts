@@ -51,7 +51,7 @@ export const LAYOUT = layouts();
 export const FRAME_NAMES = Object.keys(FRAMES) as FrameName[];
 /** Names by type. */
 export const NAME_OF_TYPE: ReadonlyMap<number, FrameName> = new Map(FRAME_NAMES.map((name) => [FRAMES[name].type, name]));
-export const PRICE_UPDATE_LAYOUT = place(PRICE_UPDATE, 0) as { at: Record<keyof typeof PRICE_UPDATE, number>; bytes: number };
+export const PRICE_UPDATE_LAYOUT = place(PRICE_UPDATE, 0);
 
 function layouts(): { readonly [Name in FrameName]: Layout<Name> } {
   const all: Record<string, unknown> = {};
