@@ -21,14 +21,14 @@ export interface AccessOptions {
 
 export class Access {
   readonly gatekeeper: JwtGatekeeper;
-  readonly requestLimits: AccessOptions['requestLimits'];
+  #requestLimits: AccessOptions['requestLimits'];
   readonly #keyFile: KeyFile;
   readonly #users: RateLimiter;
   readonly #adminToken: Buffer;
 
   /** Throws ConfigError when the key file cannot be used. */
   constructor({ engine, keysFile, adminToken, requestLimits, log }: AccessOptions) {
-    this.requestLimits = requestLimits;
+    this.#requestLimits = requestLimits;
     this.#users = new RateLimiter({ ordersPerSecond: requestLimits.perSecond, burst: requestLimits.burst });
     this.#adminToken = digest(adminToken);
     this.#keyFile = new KeyFile(keysFile, {
@@ -39,6 +39,16 @@ export class Access {
       onRefused: (reason) => log.warn({ reason }, 'the changed key file is not taken: the keys from before stay in force'),
     });
     this.gatekeeper = new JwtGatekeeper({ audience: audienceOf(engine), keys: this.#keyFile.first });
+  }
+
+  get requestLimits(): AccessOptions['requestLimits'] {
+    return this.#requestLimits;
+  }
+
+  /** Other limits of the requests of a user, from now on. */
+  configure(requestLimits: AccessOptions['requestLimits']): void {
+    this.#requestLimits = requestLimits;
+    this.#users.configure({ ordersPerSecond: requestLimits.perSecond, burst: requestLimits.burst });
   }
 
   get figures() {

@@ -17,19 +17,20 @@ const STEADY_CONNECTIONS = 16;
 const PROCESSING_LIMIT_MICROS = 100;
 
 /** An order that leaves nothing behind, so that the last is like the first: it finds nothing to trade with. */
-function orderRequest(): Buffer {
+function orderRequest(token: string): Buffer {
   const order = { symbol: 'BTC-USD', account: 'alice', side: 'buy', type: 'limit', timeInForce: 'IOC', price: '100', quantity: '1' };
   const body = JSON.stringify(order);
   return Buffer.from(
-    `POST /v1/orders HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
+    `POST /v1/orders HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer ${token}\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
   );
 }
 
 /** Acknowledged orders a second over {@link CONNECTIONS} connections, one in flight on each, in durability `commit`. */
 export async function httpOrders(runs: number): Promise<Comparison[]> {
-  const request = orderRequest();
   const pairs: { value: number; peer: number }[] = [];
   await withEngine('commit', async (engine) => {
+    // The same bytes to both.
+    const request = orderRequest(engine.token);
     const bare = spawn(process.execPath, [fileURLToPath(new URL('./http-bare.ts', import.meta.url))], {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
@@ -49,9 +50,9 @@ export async function httpOrders(runs: number): Promise<Comparison[]> {
 
 /** From the parsed request to the queued reply, 99th percentile, as the engine counts it, against the {@link PROCESSING_LIMIT_MICROS} µs that it may take. */
 export async function httpProcessing(runs: number): Promise<Comparison[]> {
-  const request = orderRequest();
   const pairs: { value: number; peer: number }[] = [];
   await withEngine('memory', async (engine) => {
+    const request = orderRequest(engine.token);
     const run = async (seconds: number): Promise<void> =>
       await steadyOrders(portOf(engine), request, STEADY_CONNECTIONS, STEADY_PER_SECOND, seconds);
     await run(SECONDS);
@@ -71,7 +72,7 @@ function portOf(engine: EngineProcess): number {
 async function withEngine(durability: 'memory' | 'commit', work: (engine: EngineProcess) => Promise<void>): Promise<void> {
   const directory = mkdtempSync(join(tmpdir(), 'hft-bench-'));
   const config = join(directory, 'config.json');
-  const limits = { ordersPerSecond: 10_000_000, burst: 10_000_000 };
+  const limits = { ordersPerSecond: 10_000_000, burst: 10_000_000, requestsPerSecond: 10_000_000, requestBurst: 10_000_000 };
   writeFileSync(config, JSON.stringify({ ...DEFAULT_CONFIG, journal: { durability }, limits }));
   const engine = await spawnEngine({ dataDirectory: join(directory, 'data'), args: ['--config', config] });
   try {

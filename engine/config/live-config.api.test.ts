@@ -44,12 +44,19 @@ describe('POST /admin/config', () => {
     const { configHash: before } = await engine.admin.status();
     const wanted: EngineConfig = {
       ...withRisk({ maxOrderQty: '5', maxOpenOrders: 2 }),
-      limits: { ordersPerSecond: 1, burst: 3 },
+      limits: { ...CONFIG.limits, ordersPerSecond: 1, burst: 3, requestsPerSecond: 20_000 },
       observability: { ...CONFIG.observability, logLevel: 'error' },
     };
     expect(await engine.admin.applyConfig(wanted, before)).toEqual({
       configHash: configHash(wanted),
-      changed: ['limits.burst', 'limits.ordersPerSecond', 'observability.logLevel', 'risk.maxOpenOrders', 'risk.maxOrderQty'],
+      changed: [
+        'limits.burst',
+        'limits.ordersPerSecond',
+        'limits.requestsPerSecond',
+        'observability.logLevel',
+        'risk.maxOpenOrders',
+        'risk.maxOrderQty',
+      ],
     });
     expect((await engine.admin.status()).configHash).toBe(configHash(wanted));
     await expect(engine.orders.place(order('6'))).rejects.toMatchObject({ code: 'HFT_MAX_ORDER_QTY', message: /risk\.maxOrderQty 5$/ });
@@ -169,7 +176,7 @@ describe('the configuration file', () => {
       environment: { HFT_LOG_LEVEL: 'debug' },
     });
     const admin = new AdminClient({ baseUrl: engine.opsUrl, token: TEST_TOKEN });
-    const orders = new OrderClient({ baseUrl: engine.baseUrl });
+    const orders = new OrderClient({ baseUrl: engine.baseUrl, token: engine.token });
     try {
       await untilReady(engine.baseUrl);
       const overridden = (config: EngineConfig): EngineConfig => ({

@@ -55,7 +55,18 @@ async function proveOpenApi(program: string, options: { examples: string; second
     const limits = ['--max-examples', options.examples, '--max-time', options.seconds, '--seed', options.seed];
     const run = await execa(
       program,
-      ['run', `${engine.baseUrl}/docs/json`, '--checks', CHECKS.join(','), ...limits, '--no-color', '--warnings', 'off'],
+      [
+        'run',
+        `${engine.baseUrl}/docs/json`,
+        '--header',
+        `Authorization: Bearer ${engine.token}`,
+        '--checks',
+        CHECKS.join(','),
+        ...limits,
+        '--no-color',
+        '--warnings',
+        'off',
+      ],
       { stdio: ['ignore', 'inherit', 'inherit'], reject: false, cwd: directory, timeout: (Number(options.seconds) + 60) * 1000 },
     );
     return run.exitCode ?? 1;

@@ -62,10 +62,7 @@ export async function runEngine(options: {
     engine: config.engine,
     keysFile: options.keysFile,
     adminToken: options.adminToken,
-    requestLimits: {
-      perSecond: config.limits.requestsPerSecond ?? LIMITS_DEFAULTS.requestsPerSecond,
-      burst: config.limits.requestBurst ?? LIMITS_DEFAULTS.requestBurst,
-    },
+    requestLimits: requestLimitsOf(config),
     log,
   });
   const trail = new AuditTrail({ dataDirectory, log });
@@ -73,7 +70,10 @@ export async function runEngine(options: {
   const watch = new RuntimeWatch();
   // One account has one rate, whichever way its orders come in.
   const limiter = new RateLimiter(config.limits);
-  engine.live.onChange(({ limits }) => limiter.configure(limits));
+  engine.live.onChange((changed) => {
+    limiter.configure(changed.limits);
+    access.configure(requestLimitsOf(changed));
+  });
   const entry = new OrderEntry({ engine, limiter, stats });
   const api = await createApiServer(engine, metrics, access, { limiter, consoleAtDocs: options.consoleAtDocs ?? true });
   registerWebSocket(api, { engine, entry, gatekeeper: access.gatekeeper });
@@ -116,6 +116,12 @@ export async function runEngine(options: {
     started: engine.start(),
     stop: () => (stopped ??= stop()),
   };
+}
+
+/** Of one user. */
+function requestLimitsOf({ limits }: EngineConfig): { perSecond: number; burst: number } {
+  const { requestsPerSecond: perSecond, requestBurst: burst } = { ...LIMITS_DEFAULTS, ...limits };
+  return { perSecond, burst };
 }
 
 /** The engine cannot listen where it was told to. */

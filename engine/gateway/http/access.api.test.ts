@@ -2,6 +2,7 @@
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { configHash, type EngineConfig } from '../../../crds/engine-config.ts';
 import { verifyAudit } from '../../access/audit-chain.ts';
 import { localToken } from '../../access/local-token.ts';
 import { malformedTokens, testKeys } from '../../access/malformed-tokens.test-support.ts';
@@ -12,10 +13,15 @@ import { DEFAULT_CONFIG } from '../../config/config.ts';
 import { startLocalEngine, TEST_TOKEN, type LocalEngine } from '../../testing/local-engine.ts';
 
 const ORDER: NewOrder = { symbol: 'BTC-USD', account: 'alice', side: 'buy', type: 'limit', price: '100', quantity: '1' };
+const CONFIG: EngineConfig = {
+  ...DEFAULT_CONFIG,
+  journal: { durability: 'memory' },
+  observability: { dashboard: true, logLevel: 'fatal' },
+};
 const keys = testKeys();
 let engine: LocalEngine;
 beforeAll(async () => {
-  engine = await startLocalEngine({ config: { journal: { durability: 'memory' } } });
+  engine = await startLocalEngine({ config: CONFIG });
 });
 afterAll(async () => {
   await engine[Symbol.asyncDispose]();
@@ -38,6 +44,8 @@ const call = (method: string, path: string, about?: Call['about'], body?: unknow
 /** Every route that is not open, with the action that it asks for. */
 const ORDERS_PORT: readonly [Action, Call][] = [
   ['market.read', call('GET', '/v1/book/BTC-USD')],
+  ['market.read', call('GET', '/v1/book/BTC-USD/best')],
+  ['market.read', call('GET', '/v1/book/BTC-USD/orders')],
   ['market.read', call('GET', '/v1/instruments')],
   ['market.read', call('GET', '/v1/fills')],
   ['market.read', call('GET', '/v1/trades/BTC-USD')],
@@ -46,6 +54,7 @@ const ORDERS_PORT: readonly [Action, Call][] = [
   ['orders.read', call('GET', '/v1/orders/ID', 'alice')],
   ['orders.read', call('GET', '/v1/positions?account=alice', 'alice')],
   ['orders.read', call('GET', '/v1/positions', 'all')],
+  ['orders.read', call('GET', '/v1/accounts/alice/limits', 'alice')],
   ['orders.write', call('POST', '/v1/orders', 'alice', ORDER)],
   ['orders.write', call('PATCH', '/v1/orders/ID', 'alice', { quantity: '0.5' })],
   ['orders.cancel', call('DELETE', '/v1/orders/ID', 'alice')],
@@ -55,6 +64,7 @@ const OPERATIONS_PORT: readonly [Action, Call][] = [
   ['engine.read', call('GET', '/admin/status')],
   ['engine.read', call('GET', '/admin/stats')],
   ['engine.admin', call('POST', '/admin/config/check', 'all', {})],
+  ['engine.admin', call('POST', '/admin/config', 'all', { config: CONFIG, expectedHash: configHash(CONFIG) })],
   ['audit.read', call('GET', '/admin/audit', 'all')],
   ['engine.admin', call('POST', '/admin/snapshot', 'all')],
   ['market.control', call('POST', '/admin/instruments/BTC-USD/state', 'all', { state: 'trading' })],
@@ -115,10 +125,40 @@ it('every documented path is in the list above, and says that it wants a token',
     Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`),
   );
   const listed = new Set(
-    ORDERS_PORT.map(([, { method, path }]) => `${method} ${path.replace('ID', '{id}').replace('BTC-USD', '{symbol}').replace(/\?.*/, '')}`),
+    ORDERS_PORT.map(
+      ([, { method, path }]) =>
+        `${method} ${path.replace('ID', '{id}').replace('BTC-USD', '{symbol}').replace('alice/', '{account}/').replace(/\?.*/, '')}`,
+    ),
   );
+  // What it may do is asked for each operation: its own test below.
+  listed.add('POST /v1/orders/batch');
   expect(documented.filter((one) => !listed.has(one))).toEqual([]);
   expect(document).toMatchObject({ security: [{ bearer: [] }], components: { securitySchemes: { bearer: { type: 'http' } } } });
+});
+
+it('a batch may do what each of its operations may do alone', async () => {
+  const { order } = await engine.orders.place(ORDER);
+  const { order: other } = await engine.orders.place({ ...ORDER, account: 'bob' });
+  const operations = [
+    { op: 'place', order: ORDER },
+    { op: 'place', order: { ...ORDER, account: 'bob' } },
+    { op: 'replace', id: order.id, change: { quantity: '0.5' } },
+    { op: 'replace', id: other.id, change: { quantity: '0.5' } },
+    { op: 'cancel', id: order.id },
+    { op: 'cancel', id: other.id },
+    { op: 'cancel', id: order.id },
+    { op: 'cancel', id: other.id },
+  ];
+  const statuses = async (roles: Role[], accounts: string[]): Promise<number[]> => {
+    const token = await localToken(engine.dataDirectory, 'local', { roles, accounts });
+    const answer = await send(`${engine.baseUrl}/v1/orders/batch`, { method: 'POST', body: { operations } }, token);
+    if (!answer.ok) return [answer.status];
+    return ((await answer.json()) as { results: { status: number }[] }).results.map(({ status }) => status);
+  };
+  expect(await statuses(['viewer', 'admin'], ['alice'])).toEqual([403]);
+  expect(await statuses(['risk'], ['carol'])).toEqual([403, 403, 403, 403, 403, 403, 403, 403]);
+  expect(await statuses(['trader'], ['alice'])).toEqual([201, 403, 200, 403, 200, 403, 409, 403]);
+  expect(await statuses(['risk'], ['bob'])).toEqual([403, 403, 403, 403, 403, 200, 403, 409]);
 });
 
 it('an order that never was is found by nobody, and one of another account not even when it has ended', async () => {

@@ -30,7 +30,7 @@ const place = (price: string, more: object = {}): BatchOperationInput => ({ op: 
 async function post(path: string, body: unknown, headers: Record<string, string> = {}): Promise<Response> {
   return await fetch(`${engine.baseUrl}${path}`, {
     method: 'POST',
-    headers: { 'content-type': 'application/json', ...headers },
+    headers: { 'content-type': 'application/json', ...engine.authorization, ...headers },
     body: JSON.stringify(body),
     signal: AbortSignal.timeout(10_000),
   });
@@ -154,7 +154,7 @@ describe('request ids', () => {
       seen.add(answer.headers.get('x-request-id'));
     }
     for (const path of ['/nowhere', '/v1/orders/%E0', '/health', '/docs/json'])
-      seen.add((await fetch(`${engine.baseUrl}${path}`)).headers.get('x-request-id'));
+      seen.add((await fetch(`${engine.baseUrl}${path}`, { headers: engine.authorization })).headers.get('x-request-id'));
     expect(seen.has(null)).toBe(false);
     expect(seen.size).toBe(8);
   });

@@ -30,8 +30,7 @@ export interface GuardOptions {
 
 /** Must be called before any route is registered. */
 export function guard(app: HttpServer, access: Access, { operator, openPaths = [] }: GuardOptions): void {
-  const { gatekeeper, requestLimits } = access;
-  const limit = String(requestLimits.burst);
+  const { gatekeeper } = access;
   app.decorateRequest('principal', null);
 
   app.addHook('onRoute', (route) => {
@@ -83,10 +82,11 @@ export function guard(app: HttpServer, access: Access, { operator, openPaths = [
 
   function admit(request: FastifyRequest, reply: FastifyReply, principal: Principal, action: Action): void {
     request.principal = principal;
+    const { requestLimits } = access;
     const waitMs = access.takeRequest(principal, performance.now());
     const left = access.requestsLeft(principal);
     // Names and meaning as in the IETF's draft; the time is the one until all of them may be sent again.
-    reply.header('ratelimit-limit', limit);
+    reply.header('ratelimit-limit', String(requestLimits.burst));
     reply.header('ratelimit-remaining', String(left));
     reply.header('ratelimit-reset', String(Math.ceil((requestLimits.burst - left) / requestLimits.perSecond)));
     if (waitMs > 0) {

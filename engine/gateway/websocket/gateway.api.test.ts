@@ -99,7 +99,7 @@ describe.each(['hft.binary.v1', 'hft.json.v1'])('orders over %s', (protocol) => 
     const body = { symbol: 'BTC-USD', account: 'alice', side: 'buy', type: 'limit', price: '1', quantity: '0.0005', clientOrderId };
     const response = await fetch(`${gateway.engine.baseUrl}/v1/orders`, {
       method: 'POST',
-      headers: { 'content-type': 'application/json' },
+      headers: { 'content-type': 'application/json', ...gateway.engine.authorization },
       body: JSON.stringify(body),
     });
     expect(response.status).toBe(200);
