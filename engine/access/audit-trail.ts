@@ -4,7 +4,8 @@ import { RateLimiter } from '../gateway/rate-limit.ts';
 import type { AuditEntry } from './audit-chain.ts';
 import { AuditLog } from './audit-log.ts';
 
-const FORBIDDEN = 403;
+/** Forbidden, and too many requests. */
+const REFUSED: ReadonlySet<number> = new Set([403, 429]);
 /** Refusals of one user that are recorded: a token without rights must not fill the disk. */
 const REFUSALS = { ordersPerSecond: 0.1, burst: 100 };
 
@@ -26,7 +27,7 @@ export class AuditTrail {
 
   /** Resolves when the entry is on the disk, or could not be written: the action has been done by then, so a failure is told and no more. */
   async record(entry: AuditEntry): Promise<void> {
-    if (entry.status === FORBIDDEN && this.#refusals.take(entry.who, performance.now()) > 0) {
+    if (REFUSED.has(entry.status) && this.#refusals.take(entry.who, performance.now()) > 0) {
       this.figures.passed += 1;
       return;
     }

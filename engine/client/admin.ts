@@ -12,6 +12,7 @@ export const engineStatusSchema = z.object({
   version: z.string().describe('Version of the engine program.'),
   phase: z.enum(ENGINE_PHASES),
   configHash: z.string().describe('Hash of the configuration in force, as `configHash` of crds/engine-config.ts computes it.'),
+  startConfigHash: z.string().optional().describe('Hash of the configuration that it was started with; hot changes since then leave it.'),
   configFailure: z
     .string()
     .optional()

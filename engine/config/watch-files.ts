@@ -10,9 +10,9 @@ const POLL_MS = 5_000;
 /**
  * Calls `look` whenever one of `files` may have changed, and now and then besides; it must find out itself whether one did. The directories
  * are watched, not the files: an editor replaces a file, and Kubernetes swaps a symbolic link beside it. Keeps no process alive. Gives what
- * ends it.
+ * ends it. With `isQuiet` false only now and then: the kernel would tell of every write to a journal beside the file.
  */
-export function watchFiles(files: readonly string[], look: () => void): () => void {
+export function watchFiles(files: readonly string[], look: () => void, isQuiet = true): () => void {
   let due: NodeJS.Timeout | undefined;
   const soon = (): void => {
     due ??= setTimeout(() => {
@@ -21,7 +21,7 @@ export function watchFiles(files: readonly string[], look: () => void): () => vo
     }, SETTLE_MS).unref();
   };
   const watchers: FSWatcher[] = [];
-  for (const directory of new Set(files.map((file) => dirname(file)))) {
+  for (const directory of isQuiet ? new Set(files.map((file) => dirname(file))) : []) {
     try {
       // An error of a watcher leaves the poll.
       watchers.push(watch(directory, { persistent: false }, soon).on('error', () => undefined));

@@ -73,6 +73,9 @@ export class Engine {
   #market: Market | undefined;
   #recovery: Recovery | undefined;
   #warmup: EngineStatus['warmup'] = null;
+  /** Whether the recovered state was once made what the configuration says. */
+  #wasConfigured = false;
+  readonly #startConfigHash: string;
   #blocked: Error | undefined;
   #starting: Promise<void> | undefined;
   #rebuilding: Promise<void> | undefined;
@@ -198,7 +201,7 @@ export class Engine {
 
   async #applyConfiguration(): Promise<void> {
     const { core, instruments, sequencer } = this.#open();
-    for (const command of startCommands(core, this.config, instruments, (session) => this.sessions.isOpen(session))) {
+    for (const command of startCommands(core, this.config, instruments, (session) => this.sessions.isOpen(session), !this.#wasConfigured)) {
       const reject = sequencer.send(command);
       if (reject !== 0) throw new Error(`command ${command.kind} of the start was refused with ${reject}`);
     }
@@ -206,6 +209,7 @@ export class Engine {
       // No room: the rebuild that this has set off applies it again.
       if (!(cause instanceof Problem)) throw cause;
     });
+    this.#wasConfigured = true;
     this.sessions.retry();
   }
 
@@ -345,6 +349,7 @@ export class Engine {
       version: VERSION,
       phase: this.#phase,
       configHash: this.configHash,
+      startConfigHash: this.#startConfigHash,
       ...(this.live.failure !== undefined && { configFailure: this.live.failure }),
       heapFlags: process.execArgv,
       sequence: state.sequence,

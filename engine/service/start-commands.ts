@@ -4,12 +4,16 @@ import { ALL_INSTRUMENTS, ANY_ACCOUNT, DISCONNECTED, KILL_SWITCH, MASS_CANCEL, t
 import { factsOf, volatilityIn } from './core-facts.ts';
 import { volatilityOf, type Instrument } from './instruments.ts';
 
-/** `liveSession` tells whether the connection of a session is still there. */
+/**
+ * `liveSession` tells whether the connection of a session is still there. Unless the process `isStarting` (the books were rebuilt under it), a kill switch that
+ * somebody turned on stays on.
+ */
 export function startCommands(
   core: Core,
   config: EngineConfig,
   instruments: readonly Instrument[],
   liveSession: (session: number) => boolean,
+  isStarting: boolean,
 ): Command[] {
   const facts = factsOf(core);
   const commands: Command[] = [];
@@ -28,6 +32,6 @@ export function startCommands(
     if (listed && !same) commands.push(wanted);
   }
   const { killSwitch } = config.risk;
-  if (core.killed(ANY_ACCOUNT) !== killSwitch) commands.push({ kind: KILL_SWITCH, account: ANY_ACCOUNT, on: killSwitch });
+  if (core.killed(ANY_ACCOUNT) !== killSwitch && (isStarting || killSwitch)) commands.push({ kind: KILL_SWITCH, account: ANY_ACCOUNT, on: killSwitch });
   return commands;
 }

@@ -49,8 +49,10 @@ function verify(pod: Pod, status: EngineStatus, durableSequence: number | undefi
   if (status.phase === 'warming') return closed('WarmingUp', 'the engine warms up');
   if (status.phase === 'draining') return closed('Draining', 'the engine finishes what it accepted and stops');
   const wantedHash = configHashOf(pod);
-  if (status.configHash !== wantedHash) {
-    return closed('ConfigMismatch', `the engine runs configuration ${status.configHash}, its pod asks for ${wantedHash ?? 'none'}`);
+  // What was changed while it runs is no reason to take an engine out of service. Older engines take nothing over.
+  const startHash = status.startConfigHash ?? status.configHash;
+  if (startHash !== wantedHash) {
+    return closed('ConfigMismatch', `the engine runs configuration ${startHash}, its pod asks for ${wantedHash ?? 'none'}`);
   }
   const container = pod.spec?.containers?.find(({ name }) => name === ENGINE_CONTAINER);
   const wantedFlags = heapFlagsOf(container);

@@ -128,10 +128,19 @@ export function authorizeAccount(request: FastifyRequest, account: string | unde
   authorize(principalOf(request), action, account);
 }
 
-/** As {@link authorizeAccount}, for the account of an order that is open or recorded. One that is neither belongs to nobody. */
+/**
+ * As {@link authorizeAccount}, for the account of an order that is open or recorded. Throws Problem HFT_ORDER_NOT_FOUND for one that is neither: the id may
+ * be given to somebody's order a moment later, so that a request that nobody has judged must not go on.
+ */
 export async function authorizeOrder(request: FastifyRequest, market: Market, id: number): Promise<void> {
   if (request.principal?.accounts === 'all') return;
   const owner = market.core.ownerOf(id);
-  const account = owner >= 0 ? owner : (await market.views.order(id, market.sequencer.durableSequence))?.account;
-  if (account !== undefined) authorizeAccount(request, market.accounts.name(account));
+  if (owner >= 0) {
+    authorizeAccount(request, market.accounts.name(owner));
+    return;
+  }
+  await market.sequencer.settled();
+  const order = await market.views.order(id, market.sequencer.durableSequence);
+  if (order === undefined) throw new Problem('HFT_ORDER_NOT_FOUND', `there is no order ${id}`, { field: 'id' });
+  authorizeAccount(request, market.accounts.name(order.account));
 }

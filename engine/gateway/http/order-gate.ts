@@ -26,10 +26,10 @@ export class OrderGate {
 
   /** The session of a connection: what is sent in it is cancelled when the connection ends. Throws Problem. */
   sessionOf(socket: Socket): number {
+    // Nobody would end the session of a connection that has ended already.
+    if (socket.destroyed) throw new Problem('HFT_BAD_REQUEST', 'the connection has ended');
     const known = this.#sessions.get(socket);
     if (known !== undefined) return known;
-    // What ended before anybody listened would never be told of.
-    if (socket.destroyed) throw new Problem('HFT_BAD_REQUEST', 'the connection has ended');
     const session = this.#engine.sessions.open();
     this.#sessions.set(socket, session);
     socket.once('close', () => this.#engine.sessions.end(session));
