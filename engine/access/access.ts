@@ -1,5 +1,6 @@
 /** Who may do what in one engine: the gatekeeper with its keys, and how fast each user may send. One for all transports. */
 import { createHash, timingSafeEqual } from 'node:crypto';
+import { dirname, resolve } from 'node:path';
 import { RateLimiter } from '../gateway/rate-limit.ts';
 import { audienceOf } from './claims.ts';
 import { JwtGatekeeper } from './jwt-gatekeeper.ts';
@@ -13,6 +14,8 @@ export interface AccessOptions {
   /** Name of the engine: tokens must be for it. */
   readonly engine: string;
   readonly keysFile: string;
+  /** Where the journal is: a key file beside it is looked at now and then, and not with every write. */
+  readonly dataDirectory: string;
   readonly adminToken: string;
   /** Of one user. */
   readonly requestLimits: { perSecond: number; burst: number };
@@ -27,17 +30,22 @@ export class Access {
   readonly #adminToken: Buffer;
 
   /** Throws ConfigError when the key file cannot be used. */
-  constructor({ engine, keysFile, adminToken, requestLimits, log }: AccessOptions) {
+  constructor({ engine, keysFile, dataDirectory, adminToken, requestLimits, log }: AccessOptions) {
     this.#requestLimits = requestLimits;
     this.#users = new RateLimiter({ ordersPerSecond: requestLimits.perSecond, burst: requestLimits.burst });
     this.#adminToken = digest(adminToken);
-    this.#keyFile = new KeyFile(keysFile, {
-      onKeys: (keys) => {
-        this.gatekeeper.setKeys(keys);
-        log.info({ keys: [...keys.keys()] }, 'the keys of tokens have changed');
+    const isQuiet = resolve(dirname(keysFile)) !== resolve(dataDirectory);
+    this.#keyFile = new KeyFile(
+      keysFile,
+      {
+        onKeys: (keys) => {
+          this.gatekeeper.setKeys(keys);
+          log.info({ keys: [...keys.keys()] }, 'the keys of tokens have changed');
+        },
+        onRefused: (reason) => log.warn({ reason }, 'the changed key file is not taken: the keys from before stay in force'),
       },
-      onRefused: (reason) => log.warn({ reason }, 'the changed key file is not taken: the keys from before stay in force'),
-    });
+      isQuiet,
+    );
     this.gatekeeper = new JwtGatekeeper({ audience: audienceOf(engine), keys: this.#keyFile.first });
   }
 

@@ -32,14 +32,14 @@ export class KeyFile {
   readonly reloads = { taken: 0, refused: 0 };
   readonly first: KeySet;
 
-  /** Throws ConfigError when it cannot be read now. `onRefused` is told why a change is not taken; the keys from before stay. */
-  constructor(file: string, hooks: { onKeys: (keys: KeySet) => void; onRefused: (reason: string) => void }) {
+  /** Throws ConfigError when it cannot be read now. `onRefused` is told why a change is not taken; the keys from before stay. `isQuiet`: see {@link watchFiles}. */
+  constructor(file: string, hooks: { onKeys: (keys: KeySet) => void; onRefused: (reason: string) => void }, isQuiet = true) {
     this.#file = file;
     this.#onKeys = hooks.onKeys;
     this.#onRefused = hooks.onRefused;
     this.#seen = this.#read();
     this.first = keySetOf(parseJwks(this.#seen, file), file);
-    this.#stop = watchFiles([file], () => this.#look());
+    this.#stop = watchFiles([file], () => this.#look(), isQuiet);
   }
 
   stop(): void {

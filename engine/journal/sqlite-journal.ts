@@ -43,7 +43,7 @@ export class SqliteJournal implements Journal {
   /** What was found at the opening and passed over, for people. */
   readonly warnings: readonly string[];
   readonly #database: Database.Database;
-  /** The database, for who syncs it. Closing it gives up the locks that this process has on it by whatever connection: so it is closed after those. */
+  /** The database, for who syncs it. Closing it gives up the locks that this process has on it by whatever connection: so it is closed after all of those. */
   readonly #file: number;
   readonly #lock: DirectoryLock;
   readonly #path: string;
@@ -63,12 +63,13 @@ export class SqliteJournal implements Journal {
 
   /**
    * Opens the journal in `directory`, making both when they are not there. Throws JournalError when another process has it, when it is
-   * corrupt, or when an engine of another schema wrote it. `acceptLossAfter` is the last sequence to keep of one that is damaged behind it.
+   * corrupt, or when an engine of another schema wrote it. `acceptLossAfter` is the last sequence to keep of one that is damaged behind it; `file` what
+   * {@link handOver} gave.
    */
   static open(
     directory: string,
     durability: Durability,
-    { acceptLossAfter }: { acceptLossAfter?: number | undefined } = {},
+    { acceptLossAfter, file }: { acceptLossAfter?: number | undefined; file?: number | undefined } = {},
   ): SqliteJournal {
     prepareDirectory(directory);
     let lock: DirectoryLock | undefined;
@@ -78,7 +79,7 @@ export class SqliteJournal implements Journal {
       const path = join(directory, JOURNAL_FILE);
       const warnings = acceptLossAfter === undefined ? [] : acceptLoss(directory, acceptLossAfter);
       const torn = refuseLoss(path);
-      const journal = new SqliteJournal(path, durability, lock, warnings);
+      const journal = new SqliteJournal(path, durability, lock, warnings, file);
       if (torn)
         warnings.push(`the write-ahead log ended within a commit, which was cut: the journal ends at sequence ${journal.durableSequence}`);
       return journal;
@@ -88,14 +89,19 @@ export class SqliteJournal implements Journal {
     }
   }
 
-  private constructor(path: string, durability: Durability, lock: DirectoryLock, warnings: string[]) {
+  private constructor(path: string, durability: Durability, lock: DirectoryLock, warnings: string[], file: number | undefined) {
     this.warnings = warnings;
     this.durability = durability;
     this.#path = path;
     this.#lock = lock;
     const { database, shared } = openWal(path, durability);
     this.#database = database;
-    this.#file = openSync(path, 'r+');
+    try {
+      this.#file = file ?? openSync(path, 'r+');
+    } catch (cause) {
+      database.close();
+      throw cause;
+    }
     try {
       if (statSync(path).size <= QUICK_CHECK_BYTES) {
         const verdict = database.pragma('quick_check(1)', { simple: true });
@@ -242,6 +248,19 @@ export class SqliteJournal implements Journal {
 
   /** Writes what still waits, folds the WAL in, closes, and gives the directory free. Throws JournalError when what waited could not be written. */
   close(): void {
+    this.#close(() => closeSync(this.#file));
+  }
+
+  /**
+   * As {@link close}, where another connection of this process stays open, whose locks must stay: gives the descriptor of the database, for the next
+   * {@link SqliteJournal.open}.
+   */
+  handOver(): number {
+    this.#close(() => undefined);
+    return this.#file;
+  }
+
+  #close(closeFile: () => void): void {
     const failure = this.#committer.close();
     this.#maintenance?.close();
     try {
@@ -250,7 +269,7 @@ export class SqliteJournal implements Journal {
       // The WAL then stays and is read at the next start.
     }
     this.#database.close();
-    closeSync(this.#file);
+    closeFile();
     this.#lock.release();
     if (failure !== undefined) throw failure;
   }

@@ -84,6 +84,7 @@ export class Engine {
 
   constructor(parts: EngineParts) {
     this.live = new LiveConfig(parts.config, parts.log, () => this.requireAccepting());
+    this.#startConfigHash = this.live.hash;
     this.stats = parts.stats;
     this.#parts = parts;
     this.#log = parts.log;
@@ -139,11 +140,11 @@ export class Engine {
   }
 
   /** Books, accounts and instruments from the journal. */
-  async #recover(acceptLossAfter?: number): Promise<void> {
+  async #recover(acceptLossAfter?: number, file?: number): Promise<void> {
     const { dataDirectory } = this.#parts;
     const { config } = this;
     const { durability, snapshotEvery = JOURNAL_DEFAULTS.snapshotEvery } = config.journal;
-    const journal = SqliteJournal.open(dataDirectory, durability, { acceptLossAfter });
+    const journal = SqliteJournal.open(dataDirectory, durability, { acceptLossAfter, file });
     this.#journal = journal;
     const stored = journal.queries.instruments();
     const early = refuseListing(config, stored, () => 0);
@@ -205,11 +206,13 @@ export class Engine {
       const reject = sequencer.send(command);
       if (reject !== 0) throw new Error(`command ${command.kind} of the start was refused with ${reject}`);
     }
-    await sequencer.settled().catch((cause: unknown) => {
-      // No room: the rebuild that this has set off applies it again.
-      if (!(cause instanceof Problem)) throw cause;
-    });
-    this.#wasConfigured = true;
+    await sequencer.settled().then(
+      () => (this.#wasConfigured = true),
+      (cause: unknown) => {
+        // No room: the rebuild that this has set off applies it again.
+        if (!(cause instanceof Problem)) throw cause;
+      },
+    );
     this.sessions.retry();
   }
 
@@ -222,8 +225,9 @@ export class Engine {
     this.#market = undefined;
     const journal = this.#openJournal();
     this.#rebuilding = (async () => {
-      journal.close();
-      await this.#recover();
+      // The read models stay, and their connection with its locks.
+      const file = journal.handOver();
+      await this.#recover(undefined, file);
       this.#phase = this.#phase === 'recovering' ? 'serving' : this.#phase;
       await this.#awaitRoom();
     })().catch((failure: unknown) => {

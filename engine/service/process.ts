@@ -61,6 +61,7 @@ export async function runEngine(options: {
   const access = new Access({
     engine: config.engine,
     keysFile: options.keysFile,
+    dataDirectory,
     adminToken: options.adminToken,
     requestLimits: requestLimitsOf(config),
     log,

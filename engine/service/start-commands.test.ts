@@ -49,8 +49,14 @@ const order = (account: number, session: number, more: object = {}): Command => 
   session,
   ...more,
 });
-const commandsFor = (risk: object = {}, live: readonly number[] = []): Command[] =>
-  startCommands(core, { ...DEFAULT_CONFIG, risk: { ...DEFAULT_CONFIG.risk, ...risk } }, instruments, (session) => live.includes(session));
+const commandsFor = (risk: object = {}, live: readonly number[] = [], isStarting = true): Command[] =>
+  startCommands(
+    core,
+    { ...DEFAULT_CONFIG, risk: { ...DEFAULT_CONFIG.risk, ...risk } },
+    instruments,
+    (session) => live.includes(session),
+    isStarting,
+  );
 
 const VOLATILITY = { bandPercent: 5, window: '5m', halt: '1m', auction: '30s' };
 
@@ -76,6 +82,14 @@ it('sets and clears volatility halts, and the kill switch of all', () => {
     { kind: SET_VOLATILITY, instrument: 1 },
     { kind: KILL_SWITCH, on: false },
   ]);
+});
+
+it('leaves a kill switch on that somebody turned on, when the books were rebuilt under a running process', () => {
+  apply({ kind: KILL_SWITCH, account: ANY_ACCOUNT, on: true });
+  expect(commandsFor({}, [], false)).toEqual([]);
+  expect(commandsFor({}, [], true)).toEqual([{ kind: KILL_SWITCH, account: ANY_ACCOUNT, on: false }]);
+  apply({ kind: KILL_SWITCH, account: ANY_ACCOUNT, on: false });
+  expect(commandsFor({ killSwitch: true }, [], false)).toEqual([{ kind: KILL_SWITCH, account: ANY_ACCOUNT, on: true }]);
 });
 
 it('ends sessions whose connections are gone, and only those that have orders', () => {

@@ -32,6 +32,7 @@ export function startCommands(
     if (listed && !same) commands.push(wanted);
   }
   const { killSwitch } = config.risk;
-  if (core.killed(ANY_ACCOUNT) !== killSwitch && (isStarting || killSwitch)) commands.push({ kind: KILL_SWITCH, account: ANY_ACCOUNT, on: killSwitch });
+  if (core.killed(ANY_ACCOUNT) !== killSwitch && (isStarting || killSwitch))
+    commands.push({ kind: KILL_SWITCH, account: ANY_ACCOUNT, on: killSwitch });
   return commands;
 }

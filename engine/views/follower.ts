@@ -109,8 +109,12 @@ export class Follower {
     return commands;
   }
 
-  /** Whether more can be gathered: not when that would have to be written, and there is no room. */
+  /**
+   * Whether more can be gathered: not when that would have to be written, and there is no room; nor so much, while something is being written, that all
+   * of it had to be written at once, without an answer or a copy of the log in between.
+   */
   #hasPlace(): boolean {
+    if (this.#replica.isWriting) return !this.#replica.isFilled;
     return !this.#replica.isFull || this.#hasRoom();
   }
 

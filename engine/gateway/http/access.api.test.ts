@@ -172,6 +172,20 @@ it('an order that never was is found by nobody, and one of another account not e
   await bob.close();
 });
 
+it('an order that is placed while a stranger asks for its id is not changed by it', async () => {
+  const token = await localToken(engine.dataDirectory, 'local', { roles: ['trader'], accounts: ['bob'] });
+  const bob = new OrderClient({ baseUrl: engine.baseUrl, token, connections: 32 });
+  for (let round = 0; round < 5; round += 1) {
+    const { order: last } = await engine.orders.place(ORDER);
+    const ids = Array.from({ length: 40 }, (_, index) => String(Number(last.id) + 1 + index));
+    const strange = Promise.allSettled(ids.flatMap((id) => [bob.cancel(id), bob.replace(id, { price: '1' })]));
+    const placed = await Promise.all(ids.slice(0, 10).map(async () => (await engine.orders.place(ORDER)).order.id));
+    expect((await strange).filter(({ status }) => status === 'fulfilled')).toEqual([]);
+    for (const id of placed) expect(await engine.orders.get(id)).toMatchObject({ status: 'open', price: '100' });
+  }
+  await bob.close();
+});
+
 it('malformed tokens are refused on both ports, with nothing of them in the answer', async () => {
   const file = join(engine.dataDirectory, 'keys.json');
   const own = readFileSync(file, 'utf8');
