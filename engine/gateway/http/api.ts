@@ -17,7 +17,7 @@ import { registerMarketRoutes } from './market-routes.ts';
 import { OrderGate } from './order-gate.ts';
 import { registerOrderRoutes } from './order-routes.ts';
 import { registerQueryRoutes } from './query-routes.ts';
-import { API_HEADERS, CORS } from './headers.ts';
+import { API_HEADERS, CORS, DOCS_POLICY } from './headers.ts';
 import { createHttpServer, type HttpServer } from './server.ts';
 
 /** An order is some 300 bytes. */
@@ -86,7 +86,7 @@ export async function createApiServer(engine: Engine, metrics: Metrics, access: 
       return document.openapiObject;
     },
   });
-  if (options.consoleAtDocs) await app.register(swaggerUi, { routePrefix: '/docs', staticCSP: true });
+  if (options.consoleAtDocs) await app.register(swaggerUi, { routePrefix: '/docs', staticCSP: DOCS_POLICY });
   else app.get('/docs/json', { schema: { hide: true } }, () => app.swagger());
   const gate = new OrderGate(engine, options.limiter);
   registerOrderRoutes(app, engine, gate);

@@ -13,6 +13,17 @@ export const API_HEADERS = {
   'cross-origin-resource-policy': 'same-origin',
 } as const;
 
+/** For the documentation: its scripts are files, its styles are set by them. The package's own policy has browsers ask for them over TLS, which is not there. */
+export const DOCS_POLICY = {
+  'default-src': "'self'",
+  'img-src': ["'self'", 'data:'],
+  'script-src': "'self'",
+  'style-src': ["'self'", "'unsafe-inline'"],
+  'object-src': "'none'",
+  'base-uri': "'self'",
+  'frame-ancestors': "'none'",
+};
+
 /** For the operations port. JSON needs nothing; pages (documentation, dashboard) set a policy of their own. */
 export const HELMET = {
   contentSecurityPolicy: { useDefaults: false, directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] } },
