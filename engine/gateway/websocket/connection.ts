@@ -19,6 +19,8 @@ export const MOST_MESSAGE_BYTES = 65_536;
 /** What may wait for a client that does not read, in bytes; then its connection is closed. */
 const MOST_BUFFERED_BYTES = 4 * 1024 * 1024;
 const MOST_ACCOUNTS = 1024;
+/** What fits into an `error` frame (its text is 116 bytes); of the reason of a closing handshake 123 may be. */
+const MOST_TEXT_BYTES = 116;
 /** A client that does not answer the closing handshake is cut then. */
 const CLOSE_MS = 1000;
 const ACCOUNT_NAME = /^[A-Za-z0-9._-]{1,32}$/;
@@ -130,9 +132,11 @@ export class Connection implements EntryLink {
   }
 
   /** Says why, and ends the connection; answers that wait are not sent any more. */
-  close(code: number, text: string): void {
+  close(code: number, why: string): void {
     if (this.#closing) return;
     const { ws } = this.#parts;
+    // It may repeat what the client sent: of ASCII alone a character is a byte.
+    const text = why.replace(/[^\x20-\x7e]/g, '?').slice(0, MOST_TEXT_BYTES);
     if (code !== CLOSE.slow) this.send([{ frame: 'error', number: 0, code, text }]);
     this.#closing = true;
     ws.close(code, text);

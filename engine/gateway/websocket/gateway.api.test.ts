@@ -34,6 +34,7 @@ describe('a connection', () => {
     expect(await refusedWith(url, 'hft.binary.v1')).toBe(401);
     expect(await refusedWith(`${url}/x`, 'hft.binary.v1')).toBe(404);
     expect(await refusedWith(url, 'chat', { authorization: 'Bearer trader:alice' })).toBe(400);
+    expect(await refusedWith(url, 'hft.binary.v1', { authorization: 'Bearer broken' })).toBe(500);
     const ws = new WebSocket(url, ['hft.json.v1', 'bearer.trader']);
     await once(ws, 'open');
     expect(ws.protocol).toBe('hft.json.v1');
@@ -119,6 +120,8 @@ describe('what is wrong', () => {
       ['hft.binary.v1', 'text', 1003],
       ['hft.json.v1', '{"frame": "cancel", "frame": "cancel"}', 1002],
       ['hft.json.v1', '{"frame": "welcome"}', 1002],
+      // The fault repeats its key, whose characters are three bytes each.
+      ['hft.json.v1', `{"frame": "cancel", "number": 1, "${'日'.repeat(100)}": 1}`, 1002],
     ] as const;
     for (const [protocol, message, code] of cases) {
       const client = await gateway.connect({ protocol });

@@ -16,10 +16,11 @@ import { registerWebSocket, type GatewayParts } from './gateway.ts';
 
 const PATIENCE_MS = 5000;
 
-/** Tokens are `role:account,account` or `role:all`, with `:expired` behind it for one that ends at once. */
+/** Tokens are `role:account,account` or `role:all`, with `:expired` behind it for one that ends at once; `broken` fails. */
 const gatekeeper: Gatekeeper = {
   authenticate(token) {
     const [role, accounts, expired] = (token ?? '').split(':');
+    if (role === 'broken') throw new TypeError('the gatekeeper fails');
     if (role !== 'trader' && role !== 'viewer' && role !== 'risk') throw new Problem('HFT_UNAUTHORIZED', 'no such token');
     const names = accounts === 'all' ? 'all' : new Set((accounts ?? '').split(','));
     const principal: Principal = {

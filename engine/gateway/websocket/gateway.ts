@@ -11,7 +11,7 @@ import { STATE_VALUES } from '../../client/websocket-values.ts';
 import type { Engine } from '../../service/engine.ts';
 import type { OrderEntry } from '../../service/order-entry.ts';
 import { Problem } from '../../service/problem.ts';
-import { problemJson, type HttpServer } from '../http/server.ts';
+import { problemJson, problemOf, type HttpServer } from '../http/server.ts';
 import { CLOSE, Connection, MOST_MESSAGE_BYTES } from './connection.ts';
 import { bytesOfJson } from './json.ts';
 
@@ -38,13 +38,14 @@ export interface GatewayParts {
 
 /** Serves WebSockets on the server of `app`; ends them, with their answers sent, before it closes. */
 export function registerWebSocket(app: HttpServer, parts: GatewayParts): void {
-  const gateway = new Gateway(parts);
+  const gateway = new Gateway(parts, app.log);
   app.server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => void gateway.upgrade(request, socket, head));
   app.addHook('preClose', async () => await gateway.drain());
 }
 
 class Gateway {
   readonly #parts: GatewayParts;
+  readonly #log: HttpServer['log'];
   readonly #heartbeatMs: number;
   readonly #connections = new Set<Connection>();
   readonly #server = new WebSocketServer({
@@ -58,8 +59,9 @@ class Gateway {
   #opening = 0;
   #draining = false;
 
-  constructor(parts: GatewayParts) {
+  constructor(parts: GatewayParts, log: HttpServer['log']) {
     this.#parts = parts;
+    this.#log = log;
     this.#heartbeatMs = parts.heartbeatMs ?? HEARTBEAT_MS;
     this.#timer = setInterval(() => this.#beat(), this.#heartbeatMs).unref();
   }
@@ -74,8 +76,9 @@ class Gateway {
       socket.removeListener('error', ignore);
       this.#server.handleUpgrade(request, socket, head, (ws) => this.#open(ws, socket as Socket, principal));
     } catch (cause) {
-      if (!(cause instanceof Problem)) throw cause;
-      refuse(socket, cause);
+      const problem = problemOf(cause instanceof Error ? cause : new Error(String(cause)));
+      if (problem.code === 'HFT_INTERNAL') this.#log.error({ err: cause }, 'a WebSocket could not be opened');
+      refuse(socket, problem);
     } finally {
       this.#opening -= 1;
     }
