@@ -179,10 +179,13 @@ describe('the end of a connection', () => {
     other.ws.close();
   });
 
-  it('comes to a client that does not read', async () => {
+  it.each([
+    ['the engine', { ...ORDER, quantityLots: 0 }],
+    ['the gateway', { frame: 'massCancel', number: 1, account: 65_535, instrument: 65_535 }],
+  ] as const)('comes to a client that does not read what %s refuses', async (_by, frame) => {
     const client = await gateway.connect();
     client.ws.pause();
-    const message = encodeMessage(Array.from({ length: 1600 }, () => ({ ...ORDER, quantityLots: 0 })));
+    const message = encodeMessage(Array.from({ length: 1600 }, () => frame));
     const ended = once(client.ws, 'close');
     for (let sent = 0; sent < 1500 && client.ws.readyState === WebSocket.OPEN; sent += 1)
       await new Promise((resolve) => client.ws.send(message, resolve));

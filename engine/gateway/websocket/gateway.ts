@@ -12,6 +12,7 @@ import type { Engine } from '../../service/engine.ts';
 import type { OrderEntry } from '../../service/order-entry.ts';
 import { Problem } from '../../service/problem.ts';
 import { problemJson, problemOf, type HttpServer } from '../http/server.ts';
+import { Backlog } from './backlog.ts';
 import { CLOSE, Connection, MOST_MESSAGE_BYTES } from './connection.ts';
 import { bytesOfJson } from './json.ts';
 
@@ -23,6 +24,8 @@ const HEARTBEAT_MS = 5000;
 /** Heartbeats that may fail to come. */
 const MOST_SILENT = 3;
 const MOST_CONNECTIONS = 1000;
+/** What may wait for clients in all, in bytes; then the slowest are cut. */
+const MOST_BACKLOG_BYTES = 256 * 1024 * 1024;
 /** Answers under way at the end are waited for as long at most. */
 const DRAIN_MS = 3000;
 const DRAIN_CHECK_MS = 5;
@@ -48,6 +51,7 @@ class Gateway {
   readonly #log: HttpServer['log'];
   readonly #heartbeatMs: number;
   readonly #connections = new Set<Connection>();
+  readonly #backlog = new Backlog(MOST_BACKLOG_BYTES);
   readonly #server = new WebSocketServer({
     noServer: true,
     clientTracking: false,
@@ -119,7 +123,16 @@ class Gateway {
     const { engine, entry, gatekeeper } = this.#parts;
     const json = ws.protocol === JSON_FORM;
     socket.setNoDelay(true);
-    const connection = new Connection({ ws, socket, json, entry, principal, gatekeeper, sessions: engine.sessions });
+    const connection = new Connection({
+      ws,
+      socket,
+      json,
+      entry,
+      principal,
+      gatekeeper,
+      backlog: this.#backlog,
+      sessions: engine.sessions,
+    });
     this.#connections.add(connection);
     ws.on('close', () => {
       this.#connections.delete(connection);
