@@ -4,7 +4,8 @@
  * of a tick. No promise, object or text for an order.
  *
  * A refusal may tell of what others have done, so it waits for that to be durable too. Only what says nothing of the books is told at once: that
- * nothing is taken now, or that as many answers wait as memory holds (REJECT.busy: the order was not looked at, send it again).
+ * nothing is taken now, or that as many answers wait as memory holds, in all or of this connection (REJECT.busy: the order was not looked at, send it
+ * again).
  */
 import { CANCELLED, MOST_ACCOUNTS, REJECT, type Reject } from '../core/types.ts';
 import { ACCOUNT_NAME } from '../journal/types.ts';
@@ -49,6 +50,8 @@ export interface EntryParts {
 }
 
 const CAPACITY = 65_536;
+/** So that one connection cannot have all the others refused. */
+const MOST_OF_LINK = 1 / 4;
 const MOST_SELF_TRADE = 7;
 
 export class OrderEntry implements DurableListener {
@@ -59,6 +62,7 @@ export class OrderEntry implements DurableListener {
   readonly #engine: EntryParts['engine'];
   readonly #limiter: EntryParts['limiter'];
   readonly #queue: AnswerQueue;
+  readonly #mostOfLink: number;
   readonly #outcome = new OrderOutcome();
   #market: EntryMarket | undefined;
   #scheduled = false;
@@ -67,6 +71,7 @@ export class OrderEntry implements DurableListener {
     this.#engine = engine;
     this.#limiter = limiter;
     this.#queue = new AnswerQueue(stats, capacity);
+    this.#mostOfLink = capacity * MOST_OF_LINK;
   }
 
   /** Answers that wait, of all links. */
@@ -184,7 +189,7 @@ export class OrderEntry implements DurableListener {
       this.#refuse(link, request, this.#engine.refusal(), receivedMs);
       return undefined;
     }
-    if (this.#queue.ring.room === 0) {
+    if (this.#queue.ring.room === 0 || this.#queue.waitingOf(link) >= this.#mostOfLink) {
       this.#aside(link, request, REJECT.busy, receivedMs);
       return undefined;
     }
