@@ -314,6 +314,24 @@ describe('orders', () => {
     expect([core.openOrders, stats.cancels]).toEqual([1, 3]);
   });
 
+  it('are cancelled together at the rate of the account; what is refused costs nothing', async () => {
+    sequencer.close();
+    durable.close();
+    open({ ordersPerSecond: 1e-6, burst: 2 });
+    const link = connected();
+    const alice = new EntryAccount('alice');
+    place(link, 1, alice, {});
+    entry.massCancel(link.number, 2, alice, 9, performance.now());
+    for (const request of [3, 4]) entry.massCancel(link.number, request, alice, ALL_INSTRUMENTS, performance.now());
+    await sequencer.settled();
+    expect(link.told.slice(1)).toMatchObject([
+      { kind: 'rejected', request: 2, status: REJECT.unknownInstrument },
+      { kind: 'massCancelled', request: 3, filled: 1 },
+      { kind: 'rejected', request: 4, status: REJECT.rate },
+    ]);
+    expect(core.sequence).toBe(2);
+  });
+
   it('name their account with the first of it that is accepted', async () => {
     const link = connected();
     const alice = new EntryAccount('alice');

@@ -153,18 +153,25 @@ export class OrderEntry implements DurableListener {
     else this.#reject(link, request, reject, receivedMs);
   }
 
-  /** Cancels every order of `account`, in one instrument or in ALL_INSTRUMENTS. */
+  /** Cancels every order of `account`, in one instrument or in ALL_INSTRUMENTS. It costs a token, as it is recorded even when there is nothing to cancel. */
   massCancel(link: number, request: number, account: EntryAccount, instrument: number, receivedMs: number): void {
     const market = this.#begin(link, request, account, receivedMs);
     if (market === undefined) return;
     const { sequencer } = market;
     // Of an account that nobody has heard of there is none.
     if (account.id < 0) return this.#push(link, request, receivedMs, ANSWER.massCancelled, 0, 0, 0, 0);
+    if (this.#limiter.take(account.name, receivedMs) !== 0) return this.#reject(link, request, REJECT.rate, receivedMs);
     const at = sequencer.begin();
-    if (at < 0) return this.#refuse(link, request, sequencer.refusal(), receivedMs);
+    if (at < 0) {
+      this.#limiter.giveBack(account.name);
+      return this.#refuse(link, request, sequencer.refusal(), receivedMs);
+    }
     writeMassCancel(sequencer.slots, at, account.id, instrument);
     const reject = sequencer.submit();
-    if (reject !== REJECT.none) return this.#reject(link, request, reject, receivedMs);
+    if (reject !== REJECT.none) {
+      this.#limiter.giveBack(account.name);
+      return this.#reject(link, request, reject, receivedMs);
+    }
     const { events } = sequencer;
     let count = 0;
     for (let index = 0; index < events.count; index += 1)

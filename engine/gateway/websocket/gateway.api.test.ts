@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
 import { encodeMessage, tableOf } from '../../client/websocket-codec.ts';
 import { REJECT } from '../../core/types.ts';
+import { RateLimiter } from '../rate-limit.ts';
 import { ORDER, startGateway, type LocalGateway } from './gateway.test-support.ts';
 
 let gateway: LocalGateway;
@@ -239,6 +240,22 @@ describe('a gateway of its own', () => {
     expect(await refusedWith(small.url, 'hft.binary.v1', { authorization: 'Bearer trader:alice' })).toBe(429);
     await silent.next('heartbeat');
     expect(await Promise.all([silent.closed, expired.closed])).toEqual([4001, 4002]);
+  });
+
+  it('takes so many connections and requests of a user', async () => {
+    const requests = new RateLimiter({ ordersPerSecond: 1e-6, burst: 3 });
+    await using small = await startGateway({
+      mostOfUser: 2,
+      requests: { takeRequest: ({ subject }, nowMs) => requests.take(subject, nowMs) },
+    });
+    const open = [await small.connect(), await small.connect()];
+    const authorization = 'Bearer trader:alice';
+    expect(await refusedWith(small.url, 'hft.binary.v1', { authorization })).toBe(429);
+    const other = await small.connect({ token: 'risk:alice' });
+    other.ws.close();
+    open[0]?.ws.close();
+    await open[0]?.closed;
+    expect(await refusedWith(small.url, 'hft.binary.v1', { authorization })).toBe(429);
   });
 
   it('answers what it has taken before it ends, and says that it restarts', async () => {

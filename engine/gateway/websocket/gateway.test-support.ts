@@ -46,12 +46,12 @@ export interface LocalGateway extends AsyncDisposable {
   close(): Promise<void>;
 }
 
-export async function startGateway(options: Pick<GatewayParts, 'heartbeatMs' | 'mostConnections'> = {}): Promise<LocalGateway> {
+export async function startGateway(options: Partial<Pick<GatewayParts, 'heartbeatMs' | 'mostConnections' | 'mostOfUser' | 'requests'>> = {}): Promise<LocalGateway> {
   const engine = await startLocalEngine({ config: { journal: { durability: 'commit' }, limits: { ordersPerSecond: 1e6, burst: 1e6 } } });
   const { engine: served } = engine.running;
   const app = createHttpServer({ bodyLimit: 1000, logLevel: 'fatal' });
   const entry = new OrderEntry({ engine: served, limiter: new RateLimiter(served.config.limits), stats: served.stats });
-  registerWebSocket(app, { engine: served, entry, gatekeeper, ...options });
+  registerWebSocket(app, { engine: served, entry, gatekeeper, requests: { takeRequest: () => 0 }, ...options });
   await app.listen({ host: '127.0.0.1', port: 0 });
   const address = app.server.address();
   const url = `ws://127.0.0.1:${address === null || typeof address === 'string' ? 0 : address.port}/v1/ws`;

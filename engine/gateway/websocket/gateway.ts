@@ -24,6 +24,8 @@ const HEARTBEAT_MS = 5000;
 /** Heartbeats that may fail to come. */
 const MOST_SILENT = 3;
 const MOST_CONNECTIONS = 1000;
+/** Of one user. */
+const MOST_OF_USER = 100;
 /** What may wait for clients in all, in bytes; then the slowest are cut. */
 const MOST_BACKLOG_BYTES = 256 * 1024 * 1024;
 /** Answers under way at the end are waited for as long at most. */
@@ -35,8 +37,14 @@ export interface GatewayParts {
   readonly engine: Engine;
   readonly entry: OrderEntry;
   readonly gatekeeper: Gatekeeper;
+  readonly requests: {
+    /** Takes one request of a user: the milliseconds to wait when it has sent too many, else 0. */
+    takeRequest(principal: Principal, nowMs: number): number;
+  };
   readonly heartbeatMs?: number;
   readonly mostConnections?: number;
+  /** Of one user. */
+  readonly mostOfUser?: number;
 }
 
 /** Serves WebSockets on the server of `app`; ends them, with their answers sent, before it closes. */
@@ -77,6 +85,7 @@ class Gateway {
     this.#opening += 1;
     try {
       const principal = await this.#admit(request);
+      this.#boundUser(principal);
       socket.removeListener('error', ignore);
       this.#server.handleUpgrade(request, socket, head, (ws) => this.#open(ws, socket as Socket, principal));
     } catch (cause) {
@@ -115,8 +124,24 @@ class Gateway {
       ? authorization.slice(7)
       : offered.find((one) => one.startsWith(BEARER))?.slice(BEARER.length);
     const principal = await gatekeeper.authenticate(token);
+    const waitMs = this.#parts.requests.takeRequest(principal, performance.now());
+    if (waitMs > 0)
+      throw new Problem('HFT_USER_RATE_LIMIT', `this user sends more requests than it may: wait ${Math.ceil(waitMs)} ms`, {
+        retryAfterMs: waitMs,
+      });
     gatekeeper.authorize(principal, 'market.read');
     return principal;
+  }
+
+  /** Asked right before the connection is opened, so that none is opened in between. */
+  #boundUser({ subject }: Principal): void {
+    const { mostOfUser = MOST_OF_USER } = this.#parts;
+    let open = 0;
+    for (const { principal } of this.#connections) if (principal.subject === subject) open += 1;
+    if (open >= mostOfUser)
+      throw new Problem('HFT_USER_RATE_LIMIT', `${mostOfUser} connections of this user are open, and no more are taken`, {
+        retryAfterMs: 1000,
+      });
   }
 
   #open(ws: WebSocket, socket: Socket, principal: Principal): void {
@@ -205,8 +230,9 @@ function receive(connection: Connection, data: RawData, isBinary: boolean, json:
 
 function refuse(socket: Duplex, problem: Problem): void {
   const body = problemJson(problem);
+  const retry = problem.retryAfterMs === undefined ? '' : `retry-after: ${Math.max(1, Math.ceil(problem.retryAfterMs / 1000))}\r\n`;
   socket.once('finish', () => socket.destroy());
   socket.end(
-    `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status] ?? ''}\r\ncontent-type: application/problem+json\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
+    `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status] ?? ''}\r\ncontent-type: application/problem+json\r\ncontent-length: ${Buffer.byteLength(body)}\r\n${retry}connection: close\r\n\r\n${body}`,
   );
 }
