@@ -26,6 +26,7 @@ const openGate: Gatekeeper = {
       expiresAtMs: Infinity,
       keyId: '',
     }),
+  holds: () => true,
   authorize: () => undefined,
 };
 

@@ -233,13 +233,16 @@ print(json.dumps(out))`;
 });
 
 describe('a gateway of its own', () => {
-  it('takes so many connections, drops who is silent and whose token has ended, and sends heartbeats', async () => {
-    await using small = await startGateway({ heartbeatMs: 40, mostConnections: 2 });
+  it('takes so many connections, drops who is silent and whose token or key has ended, and sends heartbeats', async () => {
+    await using small = await startGateway({ heartbeatMs: 40, mostConnections: 3 });
     const silent = await small.connect();
     const expired = await small.connect({ token: 'trader:alice:expired' });
-    expect(await refusedWith(small.url, 'hft.binary.v1', { authorization: 'Bearer trader:alice' })).toBe(429);
+    const keyless = await small.connect({ token: 'trader:alice:keyless' });
     await silent.next('heartbeat');
-    expect(await Promise.all([silent.closed, expired.closed])).toEqual([4001, 4002]);
+    expect(await Promise.all([silent.closed, expired.closed, keyless.closed])).toEqual([4001, 4002, 4002]);
+    const open = await Promise.all([small.connect(), small.connect(), small.connect()]);
+    expect(await refusedWith(small.url, 'hft.binary.v1', { authorization: 'Bearer trader:alice' })).toBe(429);
+    for (const { ws } of open) ws.close();
   });
 
   it('takes so many connections and requests of a user', async () => {

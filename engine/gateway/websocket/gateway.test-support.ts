@@ -16,10 +16,13 @@ import { registerWebSocket, type GatewayParts } from './gateway.ts';
 
 const PATIENCE_MS = 5000;
 
-/** Tokens are `role:account,account` or `role:all`, with `:expired` behind it for one that ends at once; `broken` fails. */
+/**
+ * Tokens are `role:account,account` or `role:all`, with `:expired` behind it for one that ends at once, `:keyless`
+ * for one whose key goes at once; `broken` fails.
+ */
 const gatekeeper: Gatekeeper = {
   authenticate(token) {
-    const [role, accounts, expired] = (token ?? '').split(':');
+    const [role, accounts, fate] = (token ?? '').split(':');
     if (role === 'broken') throw new TypeError('the gatekeeper fails');
     if (role !== 'trader' && role !== 'viewer' && role !== 'risk') throw new Problem('HFT_UNAUTHORIZED', 'no such token');
     const names = accounts === 'all' ? 'all' : new Set((accounts ?? '').split(','));
@@ -27,11 +30,12 @@ const gatekeeper: Gatekeeper = {
       subject: role,
       roles: [role],
       accounts: names,
-      expiresAtMs: expired === undefined ? Infinity : 0,
-      keyId: 'k',
+      expiresAtMs: fate === 'expired' ? 0 : Infinity,
+      keyId: fate === 'keyless' ? '' : 'k',
     };
     return Promise.resolve(principal);
   },
+  holds: ({ keyId }) => keyId !== '',
   authorize({ roles, accounts }, action, account) {
     const rule: { roles: readonly string[]; ofAccount: boolean } = ACTIONS[action];
     const mine = !rule.ofAccount || accounts === 'all' || (account !== undefined && accounts.has(account));

@@ -210,6 +210,8 @@ class Gateway {
       connection.silent += 1;
       if (connection.silent > MOST_SILENT) connection.close(CLOSE.silent, 'nothing was heard for three heartbeats');
       else if (connection.principal.expiresAtMs <= nowMs) connection.close(CLOSE.expired, 'the token has expired: connect with a new one');
+      else if (!this.#parts.gatekeeper.holds(connection.principal))
+        connection.close(CLOSE.expired, 'the key of the token is no longer taken: connect with a new token');
       else connection.send([{ frame: 'heartbeat', number: 0, timeMicros: nowMs * 1000 }]);
     }
   }
