@@ -88,6 +88,17 @@ describe('keys that change', () => {
     await expect(gatekeeper.authenticate(other)).rejects.toThrow('a key that this engine does not know');
   });
 
+  it('says of a principal whether its key is still there', async () => {
+    const gatekeeper = gatekeeperOf({ mostKnown: 1 });
+    const principal = await gatekeeper.authenticate(token);
+    const other = await gatekeeper.authenticate(rawToken(keys.hs, header(keys.hs), goodClaims(ENGINE)));
+    expect([gatekeeper.holds(principal), gatekeeper.holds(other), gatekeeper.holds({ ...principal })]).toEqual([true, true, false]);
+    gatekeeper.setKeys(keySetOf([keys.ed], 'test'));
+    expect([gatekeeper.holds(principal), gatekeeper.holds(other)]).toEqual([true, false]);
+    gatekeeper.setKeys(keySetOf([{ ...testKeys().ed, kid: keys.ed.kid }], 'test'));
+    expect(gatekeeper.holds(principal)).toBe(false);
+  });
+
   it('another key, issuer or algorithm under the same name is another key', async () => {
     const gatekeeper = gatekeeperOf();
     await gatekeeper.authenticate(token);

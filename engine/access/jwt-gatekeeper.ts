@@ -38,6 +38,8 @@ export class JwtGatekeeper implements Gatekeeper {
   readonly #mostKnown: number;
   #keys: KeySet;
   #known = new Map<string, Known>();
+  /** Principals outlive what is known of their tokens, by their connections. */
+  readonly #keyOfPrincipal = new WeakMap<Principal, VerificationKey>();
 
   /** `audience`: what tokens must name in `aud`. */
   constructor(options: { audience: string; keys: KeySet; nowMs?: () => number; mostKnown?: number }) {
@@ -79,10 +81,16 @@ export class JwtGatekeeper implements Gatekeeper {
     // The keys may have changed while the signature was being checked.
     if (this.#keys.get(key.id) !== key) unknownKey();
     const principal = principalOf(parsePart(payload, 'payload'), key, this.#audience, this.#nowMs());
+    this.#keyOfPrincipal.set(principal, key);
     const [oldest] = this.#known.keys();
     if (this.#known.size >= this.#mostKnown && oldest !== undefined) this.#known.delete(oldest);
     this.#known.set(token, { principal, key });
     return principal;
+  }
+
+  holds(principal: Principal): boolean {
+    const key = this.#keyOfPrincipal.get(principal);
+    return key !== undefined && this.#keys.get(key.id) === key;
   }
 
   authorize(principal: Principal, action: Action, account?: string): void {

@@ -26,6 +26,7 @@ const openGate: Gatekeeper = {
       expiresAtMs: Infinity,
       keyId: '',
     }),
+  holds: () => true,
   authorize: () => undefined,
 };
 
@@ -68,7 +69,7 @@ async function engine(dataDirectory: string): Promise<number> {
     count = 0;
   });
   const app = createHttpServer({ bodyLimit: 1000, logLevel: 'error' });
-  registerWebSocket(app, { engine: running.engine, entry, gatekeeper: openGate });
+  registerWebSocket(app, { engine: running.engine, entry, gatekeeper: openGate, requests: { takeRequest: () => 0 } });
   await app.listen({ host: '127.0.0.1', port: 0 });
   return (app.server.address() as AddressInfo).port;
 }

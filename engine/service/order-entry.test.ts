@@ -314,6 +314,24 @@ describe('orders', () => {
     expect([core.openOrders, stats.cancels]).toEqual([1, 3]);
   });
 
+  it('are cancelled together at the rate of the account; what is refused costs nothing', async () => {
+    sequencer.close();
+    durable.close();
+    open({ ordersPerSecond: 1e-6, burst: 2 });
+    const link = connected();
+    const alice = new EntryAccount('alice');
+    place(link, 1, alice, {});
+    entry.massCancel(link.number, 2, alice, 9, performance.now());
+    for (const request of [3, 4]) entry.massCancel(link.number, request, alice, ALL_INSTRUMENTS, performance.now());
+    await sequencer.settled();
+    expect(link.told.slice(1)).toMatchObject([
+      { kind: 'rejected', request: 2, status: REJECT.unknownInstrument },
+      { kind: 'massCancelled', request: 3, filled: 1 },
+      { kind: 'rejected', request: 4, status: REJECT.rate },
+    ]);
+    expect(core.sequence).toBe(2);
+  });
+
   it('name their account with the first of it that is accepted', async () => {
     const link = connected();
     const alice = new EntryAccount('alice');
@@ -394,25 +412,44 @@ describe('what cannot be taken', () => {
     sequencer.close();
     durable.close();
     open(undefined, 4);
-    const link = connected();
+    const [one, two, three, four] = [connected(), connected(), connected(), connected()];
     const alice = new EntryAccount('alice');
-    place(link, 1, alice, { side: SELL });
-    place(link, 2, alice, { side: SELL });
-    place(link, 3, alice, { quantityLots: 2 });
-    place(link, 4, alice, {});
+    place(one, 1, alice, { side: SELL });
+    place(two, 2, alice, { side: SELL });
+    place(three, 3, alice, { quantityLots: 2 });
+    place(four, 4, alice, {});
     expect(core.sequence).toBe(3);
     await Promise.resolve();
-    expect(link.told).toMatchObject([{ kind: 'rejected', request: 4, status: REJECT.busy }]);
+    expect(four.told).toMatchObject([{ kind: 'rejected', request: 4, status: REJECT.busy }]);
     await sequencer.settled();
-    expect(link.told.slice(1)).toMatchObject([
-      { kind: 'placed', request: 1 },
-      { kind: 'placed', request: 2 },
-      { kind: 'placed', request: 3, filled: 2, detail: 2 },
-      { kind: 'fill', request: 3 },
+    expect([one.told, two.told, three.told]).toMatchObject([
+      [{ kind: 'placed', request: 1 }],
+      [{ kind: 'placed', request: 2 }],
+      [
+        { kind: 'placed', request: 3, filled: 2, detail: 2 },
+        { kind: 'fill', request: 3 },
+      ],
     ]);
-    place(link, 5, alice, {});
+    place(four, 5, alice, {});
     await sequencer.settled();
-    expect(link.told.at(-1)).toMatchObject({ kind: 'placed', request: 5 });
+    expect(four.told.at(-1)).toMatchObject({ kind: 'placed', request: 5 });
+  });
+
+  it('is refused at once: a quarter of what there is memory for waits for one connection, and others are served', async () => {
+    sequencer.close();
+    durable.close();
+    open(undefined, 8);
+    const [greedy, other] = [connected(), connected()];
+    const alice = new EntryAccount('alice');
+    for (const request of [1, 2, 3]) place(greedy, request, alice, {});
+    place(other, 4, alice, {});
+    await Promise.resolve();
+    expect(greedy.told).toMatchObject([{ kind: 'rejected', request: 3, status: REJECT.busy }]);
+    await sequencer.settled();
+    expect([core.sequence, other.told]).toMatchObject([3, [{ kind: 'placed', request: 4 }]]);
+    place(greedy, 5, alice, {});
+    await sequencer.settled();
+    expect(greedy.told.at(-1)).toMatchObject({ kind: 'placed', request: 5 });
   });
 
   it('because the journal is full is refused, all of it; then the rebuilt books take orders, with their own accounts', async () => {

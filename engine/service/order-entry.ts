@@ -4,7 +4,8 @@
  * of a tick. No promise, object or text for an order.
  *
  * A refusal may tell of what others have done, so it waits for that to be durable too. Only what says nothing of the books is told at once: that
- * nothing is taken now, or that as many answers wait as memory holds (REJECT.busy: the order was not looked at, send it again).
+ * nothing is taken now, or that as many answers wait as memory holds, in all or of this connection (REJECT.busy: the order was not looked at, send it
+ * again).
  */
 import { CANCELLED, MOST_ACCOUNTS, REJECT, type Reject } from '../core/types.ts';
 import { ACCOUNT_NAME } from '../journal/types.ts';
@@ -49,6 +50,8 @@ export interface EntryParts {
 }
 
 const CAPACITY = 65_536;
+/** So that one connection cannot have all the others refused. */
+const MOST_OF_LINK = 1 / 4;
 const MOST_SELF_TRADE = 7;
 
 export class OrderEntry implements DurableListener {
@@ -59,6 +62,7 @@ export class OrderEntry implements DurableListener {
   readonly #engine: EntryParts['engine'];
   readonly #limiter: EntryParts['limiter'];
   readonly #queue: AnswerQueue;
+  readonly #mostOfLink: number;
   readonly #outcome = new OrderOutcome();
   #market: EntryMarket | undefined;
   #scheduled = false;
@@ -67,6 +71,7 @@ export class OrderEntry implements DurableListener {
     this.#engine = engine;
     this.#limiter = limiter;
     this.#queue = new AnswerQueue(stats, capacity);
+    this.#mostOfLink = capacity * MOST_OF_LINK;
   }
 
   /** Answers that wait, of all links. */
@@ -148,18 +153,25 @@ export class OrderEntry implements DurableListener {
     else this.#reject(link, request, reject, receivedMs);
   }
 
-  /** Cancels every order of `account`, in one instrument or in ALL_INSTRUMENTS. */
+  /** Cancels every order of `account`, in one instrument or in ALL_INSTRUMENTS. It costs a token, as it is recorded even when there is nothing to cancel. */
   massCancel(link: number, request: number, account: EntryAccount, instrument: number, receivedMs: number): void {
     const market = this.#begin(link, request, account, receivedMs);
     if (market === undefined) return;
     const { sequencer } = market;
     // Of an account that nobody has heard of there is none.
     if (account.id < 0) return this.#push(link, request, receivedMs, ANSWER.massCancelled, 0, 0, 0, 0);
+    if (this.#limiter.take(account.name, receivedMs) !== 0) return this.#reject(link, request, REJECT.rate, receivedMs);
     const at = sequencer.begin();
-    if (at < 0) return this.#refuse(link, request, sequencer.refusal(), receivedMs);
+    if (at < 0) {
+      this.#limiter.giveBack(account.name);
+      return this.#refuse(link, request, sequencer.refusal(), receivedMs);
+    }
     writeMassCancel(sequencer.slots, at, account.id, instrument);
     const reject = sequencer.submit();
-    if (reject !== REJECT.none) return this.#reject(link, request, reject, receivedMs);
+    if (reject !== REJECT.none) {
+      this.#limiter.giveBack(account.name);
+      return this.#reject(link, request, reject, receivedMs);
+    }
     const { events } = sequencer;
     let count = 0;
     for (let index = 0; index < events.count; index += 1)
@@ -184,7 +196,7 @@ export class OrderEntry implements DurableListener {
       this.#refuse(link, request, this.#engine.refusal(), receivedMs);
       return undefined;
     }
-    if (this.#queue.ring.room === 0) {
+    if (this.#queue.ring.room === 0 || this.#queue.waitingOf(link) >= this.#mostOfLink) {
       this.#aside(link, request, REJECT.busy, receivedMs);
       return undefined;
     }

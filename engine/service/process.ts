@@ -77,7 +77,7 @@ export async function runEngine(options: {
   });
   const entry = new OrderEntry({ engine, limiter, stats });
   const api = await createApiServer(engine, metrics, access, { limiter, consoleAtDocs: options.consoleAtDocs ?? true });
-  registerWebSocket(api, { engine, entry, gatekeeper: access.gatekeeper });
+  registerWebSocket(api, { engine, entry, gatekeeper: access.gatekeeper, requests: access });
   const ops = createOpsServer(engine, metrics, watch, access, trail);
   const grpc = createGrpcServer({ engine, access, log, limiter, entry });
   logs.target = api.log;

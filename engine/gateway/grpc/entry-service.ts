@@ -21,6 +21,8 @@ const MOST_WAITING = 8192;
 const MOST_UNSENT_BYTES = 256 * 1024;
 /** Accounts that a stream remembers its rights for. */
 const MOST_ACCOUNTS = 1000;
+/** How often it is asked whether the keys of the streams' tokens are still there. */
+const KEY_CHECK_MS = 1000;
 const MOST_TIMER_MS = 2 ** 31 - 1;
 /** No instrument has it: the core says that it is unknown. */
 const NO_INSTRUMENT = 2 ** 31 - 1;
@@ -42,10 +44,12 @@ export interface EntryServiceParts extends UnaryParts {
 export class EntryService {
   readonly #parts: EntryServiceParts;
   readonly #streams = new Set<EntryStream>();
+  readonly #keyCheck: NodeJS.Timeout;
   #draining = false;
 
   constructor(parts: EntryServiceParts) {
     this.#parts = parts;
+    this.#keyCheck = setInterval(() => this.#checkKeys(), KEY_CHECK_MS).unref();
   }
 
   /** A stream has come. */
@@ -54,7 +58,15 @@ export class EntryService {
   /** Ends every stream when what it has sent is answered. */
   drain(): void {
     this.#draining = true;
+    clearInterval(this.#keyCheck);
     for (const stream of this.#streams) stream.finish(drainingProblem());
+  }
+
+  #checkKeys(): void {
+    const { gatekeeper } = this.#parts.access;
+    for (const stream of this.#streams)
+      if (!gatekeeper.holds(stream.principal))
+        stream.finish(new Problem('HFT_UNAUTHORIZED', 'the key of the token is no longer taken: open a stream with a new token'));
   }
 
   async #open(call: EntryCall): Promise<void> {
@@ -73,8 +85,8 @@ export class EntryService {
 }
 
 class EntryStream implements EntryLink {
+  readonly principal: Principal;
   readonly #call: EntryCall;
-  readonly #principal: Principal;
   readonly #parts: EntryServiceParts;
   readonly #commands: CommandReader;
   readonly #writer = new WireWriter();
@@ -91,7 +103,7 @@ class EntryStream implements EntryLink {
 
   constructor(call: EntryCall, principal: Principal, parts: EntryServiceParts) {
     this.#call = call;
-    this.#principal = principal;
+    this.principal = principal;
     this.#parts = parts;
     this.#commands = new CommandReader(parts.entry.order, parts.entry.replacement);
     this.#link = parts.entry.connect(this);
@@ -194,7 +206,7 @@ class EntryStream implements EntryLink {
 
   #may(action: Action, account: string): boolean {
     try {
-      this.#parts.access.gatekeeper.authorize(this.#principal, action, account);
+      this.#parts.access.gatekeeper.authorize(this.principal, action, account);
       return true;
     } catch (cause) {
       if (cause instanceof Problem) return false;

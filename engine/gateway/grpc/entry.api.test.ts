@@ -1,4 +1,6 @@
 /** OrderEntry, health and reflection against a running engine, by the client and by hand. */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { credentials, status, type ServiceError } from '@grpc/grpc-js';
 import { service as HEALTH } from 'grpc-health-check';
 import { expect, it } from 'vitest';
@@ -116,6 +118,16 @@ it('lets a token do what it may, and nothing after its end', async () => {
   const short = await stream(engine.address, 'short');
   await short.until(() => short.end.is);
   expect(short.end.error?.code).toBe('HFT_UNAUTHORIZED');
+});
+
+it('ends a stream whose key has gone', async () => {
+  await using engine = await startGrpcEngine();
+  const { ask, until, end } = await stream(engine.address);
+  await ask({ request: 1, place: order() });
+  const keysFile = join(engine.local.dataDirectory, 'keys.json');
+  writeFileSync(keysFile, readFileSync(keysFile, 'utf8').replace(/"kid": ?"/, '$&other-'));
+  await until(() => end.is);
+  expect(end.error?.code).toBe('HFT_UNAUTHORIZED');
 });
 
 it('cancels on disconnect what was sent so', async () => {

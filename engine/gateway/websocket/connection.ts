@@ -12,13 +12,16 @@ import type { EntryLink } from '../../service/answer-queue.ts';
 import { EntryAccount, type OrderEntry } from '../../service/order-entry.ts';
 import { Problem } from '../../service/problem.ts';
 import { writeAnswer, writeReject } from './answers.ts';
+import type { Backlog, Sender } from './backlog.ts';
 import { Outgoing } from './outgoing.ts';
 
 /** Longest message that is taken. */
 export const MOST_MESSAGE_BYTES = 65_536;
-/** What may wait for a client that does not read, in bytes; then its connection is closed. */
-const MOST_BUFFERED_BYTES = 4 * 1024 * 1024;
+/** What may wait for a client that does not read, in bytes, when more is to be sent; then its connection is closed. */
+const MOST_BUFFERED_BYTES = 1024 * 1024;
 const MOST_ACCOUNTS = 1024;
+/** What fits into an `error` frame (its text is 116 bytes); of the reason of a closing handshake 123 may be. */
+const MOST_TEXT_BYTES = 116;
 /** A client that does not answer the closing handshake is cut then. */
 const CLOSE_MS = 1000;
 const ACCOUNT_NAME = /^[A-Za-z0-9._-]{1,32}$/;
@@ -53,10 +56,11 @@ export interface ConnectionParts {
   readonly entry: OrderEntry;
   readonly principal: Principal;
   readonly gatekeeper: Gatekeeper;
+  readonly backlog: Backlog;
   readonly sessions: { open(): number; end(session: number): void };
 }
 
-export class Connection implements EntryLink {
+export class Connection implements EntryLink, Sender {
   readonly principal: Principal;
   readonly out: Outgoing;
   /** Heartbeat intervals in which nothing came. */
@@ -69,6 +73,8 @@ export class Connection implements EntryLink {
   readonly #mayWrite: boolean[] = [];
   readonly #mayCancel: boolean[] = [];
   #session = 0;
+  /** What the backlog was told. */
+  #toldBytes = 0;
   #closing = false;
   #ended = false;
 
@@ -99,16 +105,32 @@ export class Connection implements EntryLink {
 
   send(frames: readonly AnyFrame[]): void {
     this.out.add(encodeMessage(frames));
-    this.out.flush();
+    this.flush();
   }
 
   answer(values: Float64Array, at: number): void {
     if (!this.#closing) writeAnswer(this.out, values, at);
   }
 
+  /** One tick may have more answers than may wait: what counts is what still waits of those before. */
   flush(): void {
-    this.out.flush();
-    if (this.out.bufferedBytes > MOST_BUFFERED_BYTES) this.close(CLOSE.slow, 'the client does not read what it is sent');
+    if (this.#closing) return;
+    const { out } = this;
+    if (out.bufferedBytes > MOST_BUFFERED_BYTES) return this.close(CLOSE.slow, 'the client does not read what it is sent');
+    out.flush();
+    const bytes = out.bufferedBytes;
+    if (bytes === this.#toldBytes) return;
+    this.#toldBytes = bytes;
+    this.#parts.backlog.tell(this, bytes);
+  }
+
+  get bufferedBytes(): number {
+    return this.out.bufferedBytes;
+  }
+
+  cut(): void {
+    this.#closing = true;
+    this.#parts.ws.terminate();
   }
 
   /** Reads a message of frames. */
@@ -127,14 +149,21 @@ export class Connection implements EntryLink {
       else this.#refuse(at, REJECT.badTerms);
       at += bytes;
     }
+    // Refusals that waited for nothing: one write for all of the message.
+    this.flush();
   }
 
   /** Says why, and ends the connection; answers that wait are not sent any more. */
-  close(code: number, text: string): void {
+  close(code: number, why: string): void {
     if (this.#closing) return;
     const { ws } = this.#parts;
-    if (code !== CLOSE.slow) this.send([{ frame: 'error', number: 0, code, text }]);
+    // It may repeat what the client sent: of ASCII alone a character is a byte.
+    const text = why.replace(/[^\x20-\x7e]/g, '?').slice(0, MOST_TEXT_BYTES);
     this.#closing = true;
+    if (code !== CLOSE.slow) {
+      this.out.add(encodeMessage([{ frame: 'error', number: 0, code, text }]));
+      this.out.flush();
+    }
     ws.close(code, text);
     setTimeout(() => ws.terminate(), CLOSE_MS).unref();
   }
@@ -144,6 +173,7 @@ export class Connection implements EntryLink {
     if (this.#ended) return;
     this.#ended = true;
     this.#closing = true;
+    this.#parts.backlog.tell(this, 0);
     this.#entry.disconnect(this.#link);
     if (this.#session !== 0) this.#parts.sessions.end(this.#session);
   }
@@ -221,7 +251,7 @@ export class Connection implements EntryLink {
     const name = String.fromCharCode(...(length < 0 ? bytes : bytes.subarray(0, length)));
     const handle = ACCOUNT_NAME.test(name) ? this.handleOf(name) : -1;
     if (handle < 0) this.#refuse(at, REJECT.forbidden);
-    else this.send([{ frame: 'account', number: numberAt(at), account: handle, name }]);
+    else this.out.add(encodeMessage([{ frame: 'account', number: numberAt(at), account: handle, name }]));
   }
 
   /** The account of a frame (every request has its handle in the same place); undefined when the request has been refused. */
@@ -234,7 +264,6 @@ export class Connection implements EntryLink {
 
   #refuse(at: number, reject: Reject): void {
     writeReject(this.out, numberAt(at), reject);
-    this.out.flush();
   }
 
   #may(action: Action, account: string): boolean {

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
 import { encodeMessage, tableOf } from '../../client/websocket-codec.ts';
 import { REJECT } from '../../core/types.ts';
+import { RateLimiter } from '../rate-limit.ts';
 import { ORDER, startGateway, type LocalGateway } from './gateway.test-support.ts';
 
 let gateway: LocalGateway;
@@ -34,6 +35,7 @@ describe('a connection', () => {
     expect(await refusedWith(url, 'hft.binary.v1')).toBe(401);
     expect(await refusedWith(`${url}/x`, 'hft.binary.v1')).toBe(404);
     expect(await refusedWith(url, 'chat', { authorization: 'Bearer trader:alice' })).toBe(400);
+    expect(await refusedWith(url, 'hft.binary.v1', { authorization: 'Bearer broken' })).toBe(500);
     const ws = new WebSocket(url, ['hft.json.v1', 'bearer.trader']);
     await once(ws, 'open');
     expect(ws.protocol).toBe('hft.json.v1');
@@ -119,6 +121,8 @@ describe('what is wrong', () => {
       ['hft.binary.v1', 'text', 1003],
       ['hft.json.v1', '{"frame": "cancel", "frame": "cancel"}', 1002],
       ['hft.json.v1', '{"frame": "welcome"}', 1002],
+      // The fault repeats its key, whose characters are three bytes each.
+      ['hft.json.v1', `{"frame": "cancel", "number": 1, "${'日'.repeat(100)}": 1}`, 1002],
     ] as const;
     for (const [protocol, message, code] of cases) {
       const client = await gateway.connect({ protocol });
@@ -176,10 +180,13 @@ describe('the end of a connection', () => {
     other.ws.close();
   });
 
-  it('comes to a client that does not read', async () => {
+  it.each([
+    ['the engine', { ...ORDER, quantityLots: 0 }],
+    ['the gateway', { frame: 'massCancel', number: 1, account: 65_535, instrument: 65_535 }],
+  ] as const)('comes to a client that does not read what %s refuses', async (_by, frame) => {
     const client = await gateway.connect();
     client.ws.pause();
-    const message = encodeMessage(Array.from({ length: 1600 }, () => ({ ...ORDER, quantityLots: 0 })));
+    const message = encodeMessage(Array.from({ length: 1600 }, () => frame));
     const ended = once(client.ws, 'close');
     for (let sent = 0; sent < 1500 && client.ws.readyState === WebSocket.OPEN; sent += 1)
       await new Promise((resolve) => client.ws.send(message, resolve));
@@ -226,13 +233,32 @@ print(json.dumps(out))`;
 });
 
 describe('a gateway of its own', () => {
-  it('takes so many connections, drops who is silent and whose token has ended, and sends heartbeats', async () => {
-    await using small = await startGateway({ heartbeatMs: 40, mostConnections: 2 });
+  it('takes so many connections, drops who is silent and whose token or key has ended, and sends heartbeats', async () => {
+    await using small = await startGateway({ heartbeatMs: 40, mostConnections: 3 });
     const silent = await small.connect();
     const expired = await small.connect({ token: 'trader:alice:expired' });
-    expect(await refusedWith(small.url, 'hft.binary.v1', { authorization: 'Bearer trader:alice' })).toBe(429);
+    const keyless = await small.connect({ token: 'trader:alice:keyless' });
     await silent.next('heartbeat');
-    expect(await Promise.all([silent.closed, expired.closed])).toEqual([4001, 4002]);
+    expect(await Promise.all([silent.closed, expired.closed, keyless.closed])).toEqual([4001, 4002, 4002]);
+    const open = await Promise.all([small.connect(), small.connect(), small.connect()]);
+    expect(await refusedWith(small.url, 'hft.binary.v1', { authorization: 'Bearer trader:alice' })).toBe(429);
+    for (const { ws } of open) ws.close();
+  });
+
+  it('takes so many connections and requests of a user', async () => {
+    const requests = new RateLimiter({ ordersPerSecond: 1e-6, burst: 3 });
+    await using small = await startGateway({
+      mostOfUser: 2,
+      requests: { takeRequest: ({ subject }, nowMs) => requests.take(subject, nowMs) },
+    });
+    const open = [await small.connect(), await small.connect()];
+    const authorization = 'Bearer trader:alice';
+    expect(await refusedWith(small.url, 'hft.binary.v1', { authorization })).toBe(429);
+    const other = await small.connect({ token: 'risk:alice' });
+    other.ws.close();
+    open[0]?.ws.close();
+    await open[0]?.closed;
+    expect(await refusedWith(small.url, 'hft.binary.v1', { authorization })).toBe(429);
   });
 
   it('answers what it has taken before it ends, and says that it restarts', async () => {

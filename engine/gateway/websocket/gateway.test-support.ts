@@ -16,21 +16,26 @@ import { registerWebSocket, type GatewayParts } from './gateway.ts';
 
 const PATIENCE_MS = 5000;
 
-/** Tokens are `role:account,account` or `role:all`, with `:expired` behind it for one that ends at once. */
+/**
+ * Tokens are `role:account,account` or `role:all`, with `:expired` behind it for one that ends at once, `:keyless`
+ * for one whose key goes at once; `broken` fails.
+ */
 const gatekeeper: Gatekeeper = {
   authenticate(token) {
-    const [role, accounts, expired] = (token ?? '').split(':');
+    const [role, accounts, fate] = (token ?? '').split(':');
+    if (role === 'broken') throw new TypeError('the gatekeeper fails');
     if (role !== 'trader' && role !== 'viewer' && role !== 'risk') throw new Problem('HFT_UNAUTHORIZED', 'no such token');
     const names = accounts === 'all' ? 'all' : new Set((accounts ?? '').split(','));
     const principal: Principal = {
       subject: role,
       roles: [role],
       accounts: names,
-      expiresAtMs: expired === undefined ? Infinity : 0,
-      keyId: 'k',
+      expiresAtMs: fate === 'expired' ? 0 : Infinity,
+      keyId: fate === 'keyless' ? '' : 'k',
     };
     return Promise.resolve(principal);
   },
+  holds: ({ keyId }) => keyId !== '',
   authorize({ roles, accounts }, action, account) {
     const rule: { roles: readonly string[]; ofAccount: boolean } = ACTIONS[action];
     const mine = !rule.ofAccount || accounts === 'all' || (account !== undefined && accounts.has(account));
@@ -45,12 +50,12 @@ export interface LocalGateway extends AsyncDisposable {
   close(): Promise<void>;
 }
 
-export async function startGateway(options: Pick<GatewayParts, 'heartbeatMs' | 'mostConnections'> = {}): Promise<LocalGateway> {
+export async function startGateway(options: Partial<Pick<GatewayParts, 'heartbeatMs' | 'mostConnections' | 'mostOfUser' | 'requests'>> = {}): Promise<LocalGateway> {
   const engine = await startLocalEngine({ config: { journal: { durability: 'commit' }, limits: { ordersPerSecond: 1e6, burst: 1e6 } } });
   const { engine: served } = engine.running;
   const app = createHttpServer({ bodyLimit: 1000, logLevel: 'fatal' });
   const entry = new OrderEntry({ engine: served, limiter: new RateLimiter(served.config.limits), stats: served.stats });
-  registerWebSocket(app, { engine: served, entry, gatekeeper, ...options });
+  registerWebSocket(app, { engine: served, entry, gatekeeper, requests: { takeRequest: () => 0 }, ...options });
   await app.listen({ host: '127.0.0.1', port: 0 });
   const address = app.server.address();
   const url = `ws://127.0.0.1:${address === null || typeof address === 'string' ? 0 : address.port}/v1/ws`;

@@ -11,7 +11,8 @@ import { STATE_VALUES } from '../../client/websocket-values.ts';
 import type { Engine } from '../../service/engine.ts';
 import type { OrderEntry } from '../../service/order-entry.ts';
 import { Problem } from '../../service/problem.ts';
-import { problemJson, type HttpServer } from '../http/server.ts';
+import { problemJson, problemOf, type HttpServer } from '../http/server.ts';
+import { Backlog } from './backlog.ts';
 import { CLOSE, Connection, MOST_MESSAGE_BYTES } from './connection.ts';
 import { bytesOfJson } from './json.ts';
 
@@ -23,6 +24,10 @@ const HEARTBEAT_MS = 5000;
 /** Heartbeats that may fail to come. */
 const MOST_SILENT = 3;
 const MOST_CONNECTIONS = 1000;
+/** Of one user. */
+const MOST_OF_USER = 100;
+/** What may wait for clients in all, in bytes; then the slowest are cut. */
+const MOST_BACKLOG_BYTES = 256 * 1024 * 1024;
 /** Answers under way at the end are waited for as long at most. */
 const DRAIN_MS = 3000;
 const DRAIN_CHECK_MS = 5;
@@ -32,21 +37,29 @@ export interface GatewayParts {
   readonly engine: Engine;
   readonly entry: OrderEntry;
   readonly gatekeeper: Gatekeeper;
+  readonly requests: {
+    /** Takes one request of a user: the milliseconds to wait when it has sent too many, else 0. */
+    takeRequest(principal: Principal, nowMs: number): number;
+  };
   readonly heartbeatMs?: number;
   readonly mostConnections?: number;
+  /** Of one user. */
+  readonly mostOfUser?: number;
 }
 
 /** Serves WebSockets on the server of `app`; ends them, with their answers sent, before it closes. */
 export function registerWebSocket(app: HttpServer, parts: GatewayParts): void {
-  const gateway = new Gateway(parts);
+  const gateway = new Gateway(parts, app.log);
   app.server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => void gateway.upgrade(request, socket, head));
   app.addHook('preClose', async () => await gateway.drain());
 }
 
 class Gateway {
   readonly #parts: GatewayParts;
+  readonly #log: HttpServer['log'];
   readonly #heartbeatMs: number;
   readonly #connections = new Set<Connection>();
+  readonly #backlog = new Backlog(MOST_BACKLOG_BYTES);
   readonly #server = new WebSocketServer({
     noServer: true,
     clientTracking: false,
@@ -58,8 +71,9 @@ class Gateway {
   #opening = 0;
   #draining = false;
 
-  constructor(parts: GatewayParts) {
+  constructor(parts: GatewayParts, log: HttpServer['log']) {
     this.#parts = parts;
+    this.#log = log;
     this.#heartbeatMs = parts.heartbeatMs ?? HEARTBEAT_MS;
     this.#timer = setInterval(() => this.#beat(), this.#heartbeatMs).unref();
   }
@@ -71,11 +85,13 @@ class Gateway {
     this.#opening += 1;
     try {
       const principal = await this.#admit(request);
+      this.#boundUser(principal);
       socket.removeListener('error', ignore);
       this.#server.handleUpgrade(request, socket, head, (ws) => this.#open(ws, socket as Socket, principal));
     } catch (cause) {
-      if (!(cause instanceof Problem)) throw cause;
-      refuse(socket, cause);
+      const problem = problemOf(cause instanceof Error ? cause : new Error(String(cause)));
+      if (problem.code === 'HFT_INTERNAL') this.#log.error({ err: cause }, 'a WebSocket could not be opened');
+      refuse(socket, problem);
     } finally {
       this.#opening -= 1;
     }
@@ -108,15 +124,40 @@ class Gateway {
       ? authorization.slice(7)
       : offered.find((one) => one.startsWith(BEARER))?.slice(BEARER.length);
     const principal = await gatekeeper.authenticate(token);
+    const waitMs = this.#parts.requests.takeRequest(principal, performance.now());
+    if (waitMs > 0)
+      throw new Problem('HFT_USER_RATE_LIMIT', `this user sends more requests than it may: wait ${Math.ceil(waitMs)} ms`, {
+        retryAfterMs: waitMs,
+      });
     gatekeeper.authorize(principal, 'market.read');
     return principal;
+  }
+
+  /** Asked right before the connection is opened, so that none is opened in between. */
+  #boundUser({ subject }: Principal): void {
+    const { mostOfUser = MOST_OF_USER } = this.#parts;
+    let open = 0;
+    for (const { principal } of this.#connections) if (principal.subject === subject) open += 1;
+    if (open >= mostOfUser)
+      throw new Problem('HFT_USER_RATE_LIMIT', `${mostOfUser} connections of this user are open, and no more are taken`, {
+        retryAfterMs: 1000,
+      });
   }
 
   #open(ws: WebSocket, socket: Socket, principal: Principal): void {
     const { engine, entry, gatekeeper } = this.#parts;
     const json = ws.protocol === JSON_FORM;
     socket.setNoDelay(true);
-    const connection = new Connection({ ws, socket, json, entry, principal, gatekeeper, sessions: engine.sessions });
+    const connection = new Connection({
+      ws,
+      socket,
+      json,
+      entry,
+      principal,
+      gatekeeper,
+      backlog: this.#backlog,
+      sessions: engine.sessions,
+    });
     this.#connections.add(connection);
     ws.on('close', () => {
       this.#connections.delete(connection);
@@ -169,6 +210,8 @@ class Gateway {
       connection.silent += 1;
       if (connection.silent > MOST_SILENT) connection.close(CLOSE.silent, 'nothing was heard for three heartbeats');
       else if (connection.principal.expiresAtMs <= nowMs) connection.close(CLOSE.expired, 'the token has expired: connect with a new one');
+      else if (!this.#parts.gatekeeper.holds(connection.principal))
+        connection.close(CLOSE.expired, 'the key of the token is no longer taken: connect with a new token');
       else connection.send([{ frame: 'heartbeat', number: 0, timeMicros: nowMs * 1000 }]);
     }
   }
@@ -189,8 +232,9 @@ function receive(connection: Connection, data: RawData, isBinary: boolean, json:
 
 function refuse(socket: Duplex, problem: Problem): void {
   const body = problemJson(problem);
+  const retry = problem.retryAfterMs === undefined ? '' : `retry-after: ${Math.max(1, Math.ceil(problem.retryAfterMs / 1000))}\r\n`;
   socket.once('finish', () => socket.destroy());
   socket.end(
-    `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status] ?? ''}\r\ncontent-type: application/problem+json\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
+    `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status] ?? ''}\r\ncontent-type: application/problem+json\r\ncontent-length: ${Buffer.byteLength(body)}\r\n${retry}connection: close\r\n\r\n${body}`,
   );
 }

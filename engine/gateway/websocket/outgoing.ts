@@ -1,5 +1,4 @@
 /** Frames on their way out of one connection: gathered during a tick, sent as one message. */
-import type { Socket } from 'node:net';
 import type { WebSocket } from 'ws';
 import { decodeMessage } from '../../client/websocket-codec.ts';
 
@@ -9,9 +8,17 @@ const FIRST_BYTES = 16_384;
 const U32 = 2 ** 32;
 const BINARY_FINAL = 0x82;
 
+type Library = Pick<WebSocket, 'extensions' | 'readyState' | 'OPEN' | 'bufferedAmount' | 'send'>;
+
+interface Stream {
+  /** Bytes that the kernel has not taken yet. */
+  readonly writableLength: number;
+  write(bytes: Uint8Array): boolean;
+}
+
 export class Outgoing {
-  readonly #ws: WebSocket;
-  readonly #socket: Socket;
+  readonly #ws: Library;
+  readonly #socket: Stream;
   readonly #json: boolean;
   /** Compressed messages, and text, go through the library. */
   readonly #raw: boolean;
@@ -20,7 +27,7 @@ export class Outgoing {
   #shorts!: Uint16Array;
   #end = HEAD_BYTES;
 
-  constructor(ws: WebSocket, socket: Socket, json: boolean) {
+  constructor(ws: Library, socket: Stream, json: boolean) {
     this.#ws = ws;
     this.#socket = socket;
     this.#json = json;
@@ -28,9 +35,9 @@ export class Outgoing {
     this.#take(FIRST_BYTES);
   }
 
-  /** Bytes that the kernel has not taken yet. */
+  /** Bytes that the kernel has not taken yet, with those that are still to be compressed. */
   get bufferedBytes(): number {
-    return this.#socket.writableLength;
+    return this.#ws.bufferedAmount;
   }
 
   /** Begins a frame with zeros; gives its place, for the setters below. */
@@ -99,9 +106,13 @@ export class Outgoing {
       buffer.writeUInt32BE(bytes, at + 6);
     }
     buffer[at] = BINARY_FINAL;
-    this.#socket.write(buffer.subarray(at, HEAD_BYTES + bytes));
-    // What the kernel has not taken is still read from there.
-    if (this.#socket.writableLength > 0) this.#take(FIRST_BYTES);
+    const message = buffer.subarray(at, HEAD_BYTES + bytes);
+    const socket = this.#socket;
+    // Behind others it waits as a copy of its own size: a buffer for each would be many times what waits.
+    const behind = socket.writableLength > 0;
+    socket.write(behind ? Buffer.from(message) : message);
+    // What the kernel has not taken is still read from there; and what one large message needed is not kept.
+    if ((!behind && socket.writableLength > 0) || buffer.length > FIRST_BYTES) this.#take(FIRST_BYTES);
   }
 
   #take(bytes: number): void {
