@@ -6,6 +6,7 @@ import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { WebSocket } from 'ws';
+import { REJECT } from '../core/types.ts';
 import { decodeMessage, encodeMessage, type AnyFrame, type FrameOf } from './websocket-codec.ts';
 import { REJECT_VALUES } from './websocket-values.ts';
 
@@ -44,6 +45,8 @@ type Answer = Extract<AnyFrame, { frame: 'placed' | 'replaced' | 'cancelled' | '
 interface Pending {
   readonly request: Request;
   readonly account: string;
+  /** A connection was lost before the answer came: it may have been done already. */
+  uncertain: boolean;
   readonly resolve: (answer: Answer) => void;
   readonly reject: (cause: Error) => void;
 }
@@ -64,6 +67,9 @@ export class ConnectionLost extends Error {
   override readonly name = 'ConnectionLost';
 }
 
+const UNCERTAIN = 'the connection ended before the answer came: the request may or may not have been done';
+/** Said before the client order id is looked at: of an order that is sent again they tell nothing. */
+const NOT_LOOKED_AT: ReadonlySet<number> = new Set([REJECT.busy, REJECT.stopping, REJECT.starting, REJECT.journal, REJECT.forbidden]);
 const FIRST_RETRY_MS = 50;
 const LONGEST_RETRY_MS = 5000;
 const OPEN_MS = 10_000;
@@ -178,7 +184,7 @@ export class WebSocketOrders {
   async #send(account: string, request: Request): Promise<Answer> {
     if (this.#closed) throw new ConnectionLost('the client was closed');
     return await new Promise((resolve, reject) => {
-      this.#pending.set(request.number, { request, account, resolve, reject });
+      this.#pending.set(request.number, { request, account, uncertain: false, resolve, reject });
       this.#ws?.send(encodeMessage([request]));
     });
   }
@@ -221,8 +227,10 @@ export class WebSocketOrders {
     if (pending === undefined) return this.#options.onFrame?.(frame);
     this.#pending.delete(frame.number);
     this.#waiting.shift()?.();
-    if (frame.frame === 'rejected') pending.reject(new WireRejected(frame.reject));
-    else pending.resolve(frame as Answer);
+    if (frame.frame !== 'rejected') return pending.resolve(frame as Answer);
+    const rejected = new WireRejected(frame.reject);
+    const tellsNothing = pending.uncertain && NOT_LOOKED_AT.has(frame.reject);
+    pending.reject(tellsNothing ? new ConnectionLost(UNCERTAIN, { cause: rejected }) : rejected);
   }
 
   #beat(intervalMs: number): void {
@@ -237,6 +245,7 @@ export class WebSocketOrders {
     if (this.#ws !== ws) return;
     clearInterval(this.#heartbeat);
     this.#fail(({ request }) => this.#closed || request.frame !== 'newOrderFull');
+    for (const pending of this.#pending.values()) pending.uncertain = true;
     // The first connection is the caller's to try again.
     if (this.#closed || this.#instruments.size === 0) return;
     this.#ready = this.#reconnect();
@@ -269,7 +278,7 @@ export class WebSocketOrders {
         // Lost again: the next connection goes on with it.
         if (cause instanceof ConnectionLost) return;
         this.#pending.delete(request.number);
-        reject(cause instanceof Error ? cause : new Error(String(cause)));
+        reject(new ConnectionLost(UNCERTAIN, { cause }));
       }
     }
   }
@@ -279,7 +288,7 @@ export class WebSocketOrders {
       if (!which(pending)) continue;
       this.#pending.delete(number);
       this.#waiting.shift()?.();
-      pending.reject(new ConnectionLost('the connection ended before the answer came: the request may or may not have been done'));
+      pending.reject(new ConnectionLost(UNCERTAIN));
     }
   }
 
