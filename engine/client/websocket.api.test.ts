@@ -183,3 +183,19 @@ it.each([REJECT.busy, REJECT.stopping, REJECT.starting, REJECT.journal, REJECT.f
     server.close();
   },
 );
+
+it('is not in the way of others with what cannot be sent', async () => {
+  const client = await WebSocketOrders.connect({ url: gateway.url, token: TOKEN, mostInFlight: 1 });
+  const bad: Partial<WireOrder>[] = [
+    { quantityLots: 0.5 },
+    { priceTicks: -1 },
+    { clientOrderId: 'not hex' },
+    // Taken modulo 2^64 it would be 0: none.
+    { clientOrderId: '10000000000000000' },
+  ];
+  const waiting = Promise.allSettled([...bad, {}].map(async (change) => await client.place({ ...order, ...change })));
+  expect((await waiting).map(({ status }) => status)).toEqual([...bad.map(() => 'rejected'), 'fulfilled']);
+  await expect(client.cancel('x'.repeat(33), 1)).rejects.toThrow('longer');
+  expect(await client.massCancel('alice')).toBe(1);
+  await client.close();
+});

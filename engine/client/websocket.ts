@@ -70,6 +70,7 @@ export class ConnectionLost extends Error {
 const UNCERTAIN = 'the connection ended before the answer came: the request may or may not have been done';
 /** Said before the client order id is looked at: of an order that is sent again they tell nothing. */
 const NOT_LOOKED_AT: ReadonlySet<number> = new Set([REJECT.busy, REJECT.stopping, REJECT.starting, REJECT.journal, REJECT.forbidden]);
+const CLIENT_ORDER_ID = /^[0-9a-f]{1,16}$/i;
 const FIRST_RETRY_MS = 50;
 const LONGEST_RETRY_MS = 5000;
 const OPEN_MS = 10_000;
@@ -111,6 +112,7 @@ export class WebSocketOrders {
   async place(order: WireOrder): Promise<FrameOf<'placed'>> {
     const instrument = this.#idOf(order.symbol);
     const { type = 'limit', timeInForce = type === 'market' ? 'IOC' : 'GTC', clientOrderId = this.#newId() } = order;
+    if (!CLIENT_ORDER_ID.test(clientOrderId)) throw new RangeError(`clientOrderId cannot be ${clientOrderId}: it is up to 16 hex digits`);
     return (await this.#ask(order.account, (account, number) => ({
       frame: 'newOrderFull',
       number,
@@ -177,15 +179,26 @@ export class WebSocketOrders {
   async #ask(account: string, make: (handle: number, number: number) => Request): Promise<Answer> {
     while (this.#pending.size >= this.#mostInFlight) await new Promise<void>((resolve) => this.#waiting.push(resolve));
     await this.#ready;
-    const handle = await this.#handleOf(account);
-    return await this.#send(account, make(handle, this.#nextNumber()));
+    try {
+      const handle = await this.#handleOf(account);
+      return await this.#send(account, make(handle, this.#nextNumber()));
+    } finally {
+      // Whoever was woken and did not send leaves its place to the next.
+      this.#wakeOne();
+    }
+  }
+
+  #wakeOne(): void {
+    if (this.#pending.size < this.#mostInFlight) this.#waiting.shift()?.();
   }
 
   async #send(account: string, request: Request): Promise<Answer> {
     if (this.#closed) throw new ConnectionLost('the client was closed');
+    // What cannot be sent throws here, before anything waits for its answer.
+    const message = encodeMessage([request]);
     return await new Promise((resolve, reject) => {
       this.#pending.set(request.number, { request, account, uncertain: false, resolve, reject });
-      this.#ws?.send(encodeMessage([request]));
+      this.#ws?.send(message);
     });
   }
 
