@@ -151,7 +151,7 @@ it('comes back after its connection was cut, and places each order once', async 
   await client.place(order);
   way.deaf = true;
   const unanswered = Array.from({ length: 20 }, async () => await client.place(order));
-  const cancel = client.massCancel('bob');
+  const cancel = client.cancel('alice', 999_999);
   const lost = cancel.catch((cause: unknown) => cause);
   // They are placed; nobody has heard of it.
   await expect.poll(() => gateway.engine.running.engine.openOrders).toBe(21);
@@ -198,4 +198,63 @@ it('is not in the way of others with what cannot be sent', async () => {
   await expect(client.cancel('x'.repeat(33), 1)).rejects.toThrow('longer');
   expect(await client.massCancel('alice')).toBe(1);
   await client.close();
+});
+
+it.each([401, 403])('ends when it is not let in again: %i', async (status) => {
+  const server = await scripted({
+    take: ({ frame }, ws) => frame === 'newOrderFull' && ws.terminate(),
+    refuse: (connection) => (connection === 1 ? undefined : status),
+  });
+  let asked = 0;
+  const client = await WebSocketOrders.connect({ url: server.url, token: () => `t${++asked}`, mostInFlight: 1 });
+  const calls = [client.place(order), client.place(order), client.cancel('bob', 1)];
+  const [sent, ...unsent] = (await Promise.allSettled(calls)).map((call) => call.status === 'rejected' && (call.reason as Error));
+  expect(sent).toMatchObject({ name: 'ConnectionLost', cause: { name: 'ConnectionRefused', status } });
+  for (const error of [...unsent, await client.place(order).catch((cause: unknown) => cause)])
+    expect(error).toMatchObject({ name: 'ConnectionRefused', status });
+  expect(server.tokens).toEqual(['Bearer t1', 'Bearer t2']);
+  await client.close();
+  server.close();
+});
+
+it('settles whatever waits when it is closed', async () => {
+  const server = await scripted({});
+  const client = await WebSocketOrders.connect({ url: server.url, token: TOKEN, mostInFlight: 1 });
+  const calls = Promise.allSettled(Array.from({ length: 5 }, async () => await client.place(order)));
+  await client.close();
+  for (const call of await calls) expect(call).toMatchObject({ status: 'rejected', reason: { name: 'ConnectionLost' } });
+  server.close();
+});
+
+it('settles what is asked while one connection after the other is lost', async () => {
+  const server = await scripted({
+    take: (frame, ws, connection) => {
+      const { number } = frame;
+      if (frame.frame === 'useAccount' && connection === 2) ws.terminate();
+      else if (frame.frame === 'useAccount') ws.send(encodeMessage([{ frame: 'account', number, account: 1, name: frame.name }]));
+      else if (frame.frame === 'newOrderFull' && connection === 1) ws.terminate();
+      else if (frame.frame === 'newOrderFull') placed(ws, number);
+      else if (frame.frame === 'massCancel' && connection > 1) ws.send(encodeMessage([{ frame: 'massCancelled', number, sequence: 1, count: 3 }]));
+    },
+  });
+  const client = await WebSocketOrders.connect({ url: server.url, token: TOKEN });
+  const bobs = client.place({ ...order, account: 'bob' });
+  await expect(client.massCancel('alice')).rejects.toThrow(ConnectionLost);
+  const later = Array.from({ length: 3 }, async () => await client.massCancel('alice'));
+  expect(await Promise.all(later)).toEqual([3, 3, 3]);
+  expect(await bobs).toMatchObject({ status: 'open' });
+  expect(server.tokens).toHaveLength(3);
+  await client.close();
+  server.close();
+});
+
+it('ends a connection that is silent for three heartbeats', async () => {
+  const server = await scripted({
+    heartbeatMs: 30,
+    take: ({ frame, number }, ws, connection) => frame === 'newOrderFull' && connection === 2 && placed(ws, number),
+  });
+  const client = await WebSocketOrders.connect({ url: server.url, token: TOKEN });
+  expect(await client.place(order)).toMatchObject({ status: 'open' });
+  await client.close();
+  server.close();
 });
