@@ -258,3 +258,27 @@ it('ends a connection that is silent for three heartbeats', async () => {
   await client.close();
   server.close();
 });
+
+it('passes over frames that it does not know, and ends a connection that sends what is no frame', async () => {
+  const unknown = new Uint8Array(16);
+  unknown.set([16, 0, 200]);
+  const answers = [
+    (ws: WebSocket) => ws.send(new Uint8Array([8, 0, 200, 0, 0, 0, 0])),
+    (ws: WebSocket) => ws.send(new Uint8Array([0, 0, 200, 0, 0, 0, 0, 0])),
+    (ws: WebSocket) => ws.send('[]'),
+    (ws: WebSocket, number: number) => {
+      ws.send(unknown);
+      placed(ws, number);
+    },
+  ];
+  const server = await scripted({
+    take: ({ frame, number }, ws, connection) => {
+      if (frame === 'newOrderFull') answers[connection - 1]?.(ws, number);
+    },
+  });
+  const client = await WebSocketOrders.connect({ url: server.url, token: TOKEN });
+  expect(await client.place(order)).toMatchObject({ status: 'open' });
+  expect(server.tokens).toHaveLength(answers.length);
+  await client.close();
+  server.close();
+});

@@ -279,7 +279,7 @@ export class WebSocketOrders {
       });
       ws.on('message', (data) => {
         this.#silent = 0;
-        for (const frame of decodeMessage(data as Buffer)) {
+        for (const frame of framesOf(ws, data as Buffer)) {
           if (frame.frame === 'welcome') {
             welcomed = true;
             clearTimeout(timer);
@@ -390,4 +390,14 @@ export class WebSocketOrders {
 /** Resolves when it is closed; at once when it is. */
 async function endOf(ws: WebSocket): Promise<void> {
   if (ws.readyState !== ws.CLOSED) await new Promise<void>((resolve) => ws.once('close', () => resolve()));
+}
+
+/** The frames of a message. Of an engine that sends anything else no more is heard. */
+function framesOf(ws: WebSocket, message: Buffer): AnyFrame[] {
+  try {
+    return decodeMessage(message);
+  } catch {
+    ws.terminate();
+    return [];
+  }
 }
