@@ -282,3 +282,21 @@ it('passes over frames that it does not know, and ends a connection that sends w
   await client.close();
   server.close();
 });
+
+it.each([{ cancelOnDisconnect: true }, { clientOrderId: '0000000000000000' }])('does not send again what would not be the same: %o', async (change) => {
+  let sent = 0;
+  const server = await scripted({
+    take: ({ frame, number }, ws, connection) => {
+      if (frame !== 'newOrderFull') return;
+      sent += 1;
+      if (connection === 1) ws.terminate();
+      else placed(ws, number);
+    },
+  });
+  const client = await WebSocketOrders.connect({ url: server.url, token: TOKEN });
+  await expect(client.place({ ...order, ...change })).rejects.toThrow(ConnectionLost);
+  expect(await client.place({ ...order, ...change })).toMatchObject({ status: 'open' });
+  expect(sent).toBe(2);
+  await client.close();
+  server.close();
+});

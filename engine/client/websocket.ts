@@ -1,6 +1,7 @@
 /**
  * Orders over one WebSocket (`hft.binary.v1`), many at a time: each call resolves when its answer, which is durable, is there. A connection that is lost
- * is made again; new orders that were not answered are sent again under their client order ids, so that each is placed once.
+ * is made again; new orders that were not answered are sent again under their client order ids, so that each is placed once. Orders that end with the
+ * connection (cancelOnDisconnect), and all other requests that were not answered, are rejected with ConnectionLost.
  */
 import { randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -35,7 +36,7 @@ export interface WireOrder {
   readonly expiryMicros?: number;
   readonly postOnly?: boolean;
   readonly cancelOnDisconnect?: boolean;
-  /** 16 hex digits; one is made when it is absent. */
+  /** Up to 16 hex digits; one is made when it is absent. With 0 the order is not sent again. */
   readonly clientOrderId?: string;
 }
 
@@ -83,6 +84,7 @@ const UNCERTAIN = 'the connection ended before the answer came: the request may 
 /** Said before the client order id is looked at: of an order that is sent again they tell nothing. */
 const NOT_LOOKED_AT: ReadonlySet<number> = new Set([REJECT.busy, REJECT.stopping, REJECT.starting, REJECT.journal, REJECT.forbidden]);
 const CLIENT_ORDER_ID = /^[0-9a-f]{1,16}$/i;
+const NO_CLIENT_ORDER_ID = /^0+$/;
 const FIRST_RETRY_MS = 50;
 const LONGEST_RETRY_MS = 5000;
 /** From the first byte to the welcome. */
@@ -315,14 +317,14 @@ export class WebSocketOrders {
     }, intervalMs).unref();
   }
 
-  /** New orders wait for the next connection; nobody knows what became of the rest. */
+  /** New orders that can be sent again wait for the next connection; nobody knows what became of the rest. */
   #lost(): void {
     clearInterval(this.#heartbeat);
     if (!this.#closed) {
       this.#ready = this.#reconnect();
       this.#ready.catch(() => undefined);
     }
-    this.#fail(({ request }) => this.#closed || request.frame !== 'newOrderFull');
+    this.#fail(({ request }) => this.#closed || !canBeSentAgain(request));
     for (const pending of this.#pending.values()) pending.uncertain = true;
   }
 
@@ -390,6 +392,11 @@ export class WebSocketOrders {
 /** Resolves when it is closed; at once when it is. */
 async function endOf(ws: WebSocket): Promise<void> {
   if (ws.readyState !== ws.CLOSED) await new Promise<void>((resolve) => ws.once('close', () => resolve()));
+}
+
+/** Not what the engine has cancelled with the connection, nor an order that it does not know by an id. */
+function canBeSentAgain(request: Request): boolean {
+  return request.frame === 'newOrderFull' && request.cancelOnDisconnect !== true && !NO_CLIENT_ORDER_ID.test(request.clientOrderId);
 }
 
 /** The frames of a message. Of an engine that sends anything else no more is heard. */
