@@ -27,7 +27,9 @@ async function refusing(refusals: readonly Refusal[]): Promise<{ client: GrpcOrd
     },
   );
   const port = await new Promise<number>((resolve, reject) => {
-    server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (cause, bound) => (cause === null ? resolve(bound) : reject(cause)));
+    server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (cause, bound) =>
+      cause === null ? resolve(bound) : reject(cause),
+    );
   });
   const client = new GrpcOrderClient({ address: `127.0.0.1:${port}`, token: 't', tries: refusals.length, backoffMs: 1 });
   return {

@@ -59,7 +59,11 @@ interface Script {
 }
 
 /** A server that welcomes, tells of account alice and BTC-USD, and else does what a test says. */
-async function scripted({ take, refuse, heartbeatMs = 5000 }: Script): Promise<{ url: string; tokens: (string | undefined)[]; close(): void }> {
+async function scripted({
+  take,
+  refuse,
+  heartbeatMs = 5000,
+}: Script): Promise<{ url: string; tokens: (string | undefined)[]; close(): void }> {
   const server = createHttp();
   const wss = new WebSocketServer({ noServer: true, handleProtocols: () => 'hft.binary.v1' });
   const tokens: (string | undefined)[] = [];
@@ -234,7 +238,8 @@ it('settles what is asked while one connection after the other is lost', async (
       else if (frame.frame === 'useAccount') ws.send(encodeMessage([{ frame: 'account', number, account: 1, name: frame.name }]));
       else if (frame.frame === 'newOrderFull' && connection === 1) ws.terminate();
       else if (frame.frame === 'newOrderFull') placed(ws, number);
-      else if (frame.frame === 'massCancel' && connection > 1) ws.send(encodeMessage([{ frame: 'massCancelled', number, sequence: 1, count: 3 }]));
+      else if (frame.frame === 'massCancel' && connection > 1)
+        ws.send(encodeMessage([{ frame: 'massCancelled', number, sequence: 1, count: 3 }]));
     },
   });
   const client = await WebSocketOrders.connect({ url: server.url, token: TOKEN });
@@ -283,20 +288,23 @@ it('passes over frames that it does not know, and ends a connection that sends w
   server.close();
 });
 
-it.each([{ cancelOnDisconnect: true }, { clientOrderId: '0000000000000000' }])('does not send again what would not be the same: %o', async (change) => {
-  let sent = 0;
-  const server = await scripted({
-    take: ({ frame, number }, ws, connection) => {
-      if (frame !== 'newOrderFull') return;
-      sent += 1;
-      if (connection === 1) ws.terminate();
-      else placed(ws, number);
-    },
-  });
-  const client = await WebSocketOrders.connect({ url: server.url, token: TOKEN });
-  await expect(client.place({ ...order, ...change })).rejects.toThrow(ConnectionLost);
-  expect(await client.place({ ...order, ...change })).toMatchObject({ status: 'open' });
-  expect(sent).toBe(2);
-  await client.close();
-  server.close();
-});
+it.each([{ cancelOnDisconnect: true }, { clientOrderId: '0000000000000000' }])(
+  'does not send again what would not be the same: %o',
+  async (change) => {
+    let sent = 0;
+    const server = await scripted({
+      take: ({ frame, number }, ws, connection) => {
+        if (frame !== 'newOrderFull') return;
+        sent += 1;
+        if (connection === 1) ws.terminate();
+        else placed(ws, number);
+      },
+    });
+    const client = await WebSocketOrders.connect({ url: server.url, token: TOKEN });
+    await expect(client.place({ ...order, ...change })).rejects.toThrow(ConnectionLost);
+    expect(await client.place({ ...order, ...change })).toMatchObject({ status: 'open' });
+    expect(sent).toBe(2);
+    await client.close();
+    server.close();
+  },
+);
