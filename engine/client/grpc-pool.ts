@@ -59,6 +59,9 @@ const LONGEST_BACKOFF_MS = 1000;
 /** Where nothing can have been done by the call: the engine said so itself, by a code. */
 const REFUSED_FOR_NOW: ReadonlySet<number> = new Set([status.UNAVAILABLE, status.RESOURCE_EXHAUSTED]);
 
+/** What says of a try only that it was not looked at, nothing of the tries before. */
+const NOT_LOOKED_AT: ReadonlySet<number> = new Set([...REFUSED_FOR_NOW, status.UNAUTHENTICATED, status.PERMISSION_DENIED]);
+
 export class GrpcPool {
   readonly #options: Required<GrpcPoolOptions>;
   readonly #slots: (PoolChannel | undefined)[];
@@ -103,12 +106,18 @@ export class GrpcPool {
     while (this.#slots.some((channel) => channel?.healthy !== true)) await this.#change(deadlineMs, undefined);
   }
 
-  /** One call. Throws {@link EngineError}. */
+  /** One call. Throws {@link EngineError}: that of the first try which may have been done, unless the engine says later what became of the call. */
   async unary<Request, Response>(method: Method<Request, Response>, request: Request, options: CallOptions): Promise<Response> {
     const deadlineMs = Date.now() + this.#options.timeoutMs;
     this.#counts.calls += 1;
+    let uncertain: ServiceError | undefined;
     for (let tries = 1; ; tries += 1) {
-      const channel = await this.#channel(deadlineMs, options.signal);
+      let channel: PoolChannel;
+      try {
+        channel = await this.#channel(deadlineMs, options.signal);
+      } catch (cause) {
+        throw uncertain === undefined ? cause : errorOf(uncertain, options.signal);
+      }
       try {
         return await this.#try(channel, method, request, deadlineMs, options.signal);
       } catch (cause) {
@@ -116,8 +125,9 @@ export class GrpcPool {
         const waitMs = this.#retryAfter(error, tries, options.idempotent, deadlineMs);
         if (waitMs === undefined || options.signal?.aborted === true) {
           this.#counts.failures += 1;
-          throw errorOf(error, options.signal);
+          throw errorOf(uncertain === undefined || isLastWord(error) ? error : uncertain, options.signal);
         }
+        if (textOf(error, 'hft-code') === undefined) uncertain ??= error;
         this.#counts.retries += 1;
         await delay(waitMs);
       }
@@ -282,6 +292,11 @@ export class GrpcPool {
 function textOf(error: ServiceError, key: string): string | undefined {
   const [value] = error.metadata instanceof Metadata ? error.metadata.get(key) : [];
   return typeof value === 'string' ? value : undefined;
+}
+
+/** Whether the engine has said what became of the call, its tries before included. */
+function isLastWord(error: ServiceError): boolean {
+  return textOf(error, 'hft-code') !== undefined && !NOT_LOOKED_AT.has(error.code);
 }
 
 /** What a call or stream ended with, as the error that all clients throw. */

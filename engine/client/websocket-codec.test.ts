@@ -104,6 +104,13 @@ describe('what is no frame', () => {
     }
   });
 
+  it('is passed over by its length where only its type is unknown', () => {
+    const cancel = { frame: 'cancel', number: 1, account: 0, orderId: 7 } as const;
+    expect(decodeMessage(new Uint8Array([16, 0, 200, ...new Uint8Array(13), ...good]))).toEqual([cancel]);
+    for (const length of [0, 7, 17])
+      expect(() => decodeMessage(new Uint8Array([length, 0, 200, ...new Uint8Array(13)]))).toThrow(FrameFault);
+  });
+
   it('is refused where it is an object: a number out of range, a text too long, a name that is none', () => {
     const view = new DataView(new ArrayBuffer(256));
     const cancel = { frame: 'cancel', number: 1, account: 0, orderId: 7 } as const;

@@ -68,11 +68,15 @@ export function decodeFrame(view: DataView, at: number, end: number): AnyFrame {
   return frame as AnyFrame;
 }
 
-/** All frames of a message. Throws FrameFault. */
+/** All frames of a message; those of types that nobody knows yet are passed over by their length. Throws FrameFault. */
 export function decodeMessage(bytes: Uint8Array): AnyFrame[] {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const end = bytes.byteLength;
   const frames: AnyFrame[] = [];
-  for (let at = 0; at < bytes.byteLength; at += view.getUint16(at, true)) frames.push(decodeFrame(view, at, bytes.byteLength));
+  for (let at = 0; at < end; at += view.getUint16(at, true)) {
+    const isWhole = at + HEADER_BYTES <= end && view.getUint16(at, true) >= HEADER_BYTES && at + view.getUint16(at, true) <= end;
+    if (!isWhole || NAME_OF_TYPE.has(view.getUint8(at + 2))) frames.push(decodeFrame(view, at, end));
+  }
   return frames;
 }
 

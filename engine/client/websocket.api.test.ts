@@ -1,7 +1,10 @@
+import { createServer as createHttp } from 'node:http';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { WebSocketServer, type WebSocket } from 'ws';
 import { REJECT } from '../core/types.ts';
 import { startGateway, type LocalGateway } from '../gateway/websocket/gateway.test-support.ts';
+import { decodeMessage, encodeMessage, type AnyFrame } from './websocket-codec.ts';
 import { ConnectionLost, WebSocketOrders, type WireOrder } from './websocket.ts';
 
 let gateway: LocalGateway;
@@ -47,6 +50,78 @@ async function cuttable(): Promise<{ url: string; cut(): void; deaf: boolean; cl
   return way;
 }
 
+interface Script {
+  /** What the engine does with a frame; connections count from 1. */
+  readonly take?: (frame: AnyFrame, ws: WebSocket, connection: number) => void;
+  /** What the upgrade of a connection is refused with. */
+  readonly refuse?: (connection: number) => number | undefined;
+  readonly heartbeatMs?: number;
+}
+
+/** A server that welcomes, tells of account alice and BTC-USD, and else does what a test says. */
+async function scripted({
+  take,
+  refuse,
+  heartbeatMs = 5000,
+}: Script): Promise<{ url: string; tokens: (string | undefined)[]; close(): void }> {
+  const server = createHttp();
+  const wss = new WebSocketServer({ noServer: true, handleProtocols: () => 'hft.binary.v1' });
+  const tokens: (string | undefined)[] = [];
+  server.on('upgrade', (request, socket, head) => {
+    const connection = tokens.push(request.headers.authorization);
+    const status = refuse?.(connection);
+    if (status !== undefined) return void socket.end(`HTTP/1.1 ${status} Refused\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`);
+    wss.handleUpgrade(request, socket, head, (ws) => {
+      ws.on('message', (data) => {
+        for (const frame of decodeMessage(data as Buffer)) take?.(frame, ws, connection);
+      });
+      ws.on('error', () => undefined);
+      ws.send(
+        encodeMessage([
+          {
+            frame: 'welcome',
+            number: 0,
+            sequence: 0,
+            timeMicros: 0,
+            heartbeatMs,
+            mostMessageBytes: 65_536,
+            accounts: 1,
+            instruments: 1,
+            subject: 's',
+          },
+          { frame: 'account', number: 0, account: 0, name: 'alice' },
+          { frame: 'instrument', number: 0, instrument: 0, state: 'trading', symbol: 'BTC-USD', tickSize: '0.01', lotSize: '1' },
+        ]),
+      );
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const close = (): void => {
+    for (const ws of wss.clients) ws.terminate();
+    server.close();
+  };
+  return { url: `ws://127.0.0.1:${(server.address() as AddressInfo).port}/v1/ws`, tokens, close };
+}
+
+function placed(ws: WebSocket, number: number): void {
+  ws.send(
+    encodeMessage([
+      {
+        frame: 'placed',
+        number,
+        orderId: number,
+        sequence: 1,
+        timeMicros: 0,
+        filledLots: 0,
+        remainingLots: 5,
+        fills: 0,
+        status: 'open',
+        reason: 'none',
+      },
+    ]),
+  );
+}
+
 it('places, changes and cancels; refusals are errors with their number', async () => {
   const client = await WebSocketOrders.connect({ url: gateway.url, token: TOKEN });
   expect(client.instruments.get('BTC-USD')).toMatchObject({ tickSize: '0.01' });
@@ -80,7 +155,7 @@ it('comes back after its connection was cut, and places each order once', async 
   await client.place(order);
   way.deaf = true;
   const unanswered = Array.from({ length: 20 }, async () => await client.place(order));
-  const cancel = client.massCancel('bob');
+  const cancel = client.cancel('alice', 999_999);
   const lost = cancel.catch((cause: unknown) => cause);
   // They are placed; nobody has heard of it.
   await expect.poll(() => gateway.engine.running.engine.openOrders).toBe(21);
@@ -93,3 +168,143 @@ it('comes back after its connection was cut, and places each order once', async 
   await client.close();
   way.close();
 });
+
+it.each([REJECT.busy, REJECT.stopping, REJECT.starting, REJECT.journal, REJECT.forbidden])(
+  'does not say that nothing was done when an order that was sent again is refused unlooked-at: %i',
+  async (reject) => {
+    const server = await scripted({
+      take: ({ frame, number }, ws, connection) => {
+        if (frame !== 'newOrderFull') return;
+        if (connection === 1 && number === 1) ws.send(encodeMessage([{ frame: 'rejected', number, reject }]));
+        else if (connection === 1) ws.terminate();
+        else ws.send(encodeMessage([{ frame: 'rejected', number, reject }]));
+      },
+    });
+    const client = await WebSocketOrders.connect({ url: server.url, token: TOKEN });
+    await expect(client.place(order)).rejects.toMatchObject({ name: 'WireRejected', reject });
+    await expect(client.place(order)).rejects.toMatchObject({ name: 'ConnectionLost' });
+    await client.close();
+    server.close();
+  },
+);
+
+it('is not in the way of others with what cannot be sent', async () => {
+  const client = await WebSocketOrders.connect({ url: gateway.url, token: TOKEN, mostInFlight: 1 });
+  const bad: Partial<WireOrder>[] = [
+    { quantityLots: 0.5 },
+    { priceTicks: -1 },
+    { clientOrderId: 'not hex' },
+    // Taken modulo 2^64 it would be 0: none.
+    { clientOrderId: '10000000000000000' },
+  ];
+  const waiting = Promise.allSettled([...bad, {}].map(async (change) => await client.place({ ...order, ...change })));
+  expect((await waiting).map(({ status }) => status)).toEqual([...bad.map(() => 'rejected'), 'fulfilled']);
+  await expect(client.cancel('x'.repeat(33), 1)).rejects.toThrow('longer');
+  expect(await client.massCancel('alice')).toBe(1);
+  await client.close();
+});
+
+it.each([401, 403])('ends when it is not let in again: %i', async (status) => {
+  const server = await scripted({
+    take: ({ frame }, ws) => frame === 'newOrderFull' && ws.terminate(),
+    refuse: (connection) => (connection === 1 ? undefined : status),
+  });
+  let asked = 0;
+  const client = await WebSocketOrders.connect({ url: server.url, token: () => `t${++asked}`, mostInFlight: 1 });
+  const calls = [client.place(order), client.place(order), client.cancel('bob', 1)];
+  const [sent, ...unsent] = (await Promise.allSettled(calls)).map((call) => call.status === 'rejected' && (call.reason as Error));
+  expect(sent).toMatchObject({ name: 'ConnectionLost', cause: { name: 'ConnectionRefused', status } });
+  for (const error of [...unsent, await client.place(order).catch((cause: unknown) => cause)])
+    expect(error).toMatchObject({ name: 'ConnectionRefused', status });
+  expect(server.tokens).toEqual(['Bearer t1', 'Bearer t2']);
+  await client.close();
+  server.close();
+});
+
+it('settles whatever waits when it is closed', async () => {
+  const server = await scripted({});
+  const client = await WebSocketOrders.connect({ url: server.url, token: TOKEN, mostInFlight: 1 });
+  const calls = Promise.allSettled(Array.from({ length: 5 }, async () => await client.place(order)));
+  await client.close();
+  for (const call of await calls) expect(call).toMatchObject({ status: 'rejected', reason: { name: 'ConnectionLost' } });
+  server.close();
+});
+
+it('settles what is asked while one connection after the other is lost', async () => {
+  const server = await scripted({
+    take: (frame, ws, connection) => {
+      const { number } = frame;
+      if (frame.frame === 'useAccount' && connection === 2) ws.terminate();
+      else if (frame.frame === 'useAccount') ws.send(encodeMessage([{ frame: 'account', number, account: 1, name: frame.name }]));
+      else if (frame.frame === 'newOrderFull' && connection === 1) ws.terminate();
+      else if (frame.frame === 'newOrderFull') placed(ws, number);
+      else if (frame.frame === 'massCancel' && connection > 1)
+        ws.send(encodeMessage([{ frame: 'massCancelled', number, sequence: 1, count: 3 }]));
+    },
+  });
+  const client = await WebSocketOrders.connect({ url: server.url, token: TOKEN });
+  const bobs = client.place({ ...order, account: 'bob' });
+  await expect(client.massCancel('alice')).rejects.toThrow(ConnectionLost);
+  const later = Array.from({ length: 3 }, async () => await client.massCancel('alice'));
+  expect(await Promise.all(later)).toEqual([3, 3, 3]);
+  expect(await bobs).toMatchObject({ status: 'open' });
+  expect(server.tokens).toHaveLength(3);
+  await client.close();
+  server.close();
+});
+
+it('ends a connection that is silent for three heartbeats', async () => {
+  const server = await scripted({
+    heartbeatMs: 30,
+    take: ({ frame, number }, ws, connection) => frame === 'newOrderFull' && connection === 2 && placed(ws, number),
+  });
+  const client = await WebSocketOrders.connect({ url: server.url, token: TOKEN });
+  expect(await client.place(order)).toMatchObject({ status: 'open' });
+  await client.close();
+  server.close();
+});
+
+it('passes over frames that it does not know, and ends a connection that sends what is no frame', async () => {
+  const unknown = new Uint8Array(16);
+  unknown.set([16, 0, 200]);
+  const answers = [
+    (ws: WebSocket) => ws.send(new Uint8Array([8, 0, 200, 0, 0, 0, 0])),
+    (ws: WebSocket) => ws.send(new Uint8Array([0, 0, 200, 0, 0, 0, 0, 0])),
+    (ws: WebSocket) => ws.send('[]'),
+    (ws: WebSocket, number: number) => {
+      ws.send(unknown);
+      placed(ws, number);
+    },
+  ];
+  const server = await scripted({
+    take: ({ frame, number }, ws, connection) => {
+      if (frame === 'newOrderFull') answers[connection - 1]?.(ws, number);
+    },
+  });
+  const client = await WebSocketOrders.connect({ url: server.url, token: TOKEN });
+  expect(await client.place(order)).toMatchObject({ status: 'open' });
+  expect(server.tokens).toHaveLength(answers.length);
+  await client.close();
+  server.close();
+});
+
+it.each([{ cancelOnDisconnect: true }, { clientOrderId: '0000000000000000' }])(
+  'does not send again what would not be the same: %o',
+  async (change) => {
+    let sent = 0;
+    const server = await scripted({
+      take: ({ frame, number }, ws, connection) => {
+        if (frame !== 'newOrderFull') return;
+        sent += 1;
+        if (connection === 1) ws.terminate();
+        else placed(ws, number);
+      },
+    });
+    const client = await WebSocketOrders.connect({ url: server.url, token: TOKEN });
+    await expect(client.place({ ...order, ...change })).rejects.toThrow(ConnectionLost);
+    expect(await client.place({ ...order, ...change })).toMatchObject({ status: 'open' });
+    expect(sent).toBe(2);
+    await client.close();
+    server.close();
+  },
+);

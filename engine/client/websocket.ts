@@ -1,18 +1,20 @@
 /**
  * Orders over one WebSocket (`hft.binary.v1`), many at a time: each call resolves when its answer, which is durable, is there. A connection that is lost
- * is made again; new orders that were not answered are sent again under their client order ids, so that each is placed once.
+ * is made again; new orders that were not answered are sent again under their client order ids, so that each is placed once. Orders that end with the
+ * connection (cancelOnDisconnect), and all other requests that were not answered, are rejected with ConnectionLost.
  */
 import { randomBytes } from 'node:crypto';
-import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { WebSocket } from 'ws';
+import { REJECT } from '../core/types.ts';
 import { decodeMessage, encodeMessage, type AnyFrame, type FrameOf } from './websocket-codec.ts';
 import { REJECT_VALUES } from './websocket-values.ts';
 
 export interface WebSocketOptions {
   /** Such as `ws://localhost:8080/v1/ws`. */
   readonly url: string;
-  readonly token: string;
+  /** Bearer token, or what gives one for each connection. */
+  readonly token: string | (() => string);
   /** Requests under way at most; further calls wait (1000). */
   readonly mostInFlight?: number;
   /** Told of frames that answer no request: heartbeats, streams. */
@@ -34,7 +36,7 @@ export interface WireOrder {
   readonly expiryMicros?: number;
   readonly postOnly?: boolean;
   readonly cancelOnDisconnect?: boolean;
-  /** 16 hex digits; one is made when it is absent. */
+  /** Up to 16 hex digits; one is made when it is absent. With 0 the order is not sent again. */
   readonly clientOrderId?: string;
 }
 
@@ -44,6 +46,8 @@ type Answer = Extract<AnyFrame, { frame: 'placed' | 'replaced' | 'cancelled' | '
 interface Pending {
   readonly request: Request;
   readonly account: string;
+  /** A connection was lost before the answer came: it may have been done already. */
+  uncertain: boolean;
   readonly resolve: (answer: Answer) => void;
   readonly reject: (cause: Error) => void;
 }
@@ -64,9 +68,30 @@ export class ConnectionLost extends Error {
   override readonly name = 'ConnectionLost';
 }
 
+/** The engine does not let this token in: the client does not try again by itself. */
+export class ConnectionRefused extends Error {
+  override readonly name = 'ConnectionRefused';
+  /** Of HTTP: 401 or 403. */
+  readonly status: number;
+
+  constructor(status: number) {
+    super(`the engine refuses the connection: ${status}`);
+    this.status = status;
+  }
+}
+
+const UNCERTAIN = 'the connection ended before the answer came: the request may or may not have been done';
+/** Said before the client order id is looked at: of an order that is sent again they tell nothing. */
+const NOT_LOOKED_AT: ReadonlySet<number> = new Set([REJECT.busy, REJECT.stopping, REJECT.starting, REJECT.journal, REJECT.forbidden]);
+const CLIENT_ORDER_ID = /^[0-9a-f]{1,16}$/i;
+const NO_CLIENT_ORDER_ID = /^0+$/;
 const FIRST_RETRY_MS = 50;
 const LONGEST_RETRY_MS = 5000;
+/** From the first byte to the welcome. */
 const OPEN_MS = 10_000;
+/** Heartbeats of the engine that may fail to come. */
+const MOST_SILENT = 3;
+const FOREVER_REFUSED: ReadonlySet<number> = new Set([401, 403]);
 
 export class WebSocketOrders {
   readonly #options: WebSocketOptions;
@@ -80,14 +105,17 @@ export class WebSocketOrders {
   #ws: WebSocket | undefined;
   #ready: Promise<void>;
   #heartbeat: NodeJS.Timeout | undefined;
+  /** Heartbeat intervals in which nothing came. */
+  #silent = 0;
   #lastNumber = 0;
   #lastId = 0;
   #closed = false;
+  readonly #closing = new AbortController();
 
   private constructor(options: WebSocketOptions) {
     this.#options = options;
     this.#mostInFlight = options.mostInFlight ?? 1000;
-    this.#ready = this.#open();
+    this.#ready = this.#open().then(() => undefined);
   }
 
   /** Rejects when the first connection cannot be had. */
@@ -105,6 +133,7 @@ export class WebSocketOrders {
   async place(order: WireOrder): Promise<FrameOf<'placed'>> {
     const instrument = this.#idOf(order.symbol);
     const { type = 'limit', timeInForce = type === 'market' ? 'IOC' : 'GTC', clientOrderId = this.#newId() } = order;
+    if (!CLIENT_ORDER_ID.test(clientOrderId)) throw new RangeError(`clientOrderId cannot be ${clientOrderId}: it is up to 16 hex digits`);
     return (await this.#ask(order.account, (account, number) => ({
       frame: 'newOrderFull',
       number,
@@ -158,128 +187,187 @@ export class WebSocketOrders {
   /** Ends the connection for good. What was not answered is rejected with ConnectionLost. */
   async close(): Promise<void> {
     this.#closed = true;
+    this.#closing.abort();
     clearInterval(this.#heartbeat);
     const ws = this.#ws;
     if (ws !== undefined && ws.readyState !== ws.CLOSED) {
-      const ended = once(ws, 'close');
+      const ended = endOf(ws);
       ws.close();
       await ended;
     }
     this.#fail(() => true);
+    this.#wakeAll();
   }
 
   async #ask(account: string, make: (handle: number, number: number) => Request): Promise<Answer> {
-    while (this.#pending.size >= this.#mostInFlight) await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    await this.#ready;
-    const handle = await this.#handleOf(account);
-    return await this.#send(account, make(handle, this.#nextNumber()));
+    try {
+      for (;;) {
+        const ready = this.#ready;
+        await ready;
+        if (this.#closed) throw new ConnectionLost('the client was closed');
+        // Lost again meanwhile.
+        if (ready !== this.#ready) continue;
+        const ws = this.#ws as WebSocket;
+        if (this.#pending.size >= this.#mostInFlight) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+        // Its end begins the next connection, which is waited for then.
+        else if (ws.readyState !== ws.OPEN) await endOf(ws);
+        else {
+          const handle = this.#handles.get(account);
+          if (handle !== undefined) return await this.#send(ws, account, make(handle, this.#nextNumber()));
+          await this.#askHandle(ws, account);
+        }
+      }
+    } finally {
+      // Whoever was woken and did not send leaves its place to the next.
+      this.#wakeOne();
+    }
   }
 
-  async #send(account: string, request: Request): Promise<Answer> {
-    if (this.#closed) throw new ConnectionLost('the client was closed');
+  /** Nothing has been done when the connection is lost meanwhile. */
+  async #askHandle(ws: WebSocket, account: string): Promise<void> {
+    try {
+      await this.#handleOf(ws, account);
+    } catch (cause) {
+      if (!(cause instanceof ConnectionLost)) throw cause;
+    }
+  }
+
+  #wakeOne(): void {
+    if (this.#pending.size < this.#mostInFlight) this.#waiting.shift()?.();
+  }
+
+  #wakeAll(): void {
+    for (const wake of this.#waiting.splice(0)) wake();
+  }
+
+  async #send(ws: WebSocket, account: string, request: Request): Promise<Answer> {
+    // What cannot be sent throws here, before anything waits for its answer.
+    const message = encodeMessage([request]);
     return await new Promise((resolve, reject) => {
-      this.#pending.set(request.number, { request, account, resolve, reject });
-      this.#ws?.send(encodeMessage([request]));
+      this.#pending.set(request.number, { request, account, uncertain: false, resolve, reject });
+      ws.send(message);
     });
   }
 
-  async #handleOf(name: string): Promise<number> {
+  async #handleOf(ws: WebSocket, name: string): Promise<number> {
     const known = this.#handles.get(name);
     if (known !== undefined) return known;
-    const answer = await this.#send(name, { frame: 'useAccount', number: this.#nextNumber(), name });
+    const answer = await this.#send(ws, name, { frame: 'useAccount', number: this.#nextNumber(), name });
     return (answer as FrameOf<'account'>).account;
   }
 
-  async #open(): Promise<void> {
+  /** Resolves when the engine has welcomed the client: its first message has everything that a request needs. */
+  async #open(): Promise<WebSocket> {
     const { url, token } = this.#options;
     const ws = new WebSocket(url, 'hft.binary.v1', {
-      headers: { authorization: `Bearer ${token}` },
+      headers: { authorization: `Bearer ${typeof token === 'string' ? token : token()}` },
       perMessageDeflate: false,
       handshakeTimeout: OPEN_MS,
     });
     this.#ws = ws;
     this.#handles.clear();
-    await new Promise<void>((resolve, reject) => {
+    return await new Promise<WebSocket>((resolve, reject) => {
+      const timer = setTimeout(() => ws.terminate(), OPEN_MS);
+      let welcomed = false;
       ws.on('error', reject);
+      ws.on('unexpected-response', (_request, { statusCode = 0 }) => {
+        reject(FOREVER_REFUSED.has(statusCode) ? new ConnectionRefused(statusCode) : new Error(`the engine answered ${statusCode}`));
+        ws.terminate();
+      });
       ws.on('close', () => {
+        clearTimeout(timer);
         reject(new ConnectionLost('the connection ended'));
-        this.#lost(ws);
+        if (welcomed) this.#lost();
       });
       ws.on('message', (data) => {
-        for (const frame of decodeMessage(data as Buffer)) this.#take(frame);
-        // The first message has everything that a request needs.
-        resolve();
+        this.#silent = 0;
+        for (const frame of framesOf(ws, data as Buffer)) {
+          if (frame.frame === 'welcome') {
+            welcomed = true;
+            clearTimeout(timer);
+            this.#instruments.clear();
+            this.#beat(ws, frame.heartbeatMs);
+          }
+          this.#take(frame);
+        }
+        if (welcomed) resolve(ws);
       });
     });
   }
 
   #take(frame: AnyFrame): void {
-    if (frame.frame === 'welcome') this.#beat(frame.heartbeatMs);
-    else if (frame.frame === 'instrument') this.#instruments.set(frame.symbol, frame);
+    if (frame.frame === 'instrument') this.#instruments.set(frame.symbol, frame);
     if (frame.frame === 'account') this.#handles.set(frame.name, frame.account);
     const pending = frame.frame === 'fill' ? undefined : this.#pending.get(frame.number);
     if (pending === undefined) return this.#options.onFrame?.(frame);
     this.#pending.delete(frame.number);
-    this.#waiting.shift()?.();
-    if (frame.frame === 'rejected') pending.reject(new WireRejected(frame.reject));
-    else pending.resolve(frame as Answer);
+    this.#wakeOne();
+    if (frame.frame !== 'rejected') return pending.resolve(frame as Answer);
+    const rejected = new WireRejected(frame.reject);
+    const tellsNothing = pending.uncertain && NOT_LOOKED_AT.has(frame.reject);
+    pending.reject(tellsNothing ? new ConnectionLost(UNCERTAIN, { cause: rejected }) : rejected);
   }
 
-  #beat(intervalMs: number): void {
+  #beat(ws: WebSocket, intervalMs: number): void {
     clearInterval(this.#heartbeat);
     this.#heartbeat = setInterval(() => {
-      this.#ws?.send(encodeMessage([{ frame: 'heartbeat', number: 0, timeMicros: Date.now() * 1000 }]));
+      this.#silent += 1;
+      if (this.#silent > MOST_SILENT) ws.terminate();
+      else ws.send(encodeMessage([{ frame: 'heartbeat', number: 0, timeMicros: Date.now() * 1000 }]));
     }, intervalMs).unref();
   }
 
-  /** New orders wait for the next connection; nobody knows what became of the rest. */
-  #lost(ws: WebSocket): void {
-    if (this.#ws !== ws) return;
+  /** New orders that can be sent again wait for the next connection; nobody knows what became of the rest. */
+  #lost(): void {
     clearInterval(this.#heartbeat);
-    this.#fail(({ request }) => this.#closed || request.frame !== 'newOrderFull');
-    // The first connection is the caller's to try again.
-    if (this.#closed || this.#instruments.size === 0) return;
-    this.#ready = this.#reconnect();
-    this.#ready.catch(() => undefined);
+    if (!this.#closed) {
+      this.#ready = this.#reconnect();
+      this.#ready.catch(() => undefined);
+    }
+    this.#fail(({ request }) => this.#closed || !canBeSentAgain(request));
+    for (const pending of this.#pending.values()) pending.uncertain = true;
   }
 
   async #reconnect(): Promise<void> {
     for (let waitMs = FIRST_RETRY_MS; ; waitMs = Math.min(LONGEST_RETRY_MS, waitMs * 2)) {
-      await delay(waitMs * (0.5 + Math.random() / 2));
+      await delay(waitMs * (0.5 + Math.random() / 2), undefined, { signal: this.#closing.signal }).catch(() => undefined);
       if (this.#closed) throw new ConnectionLost('the client was closed');
       try {
-        this.#instruments.clear();
-        await this.#open();
-        break;
-      } catch {
-        // Tried again, later each time.
+        return await this.#resume(await this.#open());
+      } catch (cause) {
+        // Everything else is tried again, later each time.
+        if (!(cause instanceof ConnectionRefused)) continue;
+        this.#fail(() => true, cause);
+        this.#wakeAll();
+        throw cause;
       }
     }
-    await this.#resume();
   }
 
-  async #resume(): Promise<void> {
+  async #resume(ws: WebSocket): Promise<void> {
     const unanswered = [...this.#pending.values()];
     for (const { account, request, reject } of unanswered) {
       if (request.frame !== 'newOrderFull') continue;
       try {
-        request.account = await this.#handleOf(account);
-        this.#ws?.send(encodeMessage([request]));
-      } catch (cause) {
+        request.account = await this.#handleOf(ws, account);
         // Lost again: the next connection goes on with it.
+        if (ws.readyState !== ws.OPEN) return;
+        ws.send(encodeMessage([request]));
+      } catch (cause) {
         if (cause instanceof ConnectionLost) return;
         this.#pending.delete(request.number);
-        reject(cause instanceof Error ? cause : new Error(String(cause)));
+        this.#wakeOne();
+        reject(new ConnectionLost(UNCERTAIN, { cause }));
       }
     }
   }
 
-  #fail(which: (pending: Pending) => boolean): void {
+  #fail(which: (pending: Pending) => boolean, cause?: Error): void {
     for (const [number, pending] of this.#pending) {
       if (!which(pending)) continue;
       this.#pending.delete(number);
-      this.#waiting.shift()?.();
-      pending.reject(new ConnectionLost('the connection ended before the answer came: the request may or may not have been done'));
+      this.#wakeOne();
+      pending.reject(new ConnectionLost(UNCERTAIN, { cause }));
     }
   }
 
@@ -298,5 +386,25 @@ export class WebSocketOrders {
   #newId(): string {
     this.#lastId = (this.#lastId % 0xffff_ffff) + 1;
     return this.#idPrefix + this.#lastId.toString(16).padStart(8, '0');
+  }
+}
+
+/** Resolves when it is closed; at once when it is. */
+async function endOf(ws: WebSocket): Promise<void> {
+  if (ws.readyState !== ws.CLOSED) await new Promise<void>((resolve) => ws.once('close', () => resolve()));
+}
+
+/** Not what the engine has cancelled with the connection, nor an order that it does not know by an id. */
+function canBeSentAgain(request: Request): boolean {
+  return request.frame === 'newOrderFull' && request.cancelOnDisconnect !== true && !NO_CLIENT_ORDER_ID.test(request.clientOrderId);
+}
+
+/** The frames of a message. Of an engine that sends anything else no more is heard. */
+function framesOf(ws: WebSocket, message: Buffer): AnyFrame[] {
+  try {
+    return decodeMessage(message);
+  } catch {
+    ws.terminate();
+    return [];
   }
 }
