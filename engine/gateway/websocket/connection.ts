@@ -124,6 +124,12 @@ export class Connection implements EntryLink, Sender {
     this.#parts.backlog.tell(this, bytes);
   }
 
+  /** Answers a ping. The library would do so however much waits already. */
+  pong(data: Buffer): void {
+    this.flush();
+    if (!this.#closing) this.#parts.ws.pong(data);
+  }
+
   get bufferedBytes(): number {
     return this.out.bufferedBytes;
   }

@@ -196,6 +196,24 @@ describe('the end of a connection', () => {
   });
 });
 
+describe('pings', () => {
+  it('are answered, while the answers are read', async () => {
+    const client = await gateway.connect();
+    client.ws.ping('here');
+    expect(String((await once(client.ws, 'pong'))[0])).toBe('here');
+    client.ws.pause();
+    const ended = once(client.ws, 'close');
+    const ping = Buffer.alloc(125);
+    for (let sent = 0; sent < 200 && client.ws.readyState === WebSocket.OPEN; sent += 1) {
+      for (let more = 0; more < 999; more += 1) client.ws.ping(ping);
+      await new Promise((resolve) => client.ws.ping(ping, true, resolve));
+    }
+    client.ws.resume();
+    await ended;
+    expect(gateway.engine.running.engine.serving).toBe(true);
+  });
+});
+
 it('Python reads the live stream by the table', async () => {
   const client = await gateway.connect();
   client.send({ ...ORDER, number: 77, side: 'sell', timeInForce: 'IOC' });

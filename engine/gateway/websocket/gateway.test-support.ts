@@ -50,7 +50,9 @@ export interface LocalGateway extends AsyncDisposable {
   close(): Promise<void>;
 }
 
-export async function startGateway(options: Partial<Pick<GatewayParts, 'heartbeatMs' | 'mostConnections' | 'mostOfUser' | 'requests'>> = {}): Promise<LocalGateway> {
+export async function startGateway(
+  options: Partial<Pick<GatewayParts, 'heartbeatMs' | 'mostConnections' | 'mostOfUser' | 'requests'>> = {},
+): Promise<LocalGateway> {
   const engine = await startLocalEngine({ config: { journal: { durability: 'commit' }, limits: { ordersPerSecond: 1e6, burst: 1e6 } } });
   const { engine: served } = engine.running;
   const app = createHttpServer({ bodyLimit: 1000, logLevel: 'fatal' });

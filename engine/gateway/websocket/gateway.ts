@@ -63,6 +63,7 @@ class Gateway {
   readonly #server = new WebSocketServer({
     noServer: true,
     clientTracking: false,
+    autoPong: false,
     maxPayload: MOST_MESSAGE_BYTES,
     perMessageDeflate: { threshold: COMPRESSED_FROM_BYTES, serverNoContextTakeover: true, clientNoContextTakeover: true },
     handleProtocols: (offered) => [BINARY, JSON_FORM].find((protocol) => offered.has(protocol)) ?? false,
@@ -165,6 +166,7 @@ class Gateway {
     });
     // The library closes with the code that the fault deserves.
     ws.on('error', () => undefined);
+    ws.on('ping', (data) => connection.pong(data));
     ws.on('message', (data, isBinary) => receive(connection, data, isBinary, json));
     this.#welcome(connection);
   }
