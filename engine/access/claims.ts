@@ -1,4 +1,5 @@
 /** What a token must say, and the principal that it stands for. */
+import { ACCOUNT_TEXT } from '../client/schemas.ts';
 import { z } from 'zod';
 import { JsonFault, parseStrictJson } from '../config/strict-json.ts';
 import { Problem } from '../service/problem.ts';
@@ -26,7 +27,7 @@ const claimsSchema = z.object({
     .min(1, 'roles must name one or more')
     .max(ROLES.length, 'roles names one twice'),
   accounts: z.union(
-    [z.literal('*'), z.array(z.string().regex(/^[A-Za-z0-9._-]{1,32}$/)).max(MOST_ACCOUNTS)],
+    [z.literal('*'), z.array(z.string().regex(ACCOUNT_TEXT)).max(MOST_ACCOUNTS)],
     'accounts must be a list of account names, or "*" for all',
   ),
 });

@@ -38,6 +38,19 @@ export function openMarket(parts: {
   return { core, sequencer, desk, views, accounts, instruments, bySymbol };
 }
 
+/**
+ * Name of the account of an order that is open or recorded; undefined for an order that is neither. Its id may be given to somebody a moment later: nothing
+ * may be done then that was not judged.
+ */
+export async function accountOfOrder({ core, sequencer, views, accounts }: Market, id: number): Promise<string | undefined> {
+  const owner = core.ownerOf(id);
+  if (owner >= 0) return accounts.name(owner);
+  // It may have ended by what is not durable yet, and would be unknown to the views if it had come by that as well.
+  await sequencer.settled();
+  const order = await views.order(id, sequencer.durableSequence);
+  return order === undefined ? undefined : accounts.name(order.account);
+}
+
 /** The books of a market as they are this moment, durable or not: for figures. */
 export function booksOf(market: Market | undefined): { symbol: string; instrument: Instrument; book: BookView }[] {
   if (market === undefined) return [];

@@ -14,7 +14,7 @@ import type {
 } from '../../client/grpc-contract.ts';
 import { ALL_INSTRUMENTS } from '../../core/types.ts';
 import type { Engine } from '../../service/engine.ts';
-import type { Market } from '../../service/market.ts';
+import { accountOfOrder, type Market } from '../../service/market.ts';
 import type { Placed } from '../../service/placed.ts';
 import { Problem } from '../../service/problem.ts';
 import type { OrderRecord } from '../../views/types.ts';
@@ -132,15 +132,10 @@ function messageOf(market: Market, order: OrderRecord): OrderMessage {
   return orderMessage(order, instrumentById(market, order.instrument).symbol, market.accounts.name(order.account));
 }
 
-/** Whose order it is, open or not. Throws Problem when there is none. */
 async function accountOf(market: Market, id: number): Promise<string> {
-  const owner = market.core.ownerOf(id);
-  if (owner >= 0) return market.accounts.name(owner);
-  // It may have ended by what is not durable yet, and would be unknown to the views if it had come by that as well.
-  await market.sequencer.settled();
-  const order = await market.views.order(id, market.sequencer.durableSequence);
-  if (order === undefined) throw unknownOrder(id);
-  return market.accounts.name(order.account);
+  const account = await accountOfOrder(market, id);
+  if (account === undefined) throw unknownOrder(id);
+  return account;
 }
 
 /** The first answer is no answer to another order. */

@@ -4,7 +4,7 @@ import type { Access } from '../../access/access.ts';
 import { authorize, authorizeRole } from '../../access/authorize.ts';
 import type { Principal } from '../../access/principal.ts';
 import type { Action } from '../../access/roles.ts';
-import type { Market } from '../../service/market.ts';
+import { accountOfOrder, type Market } from '../../service/market.ts';
 import { Problem } from '../../service/problem.ts';
 import type { HttpServer } from './server.ts';
 
@@ -128,19 +128,10 @@ export function authorizeAccount(request: FastifyRequest, account: string | unde
   authorize(principalOf(request), action, account);
 }
 
-/**
- * As {@link authorizeAccount}, for the account of an order that is open or recorded. Throws Problem HFT_ORDER_NOT_FOUND for one that is neither: the id may
- * be given to somebody's order a moment later, so that a request that nobody has judged must not go on.
- */
+/** As {@link authorizeAccount}, for the account of an order. Throws Problem HFT_ORDER_NOT_FOUND when nobody has it (yet). */
 export async function authorizeOrder(request: FastifyRequest, market: Market, id: number): Promise<void> {
   if (request.principal?.accounts === 'all') return;
-  const owner = market.core.ownerOf(id);
-  if (owner >= 0) {
-    authorizeAccount(request, market.accounts.name(owner));
-    return;
-  }
-  await market.sequencer.settled();
-  const order = await market.views.order(id, market.sequencer.durableSequence);
-  if (order === undefined) throw new Problem('HFT_ORDER_NOT_FOUND', `there is no order ${id}`, { field: 'id' });
-  authorizeAccount(request, market.accounts.name(order.account));
+  const account = await accountOfOrder(market, id);
+  if (account === undefined) throw new Problem('HFT_ORDER_NOT_FOUND', `there is no order ${id}`, { field: 'id' });
+  authorizeAccount(request, account);
 }

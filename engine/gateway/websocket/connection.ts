@@ -4,6 +4,7 @@ import type { WebSocket } from 'ws';
 import type { Principal } from '../../access/principal.ts';
 import type { Gatekeeper } from '../../access/gatekeeper.ts';
 import type { Action } from '../../access/roles.ts';
+import { ACCOUNT_TEXT } from '../../client/schemas.ts';
 import { encodeMessage, type AnyFrame } from '../../client/websocket-codec.ts';
 import { FRAMES, HEADER_BYTES, type FrameSpec } from '../../client/websocket-frames.ts';
 import { FRAME_NAMES, LAYOUT } from '../../client/websocket-layout.ts';
@@ -24,7 +25,6 @@ const MOST_ACCOUNTS = 1024;
 const MOST_TEXT_BYTES = 116;
 /** A client that does not answer the closing handshake is cut then. */
 const CLOSE_MS = 1000;
-const ACCOUNT_NAME = /^[A-Za-z0-9._-]{1,32}$/;
 const ALL = 65_535;
 const U32 = 2 ** 32;
 
@@ -255,7 +255,7 @@ export class Connection implements EntryLink, Sender {
     const bytes = BYTES.slice(from, from + 32);
     const length = bytes.indexOf(0);
     const name = String.fromCharCode(...(length < 0 ? bytes : bytes.subarray(0, length)));
-    const handle = ACCOUNT_NAME.test(name) ? this.handleOf(name) : -1;
+    const handle = ACCOUNT_TEXT.test(name) ? this.handleOf(name) : -1;
     if (handle < 0) this.#refuse(at, REJECT.forbidden);
     else this.out.add(encodeMessage([{ frame: 'account', number: numberAt(at), account: handle, name }]));
   }
