@@ -4,6 +4,7 @@ import { dirname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parentPort, workerData } from 'node:worker_threads';
 import { recordGc } from '../telemetry/gc.ts';
+import { FILES_NICE, giveWay } from '../thread-priority.ts';
 import { compactionStep } from './compaction.ts';
 import type { MaintenanceAnswer, MaintenanceData, MaintenanceRequest } from './maintenance-protocol.ts';
 import { openAnother } from './open-database.ts';
@@ -20,6 +21,7 @@ const LAST_PASS_FRAMES = 64;
 /** Between two steps of compaction: others get their turn. */
 const PAUSE_MS = 5;
 
+giveWay(FILES_NICE);
 const { path, durability, file, ended, gc } = workerData as MaintenanceData;
 process.once('exit', () => {
   const word = new Int32Array(ended);
