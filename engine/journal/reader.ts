@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { BatchReader } from './batch-reader.ts';
+import { ChainFollower } from './chain.ts';
 import { JOURNAL_FILE, MAPPED_BYTES } from './open-database.ts';
 import { JournalQueries } from './queries.ts';
 import { asJournalError } from './sqlite-errors.ts';
@@ -54,6 +55,11 @@ export class JournalReader {
   /** Batches up to this sequence have been dropped; 0 when none have. */
   compactedThrough(): number {
     return this.#guard(() => this.#queries.compactedThrough());
+  }
+
+  /** Hash of the chain at `sequence`, in hexadecimal; undefined unless a batch ends there. */
+  chainAt(sequence: number): string | undefined {
+    return this.#guard(() => new ChainFollower(this.#database).hashBefore(sequence)?.toString('hex'));
   }
 
   instruments(): InstrumentRecord[] {
