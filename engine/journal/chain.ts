@@ -43,10 +43,10 @@ export function chainLink(headAndRecords: Buffer): string {
   return hash('sha256', headAndRecords, 'binary');
 }
 
-/** The SHA-256 of the first `count` instruments. */
+/** The SHA-256 of `count` and of so many instruments. */
 function instrumentsHash(instruments: readonly InstrumentRecord[], count: number): Buffer {
   const listed = instruments.slice(0, count).map(({ id, symbol, tickSize, lotSize }) => [id, symbol, tickSize, lotSize]);
-  return hash('sha256', JSON.stringify(listed), 'buffer');
+  return hash('sha256', JSON.stringify([count, listed]), 'buffer');
 }
 
 /** What a recorded state hash is sealed with: it is of no batch. */

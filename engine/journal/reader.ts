@@ -1,10 +1,12 @@
 /** The journal as others read it while an engine writes: over a read-only connection of their own, in any thread. */
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
+import { anchoredNames } from './anchor.ts';
 import { BatchReader } from './batch-reader.ts';
 import { ChainFollower } from './chain.ts';
 import { JOURNAL_FILE, MAPPED_BYTES } from './open-database.ts';
 import { JournalQueries } from './queries.ts';
+import type { PrincipalName } from './principals.ts';
 import { asJournalError } from './sqlite-errors.ts';
 import type { InstrumentRecord, JournalBatch } from './types.ts';
 
@@ -60,6 +62,11 @@ export class JournalReader {
   /** Hash of the chain at `sequence`, in hexadecimal; undefined unless a batch ends there. */
   chainAt(sequence: number): string | undefined {
     return this.#guard(() => new ChainFollower(this.#database).hashBefore(sequence)?.toString('hex'));
+  }
+
+  /** Names of principals that commands had introduced which have been dropped. */
+  anchoredNames(): PrincipalName[] {
+    return this.#guard(() => anchoredNames(this.#database));
   }
 
   instruments(): InstrumentRecord[] {

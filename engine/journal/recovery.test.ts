@@ -109,7 +109,7 @@ describe('recovery', () => {
   });
 
   it('refuses when the state is not the one that was recorded', async () => {
-    tamper("INSERT INTO stateHashes VALUES (9, 'aaaaaaaaaaaaaaaa', 0)");
+    tamper("INSERT INTO stateHashes (sequence, stateHash, recordedAtMs) VALUES (9, 'aaaaaaaaaaaaaaaa', 0)");
     await expect(start()).rejects.toMatchObject({
       code: 'HFT_JOURNAL_DIVERGED',
       message: expect.stringMatching(
