@@ -17,10 +17,10 @@ export function batchBytes(taken: TakenCommands): number {
   return HEAD_BYTES + taken.wordCount * 4 + taken.textBytes;
 }
 
-/** Writes what was taken from the ring into `into`, which has room for {@link batchBytes}; gives the part that it takes. */
-export function encodeBatch(taken: TakenCommands, into: Buffer): Buffer {
+/** Writes what was taken from the ring into `into`, which has room for {@link batchBytes} from byte `from` on; gives the part that it takes. */
+export function encodeBatch(taken: TakenCommands, into: Buffer, from = 0): Buffer {
   const slotBytes = taken.wordCount * 4;
-  const blob = into.subarray(0, batchBytes(taken));
+  const blob = into.subarray(from, from + batchBytes(taken));
   blob.writeUInt32LE(FORMAT, 0);
   blob.writeUInt32LE(taken.commands, 4);
   blob.writeUInt32LE(taken.wordCount, 8);

@@ -71,7 +71,7 @@ export class BatchWriter {
     const buffer = this.#buffers.take(CHAIN_HEAD_BYTES + bytes);
     this.#buffer = buffer;
     writeChainHead(buffer, this.#chain, instruments, this.committed + 1, this.committed + this.#taken.commands);
-    const blob = encodeBatch(this.#taken, buffer.subarray(CHAIN_HEAD_BYTES));
+    const blob = encodeBatch(this.#taken, buffer, CHAIN_HEAD_BYTES);
     this.#chain.write(chainLink(buffer.subarray(0, CHAIN_HEAD_BYTES + bytes)), 'latin1');
     return blob;
   }
