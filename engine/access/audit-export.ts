@@ -9,7 +9,7 @@ import { OrderActions } from './order-actions.ts';
 /** Read at once. */
 const READ_COMMANDS = 4096;
 
-export interface ExportRange {
+interface ExportRange {
   /** Sequences; all of them without. */
   readonly from?: number | undefined;
   readonly to?: number | undefined;
@@ -63,7 +63,8 @@ function* orderLines(dataDirectory: string, { from = 1, to = Infinity }: ExportR
       const batches = journal.read(next, READ_COMMANDS);
       for (const batch of batches) {
         const commit = { commitSequence: batch.lastSequence, commitHash: journal.chainAt(batch.lastSequence) ?? null };
-        for (const line of actions.lines(batch, from, commit)) if (Number(line['sequence']) <= to) yield { ...line, time: String(line['time']) };
+        for (const line of actions.lines(batch, from, commit))
+          if (Number(line['sequence']) <= to) yield { ...line, time: String(line['time']) };
       }
       const last = batches.at(-1);
       if (last === undefined) return;

@@ -106,12 +106,21 @@ export class OrderActions {
       case NEW_ORDER:
         return this.#placed(command, clientOrderId);
       case REPLACE_ORDER:
-        return { action: 'replace', ...this.#ofOrder(command.orderId), ...this.#terms(command, this.#open.get(command.orderId)?.instrument) };
+        return {
+          action: 'replace',
+          ...this.#ofOrder(command.orderId),
+          ...this.#terms(command, this.#open.get(command.orderId)?.instrument),
+        };
       case CANCEL_ORDER:
         return { action: 'cancel', ...this.#ofOrder(command.orderId) };
       case MASS_CANCEL: {
         const of = command.session === 0 ? {} : { session: command.session };
-        return { action: command.session === 0 ? 'mass-cancel' : 'session-end', ...this.#account(command.account), ...this.#symbol(command.instrument), ...of };
+        return {
+          action: command.session === 0 ? 'mass-cancel' : 'session-end',
+          ...this.#account(command.account),
+          ...this.#symbol(command.instrument),
+          ...of,
+        };
       }
       case SET_STATE:
         return { action: 'set-state', ...this.#symbol(command.instrument), state: STATE_NAMES[command.state] };
@@ -127,7 +136,16 @@ export class OrderActions {
   }
 
   #placed(order: NewOrder, text: string | undefined): Line {
-    const { timeInForce, selfTrade = 0, postOnly = false, session = 0, expiryMicros = 0, displayLots = 0, clientIdLow = 0, clientIdHigh = 0 } = order;
+    const {
+      timeInForce,
+      selfTrade = 0,
+      postOnly = false,
+      session = 0,
+      expiryMicros = 0,
+      displayLots = 0,
+      clientIdLow = 0,
+      clientIdHigh = 0,
+    } = order;
     const clientOrderId = text ?? clientOrderIdText(clientIdLow, clientIdHigh);
     return {
       action: 'place',

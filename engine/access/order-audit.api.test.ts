@@ -40,7 +40,8 @@ function exported(...args: string[]): Line[] {
     .map((line) => JSON.parse(line) as Line);
 }
 
-const tokenOf = async (subject: string): Promise<string> => await localToken(dataDirectory, engine.running.engine.config.engine, { subject });
+const tokenOf = async (subject: string): Promise<string> =>
+  await localToken(dataDirectory, engine.running.engine.config.engine, { subject });
 
 async function overHttp(): Promise<void> {
   const client = new OrderClient({ baseUrl: engine.baseUrl, token: await tokenOf('web-user') });
@@ -56,7 +57,14 @@ async function overHttp(): Promise<void> {
 
 async function overWebSocket(): Promise<void> {
   const client = await WebSocketOrders.connect({ url: engine.baseUrl.replace('http', 'ws') + '/v1/ws', token: await tokenOf('ws-user') });
-  const { orderId } = await client.place({ account: 'alice', symbol: 'BTC-USD', side: 'buy', priceTicks: 9000, quantityLots: 3, clientOrderId: 'ab' });
+  const { orderId } = await client.place({
+    account: 'alice',
+    symbol: 'BTC-USD',
+    side: 'buy',
+    priceTicks: 9000,
+    quantityLots: 3,
+    clientOrderId: 'ab',
+  });
   await client.replace('alice', orderId, { quantityLots: 2 });
   await client.cancel('alice', orderId);
   await client.place({ account: 'alice', symbol: 'BTC-USD', side: 'buy', priceTicks: 9000, quantityLots: 1, cancelOnDisconnect: true });
@@ -89,7 +97,16 @@ it('every action has its principal, its terms, its result and its commit, admin 
   const lines = exported();
   const of = (who: string): Line[] => lines.filter((line) => line['kind'] === 'order' && line['who'] === who);
   expect(of('web-user')).toMatchObject([
-    { action: 'place', account: 'alice', side: 'sell', price: '100.01', quantity: '5', clientOrderId: 'first', result: 'open', remaining: '5' },
+    {
+      action: 'place',
+      account: 'alice',
+      side: 'sell',
+      price: '100.01',
+      quantity: '5',
+      clientOrderId: 'first',
+      result: 'open',
+      remaining: '5',
+    },
     { action: 'replace', account: 'alice', symbol: 'BTC-USD', price: '100.02', result: 'open' },
     { action: 'place', account: 'bob', side: 'buy', type: 'limit', timeInForce: 'GTC', result: 'filled', filled: '2', fills: 1 },
     { action: 'cancel', account: 'alice', symbol: 'BTC-USD', result: 'accepted', cancelled: 1 },
@@ -120,7 +137,10 @@ it('every action has its principal, its terms, its result and its commit, admin 
 
 it('the journal is verified while an engine runs, after it has started again, and an edit or a cut end is found', async () => {
   const running = audit('verify');
-  expect([running.status, running.stdout]).toEqual([0, expect.stringMatching(/^journal: whole, sequences 1 to \d+, head \d+:[0-9a-f]{64}$/m)]);
+  expect([running.status, running.stdout]).toEqual([
+    0,
+    expect.stringMatching(/^journal: whole, sequences 1 to \d+, head \d+:[0-9a-f]{64}$/m),
+  ]);
   const [head = ''] = /\d+:[0-9a-f]{64}/.exec(running.stdout) ?? [];
   await engine[Symbol.asyncDispose]();
   engine = await startLocalEngine({ dataDirectory });

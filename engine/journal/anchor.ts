@@ -3,7 +3,7 @@ import { hash } from 'node:crypto';
 import type { Database } from 'better-sqlite3';
 import type { PrincipalName } from './principals.ts';
 
-export interface ChainAnchor {
+interface ChainAnchor {
   /** Batches up to here have been dropped. */
   readonly throughSequence: number;
   /** Hash of the last one that was. */
@@ -34,7 +34,9 @@ export function readAnchor(database: Database): ChainAnchor & { readonly seal: s
 /** What is wrong with the anchor; undefined when it is what was recorded. */
 export function anchorFault(database: Database): string | undefined {
   const anchor = readAnchor(database);
-  return anchor.seal === sealOf(database, anchor) ? undefined : 'what is kept of the compacted part (tables compaction and principals) was changed';
+  return anchor.seal === sealOf(database, anchor)
+    ? undefined
+    : 'what is kept of the compacted part (tables compaction and principals) was changed';
 }
 
 /** null as long as nothing is kept, so that a new journal and one of before the chain begin alike. */

@@ -96,7 +96,8 @@ export class ChainFollower {
   }
 
   #faultAfter(before: Buffer | undefined, row: ChainedRow): string | undefined {
-    if (row.lastSequence <= this.#unchainedThrough) return row.chain === null ? undefined : 'has a hash, and is of before there was a chain';
+    if (row.lastSequence <= this.#unchainedThrough)
+      return row.chain === null ? undefined : 'has a hash, and is of before there was a chain';
     if (!Buffer.isBuffer(row.chain) || before?.length !== HASH_BYTES) return 'has no hash, or follows none';
     return this.#hashOf(row, before) === row.chain.toString('latin1')
       ? undefined

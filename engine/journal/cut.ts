@@ -76,7 +76,11 @@ function copyUpTo(from: Database.Database, path: string, keep: number): void {
       const chained = isChained(from);
       for (const [table, columns, where] of [
         ['instruments', ['id', 'symbol', 'tickSize', 'lotSize'], 'id >= 0'],
-        ['batches', ['lastSequence', 'firstSequence', 'crc32', ...(chained ? ['chain', 'instruments'] : []), 'records'], `lastSequence <= ${keep}`],
+        [
+          'batches',
+          ['lastSequence', 'firstSequence', 'crc32', ...(chained ? ['chain', 'instruments'] : []), 'records'],
+          `lastSequence <= ${keep}`,
+        ],
         ['stateHashes', ['sequence', 'stateHash', 'recordedAtMs', ...(chained ? ['seal'] : [])], `sequence <= ${keep}`],
         ...(chained ? ([['principals', ['number', 'name', 'sequence'], 'number > 0']] as const) : []),
       ] as const) {

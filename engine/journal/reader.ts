@@ -18,6 +18,7 @@ export class JournalReader {
   readonly #path: string;
   readonly #queries: JournalQueries;
   readonly #batches: BatchReader;
+  #chain: ChainFollower | undefined;
 
   /**
    * Throws JournalError, also while the directory has no journal yet, and while the writer found no room for the index of its log, which it then
@@ -61,7 +62,7 @@ export class JournalReader {
 
   /** Hash of the chain at `sequence`, in hexadecimal; undefined unless a batch ends there. */
   chainAt(sequence: number): string | undefined {
-    return this.#guard(() => new ChainFollower(this.#database).hashBefore(sequence)?.toString('hex'));
+    return this.#guard(() => (this.#chain ??= new ChainFollower(this.#database)).hashBefore(sequence)?.toString('hex'));
   }
 
   /** Names of principals that commands had introduced which have been dropped. */

@@ -143,7 +143,9 @@ describe('recovery', () => {
   });
 
   it('refuses when no good snapshot reaches what was compacted', async () => {
-    tamper('UPDATE compaction SET throughSequence = 6, chain = (SELECT chain FROM batches WHERE lastSequence = 6); DELETE FROM batches WHERE lastSequence <= 6');
+    tamper(
+      'UPDATE compaction SET throughSequence = 6, chain = (SELECT chain FROM batches WHERE lastSequence = 6); DELETE FROM batches WHERE lastSequence <= 6',
+    );
     expect(await start()).toMatchObject({ stateHash: hashes[10], snapshotSequence: 8 });
     writeFileSync(fileOf(8), 'damaged');
     await expect(start()).rejects.toMatchObject({

@@ -102,7 +102,8 @@ export function readSnapshot(dataDirectory: string, sequence: number): Snapshot 
     const chainBytes = format === FORMAT ? CHAIN_BYTES : 0;
     const wordCount = head.readDoubleLE(48);
     const nameBytes = head.readUInt32LE(12);
-    if (size !== HEAD_BYTES + wordCount * 8 + nameBytes + chainBytes + CRC_BYTES) throw damaged(path, `has ${size} bytes, not what its head says`);
+    if (size !== HEAD_BYTES + wordCount * 8 + nameBytes + chainBytes + CRC_BYTES)
+      throw damaged(path, `has ${size} bytes, not what its head says`);
     const words = new Float64Array(wordCount);
     const wordBytes = readPart(path, file, HEAD_BYTES, wordCount * 8, words.buffer);
     const names = readPart(path, file, HEAD_BYTES + wordBytes.length, nameBytes);

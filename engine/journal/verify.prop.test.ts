@@ -79,11 +79,16 @@ describe('verify', () => {
 
   it('finds any bit of any value that is flipped, in each value one at least', () => {
     const values = TABLES.flatMap((table) =>
-      database.prepare<[], Row & { rowid: number }>(`SELECT rowid AS rowid, * FROM ${table}`).all().flatMap((row) =>
-        Object.entries(row).flatMap(([column, value]) =>
-          column === 'rowid' || value === null || (table === 'compaction' && column === 'id') ? [] : [{ table, column, value, rowid: row.rowid }],
+      database
+        .prepare<[], Row & { rowid: number }>(`SELECT rowid AS rowid, * FROM ${table}`)
+        .all()
+        .flatMap((row) =>
+          Object.entries(row).flatMap(([column, value]) =>
+            column === 'rowid' || value === null || (table === 'compaction' && column === 'id')
+              ? []
+              : [{ table, column, value, rowid: row.rowid }],
+          ),
         ),
-      ),
     );
     const isFound = ({ table, column, value, rowid }: (typeof values)[number], place: number): boolean =>
       finds(() => void database.prepare(`UPDATE OR REPLACE ${table} SET ${column} = ? WHERE rowid = ?`).run(flipped(value, place), rowid));
@@ -129,7 +134,14 @@ describe('verify', () => {
     const cut = (): void => void database.exec('DELETE FROM batches WHERE lastSequence > 30; DELETE FROM stateHashes');
     expect(finds(cut)).toBe(false);
     expect(finds(cut, [head])).toBe(true);
-    writeSnapshot(directory, { sequence: 40, timestampMicros: 1, stateHash: '0'.repeat(16), words: new Float64Array(1), accounts: [], chain: head.hash });
+    writeSnapshot(directory, {
+      sequence: 40,
+      timestampMicros: 1,
+      stateHash: '0'.repeat(16),
+      words: new Float64Array(1),
+      accounts: [],
+      chain: head.hash,
+    });
     expect(finds(() => undefined)).toBe(false);
     expect(finds(cut)).toBe(true);
     rmSync(join(directory, 'snapshots'), { recursive: true });

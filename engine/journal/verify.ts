@@ -16,7 +16,7 @@ export interface JournalHead {
   readonly hash: string;
 }
 
-export interface JournalWhole {
+interface JournalWhole {
   readonly head: JournalHead;
   /** The first that is there. */
   readonly firstSequence: number;
@@ -80,7 +80,8 @@ function verifyHead(follower: ChainFollower, path: string, head: JournalHead, jo
   if (sequence > journal.last)
     throw wrong(path, `it ends at sequence ${journal.last}, and once went to ${sequence}: what followed was cut off`);
   const found = follower.hashBefore(sequence)?.toString('hex');
-  if (found !== hash) throw wrong(path, `at sequence ${sequence} its hash is ${found ?? 'none'}, and ${hash} was recorded: it was written anew`);
+  if (found !== hash)
+    throw wrong(path, `at sequence ${sequence} its hash is ${found ?? 'none'}, and ${hash} was recorded: it was written anew`);
 }
 
 function wrong(path: string, found: string): JournalError {

@@ -227,7 +227,9 @@ describe('accounts', () => {
 describe('principals', () => {
   const off = { kind: KILL_SWITCH, account: ANY_ACCOUNT, on: false } as const;
   const sent = (): [number, string, number][] =>
-    durable.read(1, 200_000).flatMap((batch) => principalsIn(batch).map(([number, name, sequence]): [number, string, number] => [number, name, sequence]));
+    durable
+      .read(1, 200_000)
+      .flatMap((batch) => principalsIn(batch).map(([number, name, sequence]): [number, string, number] => [number, name, sequence]));
   const numbers = (): number[] =>
     durable.read(1, 1000).flatMap(({ slots, words }) => {
       const found: number[] = [];

@@ -201,7 +201,11 @@ class EntryStream implements EntryLink {
     const known = this.#rights.get(name);
     if (known !== undefined) return known;
     if (!ACCOUNT_TEXT.test(name)) return undefined;
-    const rights = { account: new EntryAccount(name, this.#actor), write: this.#may('orders.write', name), cancel: this.#may('orders.cancel', name) };
+    const rights = {
+      account: new EntryAccount(name, this.#actor),
+      write: this.#may('orders.write', name),
+      cancel: this.#may('orders.cancel', name),
+    };
     if (this.#rights.size === MOST_ACCOUNTS) this.#rights.clear();
     this.#rights.set(name, rights);
     return rights;
