@@ -12,7 +12,7 @@
  *     double 5 orderId                     (SET_VOLATILITY: haltMicros)
  *     double 6 or words 12, 13: the client order id's two words; REPLACE_ORDER: expectedLots; SET_VOLATILITY: auctionMicros
  *     word 14  session, unsigned
- *     word 15  0
+ *     word 15  number of the principal that sent it, 0 for the engine itself: for the audit, the core looks at it nowhere
  *     second slot: double 8 stopTicks, double 9 displayLots, double 10 expiryMicros, the rest 0
  *
  * Kind 0 is no command: a filler, where two slots would not fit before the end of a ring.
@@ -45,6 +45,8 @@ export const SELF_TRADE_SHIFT = 1;
 export const SELF_TRADE_MASK = 7;
 /** A second slot follows. */
 export const WIDE = 16;
+/** Number of the principal: for the audit, the core looks at it nowhere. */
+export const PRINCIPAL_WORD = 15;
 /** State, reason or on, in word 1. */
 export const DETAIL_SHIFT = 8;
 

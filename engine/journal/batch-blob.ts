@@ -5,7 +5,7 @@
  */
 import { CommandSlots, commandWords } from '../core/command.ts';
 import { PACKED_TEXT_HEAD_BYTES, type TakenCommands } from './command-ring.ts';
-import { ACCOUNT_NAME, CLIENT_ORDER_ID, type JournalBatch } from './types.ts';
+import { CLIENT_ORDER_ID, PRINCIPAL_NAME, type JournalBatch, type TextKind } from './types.ts';
 
 const FORMAT = 1;
 const HEAD_BYTES = 16;
@@ -17,10 +17,10 @@ export function batchBytes(taken: TakenCommands): number {
   return HEAD_BYTES + taken.wordCount * 4 + taken.textBytes;
 }
 
-/** Writes what was taken from the ring into `into`, which has room for {@link batchBytes}; gives the part that it takes. */
-export function encodeBatch(taken: TakenCommands, into: Buffer): Buffer {
+/** Writes what was taken from the ring into `into`, which has room for {@link batchBytes} from byte `from` on; gives the part that it takes. */
+export function encodeBatch(taken: TakenCommands, into: Buffer, from = 0): Buffer {
   const slotBytes = taken.wordCount * 4;
-  const blob = into.subarray(0, batchBytes(taken));
+  const blob = into.subarray(from, from + batchBytes(taken));
   blob.writeUInt32LE(FORMAT, 0);
   blob.writeUInt32LE(taken.commands, 4);
   blob.writeUInt32LE(taken.wordCount, 8);
@@ -58,9 +58,9 @@ function decodeTexts(blob: Buffer, from: number, firstSequence: number, commands
     const position = blob.readUInt32LE(at);
     const kind = blob.readUInt8(at + 4);
     const end = bytesAt + blob.readUInt8(at + 5);
-    if (position >= commands || end > blob.length || (kind !== CLIENT_ORDER_ID && kind !== ACCOUNT_NAME))
+    if (position >= commands || end > blob.length || kind < CLIENT_ORDER_ID || kind > PRINCIPAL_NAME)
       throw new RangeError(`has a text of kind ${kind} for command ${position} that cannot be`);
-    texts.push({ sequence: firstSequence + position, kind, text: blob.toString('utf8', bytesAt, end) });
+    texts.push({ sequence: firstSequence + position, kind: kind as TextKind, text: blob.toString('utf8', bytesAt, end) });
     at = end;
   }
   return texts;

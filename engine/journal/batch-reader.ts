@@ -1,24 +1,30 @@
-/** Reads batches back over any connection to the journal, and checks that none is missing or changed. */
+/** Reads batches back over any connection to the journal, and checks that none is missing or changed, and that the hash chain goes through them. */
 import { crc32 } from 'node:zlib';
 import Database from 'better-sqlite3';
 import { decodeBatch } from './batch-blob.ts';
+import { ChainFollower } from './chain.ts';
 import { JournalQueries } from './queries.ts';
+import { isChained } from './schema.ts';
 import { corrupt } from './sqlite-errors.ts';
 import { JournalError, type JournalBatch } from './types.ts';
 
-type BatchRow = { firstSequence: number; lastSequence: number; crc32: number; records: Buffer };
+type BatchRow = { firstSequence: number; lastSequence: number; crc32: number; records: Buffer; chain: Buffer | null; instruments: number };
 
 export class BatchReader {
   readonly #path: string;
   readonly #queries: JournalQueries;
+  readonly #chain: ChainFollower | undefined;
   readonly #from: Database.Statement<[number], BatchRow>;
 
   /** `path` is for messages. */
   constructor(database: Database.Database, path: string) {
     this.#path = path;
     this.#queries = new JournalQueries(database);
+    const chained = isChained(database);
+    this.#chain = chained ? new ChainFollower(database) : undefined;
     this.#from = database.prepare(
-      'SELECT firstSequence, lastSequence, crc32, records FROM batches WHERE lastSequence >= ? ORDER BY lastSequence',
+      `SELECT firstSequence, lastSequence, crc32, records, ${chained ? 'chain, instruments' : 'NULL AS chain, 0 AS instruments'}
+       FROM batches WHERE lastSequence >= ? ORDER BY lastSequence`,
     );
   }
 
@@ -61,12 +67,16 @@ export class BatchReader {
     );
   }
 
-  #decode({ firstSequence, lastSequence, crc32: expected, records }: BatchRow): JournalBatch {
+  #decode(row: BatchRow): JournalBatch {
+    const { firstSequence, lastSequence, crc32: expected, records } = row;
     try {
       // A damaged page may give anything.
       if (!Buffer.isBuffer(records)) throw new RangeError('is no blob');
       if (crc32(records) !== expected) throw new RangeError('does not match its checksum');
-      return decodeBatch(records, firstSequence, lastSequence);
+      const batch = decodeBatch(records, firstSequence, lastSequence);
+      const fault = this.#chain?.faultOf(row);
+      if (fault !== undefined) throw new RangeError(fault);
+      return batch;
     } catch (cause) {
       if (!(cause instanceof RangeError)) throw cause;
       throw corrupt(this.#path, `batch ${firstSequence} to ${lastSequence} ${cause.message}`, firstSequence - 1);

@@ -40,8 +40,8 @@ export class TakenCommands {
   constructor(mostCommands: number) {
     this.mostCommands = mostCommands;
     this.words = new Int32Array(mostCommands * 2 * SLOT_WORDS);
-    // Two kinds of text, at most one of a kind for each command.
-    this.texts = new Uint8Array(mostCommands * 2 * (PACKED_TEXT_HEAD_BYTES + MOST_TEXT_BYTES));
+    // Three kinds of text, at most one of a kind for each command.
+    this.texts = new Uint8Array(mostCommands * 3 * (PACKED_TEXT_HEAD_BYTES + MOST_TEXT_BYTES));
   }
 }
 

@@ -5,10 +5,11 @@
 import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
+import { readAnchor, writeAnchor } from './anchor.ts';
 import { BatchReader } from './batch-reader.ts';
 import { CUT_FILE, JOURNAL_FILE } from './open-database.ts';
 import { JournalQueries } from './queries.ts';
-import { migrate } from './schema.ts';
+import { isChained, migrate } from './schema.ts';
 import { corrupt } from './sqlite-errors.ts';
 import { JournalError } from './types.ts';
 import { examineWal } from './wal-check.ts';
@@ -72,15 +73,25 @@ function copyUpTo(from: Database.Database, path: string, keep: number): void {
   try {
     migrate(to);
     to.transaction(() => {
+      const chained = isChained(from);
       for (const [table, columns, where] of [
         ['instruments', ['id', 'symbol', 'tickSize', 'lotSize'], 'id >= 0'],
-        ['batches', ['lastSequence', 'firstSequence', 'crc32', 'records'], `lastSequence <= ${keep}`],
-        ['stateHashes', ['sequence', 'stateHash', 'recordedAtMs'], `sequence <= ${keep}`],
+        [
+          'batches',
+          ['lastSequence', 'firstSequence', 'crc32', ...(chained ? ['chain', 'instruments'] : []), 'records'],
+          `lastSequence <= ${keep}`,
+        ],
+        ['stateHashes', ['sequence', 'stateHash', 'recordedAtMs', ...(chained ? ['seal'] : [])], `sequence <= ${keep}`],
+        ...(chained ? ([['principals', ['number', 'name', 'sequence'], 'number > 0']] as const) : []),
       ] as const) {
         const insert = to.prepare(`INSERT INTO ${table} (${columns.join(', ')}) VALUES (${columns.map((name) => `@${name}`).join(', ')})`);
         for (const row of from.prepare<[], object>(`SELECT ${columns.join(', ')} FROM ${table} WHERE ${where}`).iterate()) insert.run(row);
       }
-      to.prepare('UPDATE compaction SET throughSequence = ?').run(new JournalQueries(from).compactedThrough());
+      if (chained) {
+        const anchor = readAnchor(from);
+        // Behind the cut the chain goes on, or begins.
+        writeAnchor(to, { ...anchor, unchainedThrough: Math.min(anchor.unchainedThrough, keep) });
+      } else writeAnchor(to, { throughSequence: new JournalQueries(from).compactedThrough(), chain: null, unchainedThrough: keep });
     })();
     to.close();
   } catch (cause) {

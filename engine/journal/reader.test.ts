@@ -63,7 +63,9 @@ describe('JournalReader', () => {
     await append(journal, 1, 2);
     await append(journal, 3, 4);
     const database = new Database(join(directory, 'journal.db'));
-    database.exec('DELETE FROM batches WHERE lastSequence = 2; UPDATE compaction SET throughSequence = 2');
+    database.exec(
+      'UPDATE compaction SET throughSequence = 2, chain = (SELECT chain FROM batches WHERE lastSequence = 2); DELETE FROM batches WHERE lastSequence = 2',
+    );
     const reader = JournalReader.open(directory);
     expect(reader.compactedThrough()).toBe(2);
     expect(sequences(reader.read(3, 10))).toEqual([3, 4]);

@@ -1,9 +1,12 @@
 /** The journal as others read it while an engine writes: over a read-only connection of their own, in any thread. */
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
+import { anchoredNames } from './anchor.ts';
 import { BatchReader } from './batch-reader.ts';
+import { ChainFollower } from './chain.ts';
 import { JOURNAL_FILE, MAPPED_BYTES } from './open-database.ts';
 import { JournalQueries } from './queries.ts';
+import type { PrincipalName } from './principals.ts';
 import { asJournalError } from './sqlite-errors.ts';
 import type { InstrumentRecord, JournalBatch } from './types.ts';
 
@@ -15,6 +18,7 @@ export class JournalReader {
   readonly #path: string;
   readonly #queries: JournalQueries;
   readonly #batches: BatchReader;
+  #chain: ChainFollower | undefined;
 
   /**
    * Throws JournalError, also while the directory has no journal yet, and while the writer found no room for the index of its log, which it then
@@ -54,6 +58,16 @@ export class JournalReader {
   /** Batches up to this sequence have been dropped; 0 when none have. */
   compactedThrough(): number {
     return this.#guard(() => this.#queries.compactedThrough());
+  }
+
+  /** Hash of the chain at `sequence`, in hexadecimal; undefined unless a batch ends there. */
+  chainAt(sequence: number): string | undefined {
+    return this.#guard(() => (this.#chain ??= new ChainFollower(this.#database)).hashBefore(sequence)?.toString('hex'));
+  }
+
+  /** Names of principals that commands had introduced which have been dropped. */
+  anchoredNames(): PrincipalName[] {
+    return this.#guard(() => anchoredNames(this.#database));
   }
 
   instruments(): InstrumentRecord[] {

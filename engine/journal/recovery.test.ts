@@ -109,7 +109,7 @@ describe('recovery', () => {
   });
 
   it('refuses when the state is not the one that was recorded', async () => {
-    tamper("INSERT INTO stateHashes VALUES (9, 'aaaaaaaaaaaaaaaa', 0)");
+    tamper("INSERT INTO stateHashes (sequence, stateHash, recordedAtMs) VALUES (9, 'aaaaaaaaaaaaaaaa', 0)");
     await expect(start()).rejects.toMatchObject({
       code: 'HFT_JOURNAL_DIVERGED',
       message: expect.stringMatching(
@@ -138,12 +138,14 @@ describe('recovery', () => {
   });
 
   it('starts from a snapshot alone when the journal was compacted through it', async () => {
-    tamper('DELETE FROM batches; UPDATE compaction SET throughSequence = 8');
+    tamper('UPDATE compaction SET throughSequence = 8, chain = (SELECT chain FROM batches WHERE lastSequence = 8); DELETE FROM batches');
     expect(await start()).toMatchObject({ sequence: 8, stateHash: hashes[8], commands: 0, snapshotSequence: 8, warnings: [] });
   });
 
   it('refuses when no good snapshot reaches what was compacted', async () => {
-    tamper('DELETE FROM batches WHERE lastSequence <= 6; UPDATE compaction SET throughSequence = 6');
+    tamper(
+      'UPDATE compaction SET throughSequence = 6, chain = (SELECT chain FROM batches WHERE lastSequence = 6); DELETE FROM batches WHERE lastSequence <= 6',
+    );
     expect(await start()).toMatchObject({ stateHash: hashes[10], snapshotSequence: 8 });
     writeFileSync(fileOf(8), 'damaged');
     await expect(start()).rejects.toMatchObject({

@@ -3,7 +3,8 @@
  * or not there, and kept until two newer good ones are.
  *
  * Little-endian: `HFTSNAP` and a zero byte, u32 format, u32 bytes of account names, double sequence, double timestampMicros, 16 bytes of the state
- * hash, double count of words, the words, the account names (each u8 bytes, UTF-8), u32 CRC-32 of all before it.
+ * hash, double count of words, the words, the account names (each u8 bytes, UTF-8), in format 2 the 32 bytes of the journal's chain hash at the
+ * sequence (zeros for none), u32 CRC-32 of all before it.
  */
 import {
   closeSync,
@@ -33,6 +34,8 @@ export interface Snapshot {
   readonly words: Float64Array;
   /** Names of all accounts, by id. */
   readonly accounts: readonly string[];
+  /** Hash of the journal's chain at the sequence, in hexadecimal: what was there then can be told from it. */
+  readonly chain?: string | undefined;
 }
 
 /** A snapshot cannot be used; the message says which and what was found. */
@@ -42,7 +45,10 @@ export class SnapshotError extends Error {
 }
 
 const MAGIC = 'HFTSNAP\0';
-const FORMAT = 1;
+const FORMAT = 2;
+/** Without the hash of the chain. */
+const UNCHAINED_FORMAT = 1;
+const CHAIN_BYTES = 32;
 const HEAD_BYTES = 56;
 const CRC_BYTES = 4;
 const HASH_CHARACTERS = 16;
@@ -91,18 +97,44 @@ export function readSnapshot(dataDirectory: string, sequence: number): Snapshot 
     const size = fstatSync(file).size;
     const head = readPart(path, file, 0, HEAD_BYTES);
     if (head.toString('latin1', 0, MAGIC.length) !== MAGIC) throw damaged(path, 'does not begin as a snapshot does');
-    if (head.readUInt32LE(8) !== FORMAT) throw damaged(path, `is of format ${head.readUInt32LE(8)}, not ${FORMAT}`);
+    const format = head.readUInt32LE(8);
+    if (format !== FORMAT && format !== UNCHAINED_FORMAT) throw damaged(path, `is of format ${format}, not ${FORMAT}`);
+    const chainBytes = format === FORMAT ? CHAIN_BYTES : 0;
     const wordCount = head.readDoubleLE(48);
     const nameBytes = head.readUInt32LE(12);
-    if (size !== HEAD_BYTES + wordCount * 8 + nameBytes + CRC_BYTES) throw damaged(path, `has ${size} bytes, not what its head says`);
+    if (size !== HEAD_BYTES + wordCount * 8 + nameBytes + chainBytes + CRC_BYTES)
+      throw damaged(path, `has ${size} bytes, not what its head says`);
     const words = new Float64Array(wordCount);
     const wordBytes = readPart(path, file, HEAD_BYTES, wordCount * 8, words.buffer);
     const names = readPart(path, file, HEAD_BYTES + wordBytes.length, nameBytes);
+    const chain = readPart(path, file, HEAD_BYTES + wordBytes.length + nameBytes, chainBytes);
     const crc = readPart(path, file, size - CRC_BYTES, CRC_BYTES).readUInt32LE();
-    if (crc32(names, crc32(wordBytes, crc32(head))) !== crc) throw damaged(path, 'does not match its checksum');
+    if (crc32(chain, crc32(names, crc32(wordBytes, crc32(head)))) !== crc) throw damaged(path, 'does not match its checksum');
     if (head.readDoubleLE(16) !== sequence) throw damaged(path, `holds sequence ${head.readDoubleLE(16)}`);
     const stateHash = head.toString('latin1', 32, 32 + HASH_CHARACTERS);
-    return { sequence, timestampMicros: head.readDoubleLE(24), stateHash, words, accounts: namesIn(names) };
+    const known = chain.some((byte) => byte !== 0) ? { chain: chain.toString('hex') } : {};
+    return { sequence, timestampMicros: head.readDoubleLE(24), stateHash, words, accounts: namesIn(names), ...known };
+  });
+}
+
+/** The places in the journal's chain that the snapshots hold, newest first. */
+export function snapshotChains(dataDirectory: string): { sequence: number; hash: string }[] {
+  return snapshotSequences(dataDirectory).flatMap((sequence) => {
+    try {
+      return chainOf(snapshotPath(dataDirectory, sequence), sequence);
+    } catch (cause) {
+      // It may just have been removed; a damaged one is no start's business either.
+      if (cause instanceof SnapshotError) return [];
+      throw cause;
+    }
+  });
+}
+
+function chainOf(path: string, sequence: number): { sequence: number; hash: string }[] {
+  return withFile(path, (file) => {
+    if (readPart(path, file, 0, HEAD_BYTES).readUInt32LE(8) !== FORMAT) return [];
+    const chain = readPart(path, file, fstatSync(file).size - CRC_BYTES - CHAIN_BYTES, CHAIN_BYTES);
+    return chain.some((byte) => byte !== 0) ? [{ sequence, hash: chain.toString('hex') }] : [];
   });
 }
 
@@ -137,7 +169,7 @@ function damaged(path: string, found: string, cause?: unknown): SnapshotError {
 }
 
 /** The file in pieces. The words, which may be most of the memory there is, are not copied. */
-function partsOf({ sequence, timestampMicros, stateHash, words, accounts }: Snapshot): Uint8Array[] {
+function partsOf({ sequence, timestampMicros, stateHash, words, accounts, chain = '' }: Snapshot): Uint8Array[] {
   if (!/^[0-9a-f]{16}$/.test(stateHash)) throw new RangeError(`${stateHash} is no state hash`);
   const names = Buffer.concat(accounts.map(lengthAndBytes));
   const head = Buffer.alloc(HEAD_BYTES);
@@ -148,7 +180,9 @@ function partsOf({ sequence, timestampMicros, stateHash, words, accounts }: Snap
   head.writeDoubleLE(timestampMicros, 24);
   head.write(stateHash, 32, 'latin1');
   head.writeDoubleLE(words.length, 48);
-  const parts = [head, new Uint8Array(words.buffer, words.byteOffset, words.byteLength), names];
+  const link = Buffer.alloc(CHAIN_BYTES);
+  link.write(chain, 'hex');
+  const parts = [head, new Uint8Array(words.buffer, words.byteOffset, words.byteLength), names, link];
   const crc = Buffer.alloc(CRC_BYTES);
   crc.writeUInt32LE(parts.reduce((value, part) => crc32(part, value), 0));
   return [...parts, crc];

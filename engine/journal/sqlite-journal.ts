@@ -8,6 +8,7 @@ import type Database from 'better-sqlite3';
 import { bufferPoolMemory } from '../pools/buffer-pool.ts';
 import type { LeakWatch } from '../pools/leak-watch.ts';
 import { BatchReader } from './batch-reader.ts';
+import { stateHashSeal } from './chain.ts';
 import { ringMemory, SharedCommandRing } from './command-ring.ts';
 import type { CommitEvents, Committer } from './committer.ts';
 import { acceptLoss, examine, finishCut } from './cut.ts';
@@ -167,8 +168,8 @@ export class SqliteJournal implements Journal {
   recordStateHash(sequence: number, stateHash: string, nowMs: number): void {
     this.#guard(() =>
       this.#database
-        .prepare('INSERT OR REPLACE INTO stateHashes (sequence, stateHash, recordedAtMs) VALUES (?, ?, ?)')
-        .run(sequence, stateHash, nowMs),
+        .prepare('INSERT OR REPLACE INTO stateHashes (sequence, stateHash, recordedAtMs, seal) VALUES (?, ?, ?, ?)')
+        .run(sequence, stateHash, nowMs, stateHashSeal(sequence, stateHash, nowMs)),
     );
   }
 

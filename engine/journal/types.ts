@@ -8,7 +8,9 @@ export type Durability = 'memory' | 'commit' | 'disk';
 export const CLIENT_ORDER_ID = 1;
 /** The name of the command's account, with the first command of that account: ids of accounts are dense, from 0, in order of appearance. */
 export const ACCOUNT_NAME = 2;
-export type TextKind = typeof CLIENT_ORDER_ID | typeof ACCOUNT_NAME;
+/** The name of the command's principal, with the first command that uses its number: see principals.ts. */
+export const PRINCIPAL_NAME = 3;
+export type TextKind = typeof CLIENT_ORDER_ID | typeof ACCOUNT_NAME | typeof PRINCIPAL_NAME;
 
 /** Bytes of one text at most. */
 export const MOST_TEXT_BYTES = 64;

@@ -9,6 +9,7 @@ import { validateConfig } from '../config/config.ts';
 import { ANY_ACCOUNT, KILL_SWITCH, REJECT, type Command } from '../core/types.ts';
 import { accountRulesOf, rulesOf, volatilityOf } from './instruments.ts';
 import type { Market } from './market.ts';
+import { Actor } from './principal-numbers.ts';
 import { busyProblem, Problem } from './problem.ts';
 
 interface ConfigLog {
@@ -57,9 +58,9 @@ export class LiveConfig {
    * Brings `value` into force; resolves when what of it is a command is durable. Throws Problem when it is refused, and nothing has changed then. With
    * `expectedHash` only in place of that configuration.
    */
-  async apply(value: unknown, expectedHash?: string): Promise<AppliedConfig> {
+  async apply(value: unknown, expectedHash?: string, sender?: string): Promise<AppliedConfig> {
     try {
-      const { market, changed } = this.#change(value, expectedHash);
+      const { market, changed } = this.#change(value, expectedHash, sender);
       this.#failure = undefined;
       if (changed.length > 0) {
         this.reloads += 1;
@@ -84,7 +85,7 @@ export class LiveConfig {
   }
 
   /** Never waits: from the first check to the last rule it is one turn of the event loop. */
-  #change(value: unknown, expectedHash: string | undefined): { market?: Market; changed: string[] } {
+  #change(value: unknown, expectedHash: string | undefined, sender: string | undefined): { market?: Market; changed: string[] } {
     const checked = validateConfig(value);
     if (!checked.ok) throw new Problem('HFT_CONFIG_INVALID', checked.faults.join('\n'));
     const before = this.#config;
@@ -111,7 +112,7 @@ export class LiveConfig {
     }
     if (changed.length === 0) return { changed };
     const market = this.#requireAccepting();
-    command(market, commandsFor(before, after, market));
+    command(market, commandsFor(before, after, market), sender);
     const { core, instruments, desk } = market;
     for (const instrument of instruments) core.setInstrument(instrument.id, rulesOf(instrument, after.risk));
     core.setAccountRules(accountRulesOf(after.risk));
@@ -133,10 +134,11 @@ function commandsFor(before: EngineConfig, after: EngineConfig, { instruments }:
   return commands;
 }
 
-function command({ sequencer }: Market, commands: readonly Command[]): void {
+function command({ sequencer }: Market, commands: readonly Command[], sender: string | undefined): void {
+  const actor = sender === undefined ? undefined : new Actor(sender);
   if (!sequencer.hasRoomFor(commands.length)) throw busyProblem();
   for (const one of commands) {
-    const reject = sequencer.send(one);
+    const reject = sequencer.send(one, { actor });
     if (reject !== REJECT.none) throw new Error(`command ${one.kind} of a configuration was refused with ${reject}`);
   }
 }

@@ -32,6 +32,7 @@ import type { Instrument } from './instruments.ts';
 import { OrderReader } from './order-reader.ts';
 import { fillsOf, MOST_ANSWERED_FILLS, placedOf, type Placed } from './placed.ts';
 import { Problem } from './problem.ts';
+import { Actor } from './principal-numbers.ts';
 import { problemOfReject, type RefusedOrder } from './rejects.ts';
 import type { Sequencer } from './sequencer.ts';
 
@@ -39,6 +40,8 @@ import type { Sequencer } from './sequencer.ts';
 export interface OrderIdentity {
   readonly account: string;
   readonly clientOrderId: string | null;
+  /** `sub` of who sends it. */
+  readonly sender: string;
 }
 
 export type OrderTerms = Omit<NewOrder, 'kind' | 'account' | 'clientIdLow' | 'clientIdHigh'>;
@@ -94,7 +97,7 @@ export class OrderDesk {
    * since can refuse a repetition; what it throws refuses the order.
    */
   async place(identity: OrderIdentity, terms: () => OrderTerms): Promise<Placed> {
-    const { account: accountName, clientOrderId } = identity;
+    const { account: accountName, clientOrderId, sender } = identity;
     const account = this.#accounts.idFor(accountName);
     const known = this.#accounts.find(accountName) !== undefined;
     const first = known && clientOrderId !== null ? this.#sequencer.firstOrderOf(account, clientOrderId) : 0;
@@ -107,7 +110,7 @@ export class OrderDesk {
       clientIdLow: clientOrderId === null ? 0 : this.#bits.low,
       clientIdHigh: clientOrderId === null ? 0 : this.#bits.high,
     };
-    const reject = this.#sequencer.send(order, { account: accountName, clientOrderId });
+    const reject = this.#sequencer.send(order, { account: accountName, clientOrderId, actor: new Actor(sender) });
     if (reject !== REJECT.none) {
       const { stopTicks = 0 } = order;
       return await this.#refuse(reject, order.instrument, { ...order, stopTicks, accountName });
@@ -118,9 +121,10 @@ export class OrderDesk {
     return placed;
   }
 
-  /** Cancels an order that rests or waits, and gives it as it is then. Throws Problem. */
-  async cancel(id: number): Promise<OrderRecord> {
-    if (this.#sequencer.send({ kind: CANCEL_ORDER, orderId: id, account: ANY_ACCOUNT }) !== REJECT.none) return await this.#notOpen(id);
+  /** Cancels an order that rests or waits, and gives it as it is then. `sender`, here and below: `sub` of who sends it. Throws Problem. */
+  async cancel(id: number, sender: string): Promise<OrderRecord> {
+    const command = { kind: CANCEL_ORDER, orderId: id, account: ANY_ACCOUNT } as const;
+    if (this.#sequencer.send(command, { actor: new Actor(sender) }) !== REJECT.none) return await this.#notOpen(id);
     const { sequence } = this.#sequencer;
     await this.#sequencer.durable(sequence);
     return await this.#shown(id, sequence);
@@ -130,14 +134,14 @@ export class OrderDesk {
    * Changes an order that rests or waits, and gives it as it is then, with the fills that this caused. `terms` is asked for each try, with the order
    * as it is at that moment; its `expectedLots` keeps a fill in between from being overlooked. Throws Problem.
    */
-  async replace(id: number, terms: (order: OrderRecord) => ReplaceTerms): Promise<Placed> {
+  async replace(id: number, sender: string, terms: (order: OrderRecord) => ReplaceTerms): Promise<Placed> {
     let refused: Promise<never> | undefined;
     for (let tries = 0; tries < REPLACE_TRIES; tries += 1) {
       await this.#sequencer.settled();
       const order = await this.#reader.read(id, this.#sequencer.durableSequence);
       if (order === undefined || (order.status !== OPEN && order.status !== PENDING)) return await this.#notOpen(id);
       const change = terms(order);
-      const reject = this.#sendReplacement(id, change);
+      const reject = this.#sendReplacement(id, sender, change);
       if (reject === REJECT.none) return await this.#replaced(order);
       if (reject === REJECT.stale || reject === REJECT.unknownOrder) continue;
       refused = this.#refuse(reject, order.instrument, this.#asReplaced(order, change));
@@ -164,39 +168,45 @@ export class OrderDesk {
    * As {@link replace}, in the turn of the event loop in which it is called, so that it keeps its place among other commands: with one try, on what
    * {@link known} gave before. Throws Problem.
    */
-  async replaceAtOnce(id: number, order: OrderRecord | undefined, terms: (order: OrderRecord) => ReplaceTerms): Promise<Placed> {
+  async replaceAtOnce(
+    id: number,
+    sender: string,
+    order: OrderRecord | undefined,
+    terms: (order: OrderRecord) => ReplaceTerms,
+  ): Promise<Placed> {
     if (order === undefined) return await this.#notOpen(id);
     const change = terms(order);
-    const reject = this.#sendReplacement(id, change);
+    const reject = this.#sendReplacement(id, sender, change);
     if (reject === REJECT.none) return await this.#replaced(order);
     if (reject === REJECT.unknownOrder) return await this.#notOpen(id);
     return await this.#refuse(reject, order.instrument, this.#asReplaced(order, change));
   }
 
   /** Cancels every order of an account that rests or waits, in one instrument or in all. */
-  async massCancel(account: string, instrument: number): Promise<Cancelled> {
+  async massCancel(account: string, instrument: number, sender: string): Promise<Cancelled> {
     const id = this.#accounts.find(account);
     if (id === undefined) return { count: 0, orderIds: [] };
-    return await this.#cancelMany({ kind: MASS_CANCEL, instrument, account: id, session: 0, reason: MASS });
+    return await this.#cancelMany({ kind: MASS_CANCEL, instrument, account: id, session: 0, reason: MASS }, sender);
   }
 
   /** Cancels what was sent in a session that has ended. */
   async endSession(session: number): Promise<Cancelled> {
-    return await this.#cancelMany({ kind: MASS_CANCEL, instrument: ALL_INSTRUMENTS, account: ANY_ACCOUNT, session, reason: DISCONNECTED });
+    const command: MassCancel = { kind: MASS_CANCEL, instrument: ALL_INSTRUMENTS, account: ANY_ACCOUNT, session, reason: DISCONNECTED };
+    return await this.#cancelMany(command, undefined);
   }
 
   /** Turns the kill switch of an account, or of all without one; gives what that cancelled. */
-  async killSwitch(account: string | null, on: boolean): Promise<Cancelled> {
+  async killSwitch(account: string | null, on: boolean, sender: string): Promise<Cancelled> {
     const known = account !== null && this.#accounts.find(account) !== undefined;
     // Off is what the switch of an account that was never heard of is already.
     if (account !== null && !known && !on) return { count: 0, orderIds: [] };
     const id = account === null ? ANY_ACCOUNT : this.#accounts.idFor(account);
-    return await this.#cancelMany({ kind: KILL_SWITCH, account: id, on }, account ?? undefined);
+    return await this.#cancelMany({ kind: KILL_SWITCH, account: id, on }, sender, account ?? undefined);
   }
 
   /** Moves an instrument to a trading state. */
-  async setState(instrument: number, state: TradingState): Promise<Cancelled> {
-    return await this.#cancelMany({ kind: SET_STATE, instrument, state });
+  async setState(instrument: number, state: TradingState, sender: string): Promise<Cancelled> {
+    return await this.#cancelMany({ kind: SET_STATE, instrument, state }, sender);
   }
 
   /** As the first answer was, however much has happened to the order since. */
@@ -219,8 +229,9 @@ export class OrderDesk {
     return { ...answer, repeated: true };
   }
 
-  #sendReplacement(id: number, change: ReplaceTerms): Reject {
-    return this.#sequencer.send({ kind: REPLACE_ORDER, orderId: id, account: ANY_ACCOUNT, ...change });
+  #sendReplacement(id: number, sender: string, change: ReplaceTerms): Reject {
+    const command = { kind: REPLACE_ORDER, orderId: id, account: ANY_ACCOUNT, ...change } as const;
+    return this.#sequencer.send(command, { actor: new Actor(sender) });
   }
 
   async #replaced(order: OrderRecord): Promise<Placed> {
@@ -274,8 +285,9 @@ export class OrderDesk {
     return order;
   }
 
-  async #cancelMany(command: MassCancel | KillSwitch | SetState, account?: string): Promise<Cancelled> {
-    const reject = this.#sequencer.send(command, { account });
+  /** Without a sender it is the engine that sends. */
+  async #cancelMany(command: MassCancel | KillSwitch | SetState, sender: string | undefined, account?: string): Promise<Cancelled> {
+    const reject = this.#sequencer.send(command, { account, actor: sender === undefined ? undefined : new Actor(sender) });
     if (reject !== REJECT.none) throw new Error(`command ${command.kind} was refused with ${reject}`);
     const { events, sequence } = this.#sequencer;
     const orderIds: number[] = [];

@@ -19,7 +19,7 @@ import {
 } from '../core/types.ts';
 import { RateLimiter } from '../gateway/rate-limit.ts';
 import { SqliteJournal } from '../journal/sqlite-journal.ts';
-import { ACCOUNT_NAME, JournalError, type JournalListener } from '../journal/types.ts';
+import { ACCOUNT_NAME, JournalError, PRINCIPAL_NAME, type JournalListener } from '../journal/types.ts';
 import { EngineStats } from '../telemetry/stats.ts';
 import { temporaryDirectory } from '../testing/temporary-directory.ts';
 import { Accounts } from './accounts.ts';
@@ -27,6 +27,7 @@ import { hashClientOrderId } from './client-order-id.ts';
 import * as field from './order-answers.ts';
 import { EntryAccount, OrderEntry } from './order-entry.ts';
 import type { EntryOrder } from './entry-terms.ts';
+import { Actor } from './principal-numbers.ts';
 import { drainingProblem, type Problem } from './problem.ts';
 import { Sequencer } from './sequencer.ts';
 
@@ -178,8 +179,8 @@ function replace(link: Link, request: number, account: EntryAccount, terms: Part
 describe('answers', () => {
   it('leave when they are durable, in the order of the requests, all of a tick at once', async () => {
     const link = connected();
-    const alice = new EntryAccount('alice');
-    const bob = new EntryAccount('bob');
+    const alice = new EntryAccount('alice', new Actor('user'));
+    const bob = new EntryAccount('bob', new Actor('user'));
     place(link, 7, alice, { side: SELL, quantityLots: 5 });
     place(link, 8, bob, { quantityLots: 3 });
     place(link, 9, bob, { quantityLots: 2000 });
@@ -207,7 +208,7 @@ describe('answers', () => {
   it('go to the connection that asked, and nowhere once it has ended', async () => {
     const one = connected();
     const two = connected();
-    const alice = new EntryAccount('alice');
+    const alice = new EntryAccount('alice', new Actor('user'));
     place(one, 1, alice, {});
     place(two, 2, alice, {});
     entry.disconnect(one.number);
@@ -221,7 +222,7 @@ describe('answers', () => {
 
   it('that tell of nothing under way do not wait for a commit', async () => {
     const link = connected();
-    place(link, 1, new EntryAccount('alice'), { quantityLots: 0 });
+    place(link, 1, new EntryAccount('alice', new Actor('user')), { quantityLots: 0 });
     expect(link.told).toEqual([]);
     await Promise.resolve();
     expect([link.told.map(({ status }) => status), link.sends]).toEqual([[REJECT.badQuantity], [1]]);
@@ -229,7 +230,7 @@ describe('answers', () => {
 
   it('never tell of what is not durable: a refusal waits for what it was refused for', async () => {
     const link = connected();
-    const alice = new EntryAccount('alice');
+    const alice = new EntryAccount('alice', new Actor('user'));
     place(link, 1, alice, { idLow: 5 });
     place(link, 2, alice, { idLow: 5 });
     await Promise.resolve();
@@ -245,7 +246,7 @@ describe('answers', () => {
 describe('orders', () => {
   it('carry every term to the core', async () => {
     const link = connected();
-    const alice = new EntryAccount('alice');
+    const alice = new EntryAccount('alice', new Actor('user'));
     const expiryMicros = (Date.now() + 60_000) * 1000;
     place(link, 1, alice, {
       type: STOP_LIMIT,
@@ -277,15 +278,15 @@ describe('orders', () => {
 
   it('are replaced: what remains, the price, and only when as much remains as was expected', async () => {
     const link = connected();
-    const alice = new EntryAccount('alice');
-    const bob = new EntryAccount('bob');
+    const alice = new EntryAccount('alice', new Actor('user'));
+    const bob = new EntryAccount('bob', new Actor('user'));
     place(link, 1, alice, { side: SELL, priceTicks: 105, quantityLots: 5 });
     place(link, 2, bob, { priceTicks: 100, quantityLots: 2 });
     replace(link, 3, alice, { orderId: 1, quantityLots: 4 });
     replace(link, 4, alice, { orderId: 1, quantityLots: 3, expectedLots: 5 });
     replace(link, 5, bob, { orderId: 1, quantityLots: 3 });
     replace(link, 6, bob, { orderId: 2, priceTicks: 105 });
-    replace(link, 7, new EntryAccount('nobody'), { orderId: 1, priceTicks: 1 });
+    replace(link, 7, new EntryAccount('nobody', new Actor('user')), { orderId: 1, priceTicks: 1 });
     await sequencer.settled();
     expect(link.told.slice(2)).toMatchObject([
       { kind: 'replaced', order: 1, remaining: 4, filled: 0, status: OPEN },
@@ -299,11 +300,11 @@ describe('orders', () => {
 
   it('of an account are cancelled together', async () => {
     const link = connected();
-    const alice = new EntryAccount('alice');
+    const alice = new EntryAccount('alice', new Actor('user'));
     for (const request of [1, 2, 3]) place(link, request, alice, { priceTicks: request });
-    place(link, 4, new EntryAccount('bob'), {});
+    place(link, 4, new EntryAccount('bob', new Actor('user')), {});
     entry.massCancel(link.number, 5, alice, ALL_INSTRUMENTS, performance.now());
-    entry.massCancel(link.number, 6, new EntryAccount('nobody'), 0, performance.now());
+    entry.massCancel(link.number, 6, new EntryAccount('nobody', new Actor('user')), 0, performance.now());
     entry.massCancel(link.number, 7, alice, 9, performance.now());
     await sequencer.settled();
     expect(link.told.slice(4)).toMatchObject([
@@ -319,7 +320,7 @@ describe('orders', () => {
     durable.close();
     open({ ordersPerSecond: 1e-6, burst: 2 });
     const link = connected();
-    const alice = new EntryAccount('alice');
+    const alice = new EntryAccount('alice', new Actor('user'));
     place(link, 1, alice, {});
     entry.massCancel(link.number, 2, alice, 9, performance.now());
     for (const request of [3, 4]) entry.massCancel(link.number, request, alice, ALL_INSTRUMENTS, performance.now());
@@ -334,16 +335,17 @@ describe('orders', () => {
 
   it('name their account with the first of it that is accepted', async () => {
     const link = connected();
-    const alice = new EntryAccount('alice');
+    const alice = new EntryAccount('alice', new Actor('user'));
     place(link, 1, alice, { quantityLots: 5000 });
     expect([accounts.count, alice.id]).toEqual([0, -1]);
     sequencer.send({ ...LIMIT_ORDER, kind: 1, side: BUY, type: LIMIT, timeInForce: GTC, selfTrade: 0, account: 0 }, { account: 'bob' });
     place(link, 2, alice, {});
-    place(link, 3, new EntryAccount('bob'), {});
+    place(link, 3, new EntryAccount('bob', new Actor('user')), {});
     await sequencer.settled();
     expect([accounts.find('bob'), accounts.find('alice'), core.ownerOf(2), core.ownerOf(3)]).toEqual([0, 1, 1, 0]);
     expect(durable.read(1, 10).flatMap(({ texts }) => texts)).toEqual([
       { sequence: 1, kind: ACCOUNT_NAME, text: 'bob' },
+      { sequence: 2, kind: PRINCIPAL_NAME, text: 'user' },
       { sequence: 2, kind: ACCOUNT_NAME, text: 'alice' },
     ]);
   });
@@ -353,7 +355,7 @@ describe('orders', () => {
     durable.close();
     open({ ordersPerSecond: 1e-6, burst: 2 });
     const link = connected();
-    const alice = new EntryAccount('alice');
+    const alice = new EntryAccount('alice', new Actor('user'));
     const bits = { low: 0, high: 0 };
     hashClientOrderId('000000070000000a', bits);
     sequencer.send(
@@ -378,7 +380,7 @@ describe('orders', () => {
     place(link, 5, alice, { idLow: 13 });
     place(link, 6, alice, {});
     replace(link, 7, alice, { orderId: 1, priceTicks: 99 });
-    place(link, 8, new EntryAccount('bob'), {});
+    place(link, 8, new EntryAccount('bob', new Actor('user')), {});
     await sequencer.settled();
     expect(link.told.map(({ kind, order, status, extra }) => [kind, order, status, extra])).toEqual([
       ['placed', 1, 0, 1],
@@ -398,8 +400,8 @@ describe('what cannot be taken', () => {
   it('is refused at once: nothing is taken now', async () => {
     const link = connected();
     refusal = drainingProblem();
-    place(link, 1, new EntryAccount('alice'), {});
-    entry.cancel(link.number, 2, new EntryAccount('alice'), 1, performance.now());
+    place(link, 1, new EntryAccount('alice', new Actor('user')), {});
+    entry.cancel(link.number, 2, new EntryAccount('alice', new Actor('user')), 1, performance.now());
     await Promise.resolve();
     expect(link.told).toMatchObject([
       { kind: 'rejected', request: 1, status: REJECT.stopping },
@@ -413,7 +415,7 @@ describe('what cannot be taken', () => {
     durable.close();
     open(undefined, 4);
     const [one, two, three, four] = [connected(), connected(), connected(), connected()];
-    const alice = new EntryAccount('alice');
+    const alice = new EntryAccount('alice', new Actor('user'));
     place(one, 1, alice, { side: SELL });
     place(two, 2, alice, { side: SELL });
     place(three, 3, alice, { quantityLots: 2 });
@@ -440,7 +442,7 @@ describe('what cannot be taken', () => {
     durable.close();
     open(undefined, 8);
     const [greedy, other] = [connected(), connected()];
-    const alice = new EntryAccount('alice');
+    const alice = new EntryAccount('alice', new Actor('user'));
     for (const request of [1, 2, 3]) place(greedy, request, alice, {});
     place(other, 4, alice, {});
     await Promise.resolve();
@@ -454,7 +456,7 @@ describe('what cannot be taken', () => {
 
   it('because the journal is full is refused, all of it; then the rebuilt books take orders, with their own accounts', async () => {
     const link = connected();
-    const alice = new EntryAccount('alice');
+    const alice = new EntryAccount('alice', new Actor('user'));
     place(link, 1, alice, { side: SELL });
     place(link, 2, alice, {});
     place(link, 3, alice, { quantityLots: 0 });
@@ -473,7 +475,7 @@ describe('what cannot be taken', () => {
     rmSync(directory, { recursive: true });
     durable = SqliteJournal.open((directory = temporaryDirectory()), 'commit');
     newMarket();
-    place(link, 5, new EntryAccount('bob'), {});
+    place(link, 5, new EntryAccount('bob', new Actor('user')), {});
     place(link, 6, alice, {});
     await sequencer.settled();
     expect(link.told.slice(-2)).toMatchObject([

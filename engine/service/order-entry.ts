@@ -16,20 +16,23 @@ import { ANSWER, type AnswerKind } from './order-answers.ts';
 import { EntryOrder, EntryReplacement, writeCancel, writeMassCancel, writeOrder, writeReplacement } from './entry-terms.ts';
 import { OrderOutcome } from './order-outcome.ts';
 import { MOST_ANSWERED_FILLS } from './placed.ts';
+import type { Actor } from './principal-numbers.ts';
 import type { Problem } from './problem.ts';
 import type { DurableListener } from './sequencer.ts';
 
 type EntryMarket = Pick<Market, 'core' | 'sequencer' | 'accounts'>;
 
-/** An account on whose behalf orders come. A connection makes its own when it is authorised for it, and uses it with every order. */
+/** An account on whose behalf orders come, and who sends them. A connection makes its own when it is authorised for it, and uses it with every order. */
 export class EntryAccount {
   readonly name: string;
   /** In the core of {@link market}; -1 before its first command was accepted. */
   id = -1;
   market: EntryMarket | undefined;
+  readonly actor: Actor;
 
-  constructor(name: string) {
+  constructor(name: string, actor: Actor) {
     this.name = name;
+    this.actor = actor;
   }
 }
 
@@ -108,7 +111,7 @@ export class OrderEntry implements DurableListener {
     const isNew = account.id < 0;
     if (isNew && accounts.count >= MOST_ACCOUNTS) return this.#reject(link, request, REJECT.badAccount, receivedMs);
     const at = sequencer.begin();
-    if (at < 0 || (isNew && !sequencer.text(ACCOUNT_NAME, account.name)))
+    if (at < 0 || !sequencer.by(account.actor) || (isNew && !sequencer.text(ACCOUNT_NAME, account.name)))
       return this.#refuse(link, request, sequencer.refusal(), receivedMs);
     writeOrder(sequencer.slots, at, isNew ? accounts.count : account.id, order, limited);
     const reject = sequencer.submit();
@@ -132,7 +135,7 @@ export class OrderEntry implements DurableListener {
     if (this.#limiter.take(account.name, receivedMs) !== 0) return this.#reject(link, request, REJECT.rate, receivedMs);
     const { sequencer } = market;
     const at = sequencer.begin();
-    if (at < 0) return this.#refuse(link, request, sequencer.refusal(), receivedMs);
+    if (at < 0 || !sequencer.by(account.actor)) return this.#refuse(link, request, sequencer.refusal(), receivedMs);
     writeReplacement(sequencer.slots, at, account.id, this.replacement);
     const reject = sequencer.submit();
     if (reject === REJECT.none) this.#accept(link, request, ANSWER.replaced, this.replacement.orderId, 0, receivedMs);
@@ -146,7 +149,7 @@ export class OrderEntry implements DurableListener {
     if (account.id < 0) return this.#reject(link, request, REJECT.unknownOrder, receivedMs);
     const { sequencer } = market;
     const at = sequencer.begin();
-    if (at < 0) return this.#refuse(link, request, sequencer.refusal(), receivedMs);
+    if (at < 0 || !sequencer.by(account.actor)) return this.#refuse(link, request, sequencer.refusal(), receivedMs);
     writeCancel(sequencer.slots, at, account.id, orderId);
     const reject = sequencer.submit();
     if (reject === REJECT.none) this.#accept(link, request, ANSWER.cancelled, orderId, 0, receivedMs);
@@ -162,7 +165,7 @@ export class OrderEntry implements DurableListener {
     if (account.id < 0) return this.#push(link, request, receivedMs, ANSWER.massCancelled, 0, 0, 0, 0);
     if (this.#limiter.take(account.name, receivedMs) !== 0) return this.#reject(link, request, REJECT.rate, receivedMs);
     const at = sequencer.begin();
-    if (at < 0) {
+    if (at < 0 || !sequencer.by(account.actor)) {
       this.#limiter.giveBack(account.name);
       return this.#refuse(link, request, sequencer.refusal(), receivedMs);
     }

@@ -1,6 +1,6 @@
 import { rmSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { decodeCommand, encodeCommand, commandWords } from '../core/command.ts';
+import { CommandSlots, decodeCommand, encodeCommand, commandWords, PRINCIPAL_WORD } from '../core/command.ts';
 import { MatchingCore } from '../core/core.ts';
 import {
   ADVANCE_TIME,
@@ -14,17 +14,20 @@ import {
   KILL_SWITCH,
   LIMIT,
   NEW_ORDER,
+  NO_EVENTS,
   REJECT,
   SELL,
   type Command,
   type NewOrder,
 } from '../core/types.ts';
+import { principalsIn } from '../journal/principals.ts';
 import { SqliteJournal } from '../journal/sqlite-journal.ts';
 import { ACCOUNT_NAME, CLIENT_ORDER_ID, JournalError, type JournalListener } from '../journal/types.ts';
 import { temporaryDirectory } from '../testing/temporary-directory.ts';
 import { Accounts } from './accounts.ts';
 import { hashClientOrderId } from './client-order-id.ts';
 import { FILL_EVENT, ORDER_EVENT } from './event-buffer.ts';
+import { Actor, MOST_PRINCIPALS } from './principal-numbers.ts';
 import { Sequencer, TIMED_EVERY, type CommandTexts } from './sequencer.ts';
 
 const RULES = {
@@ -218,6 +221,62 @@ describe('accounts', () => {
       [4, CLIENT_ORDER_ID, 'x'],
     ]);
     expect(core.ownerOf(4)).toBe(2);
+  });
+});
+
+describe('principals', () => {
+  const off = { kind: KILL_SWITCH, account: ANY_ACCOUNT, on: false } as const;
+  const sent = (): [number, string, number][] =>
+    durable
+      .read(1, 200_000)
+      .flatMap((batch) => principalsIn(batch).map(([number, name, sequence]): [number, string, number] => [number, name, sequence]));
+  const numbers = (): number[] =>
+    durable.read(1, 1000).flatMap(({ slots, words }) => {
+      const found: number[] = [];
+      for (let at = 0; at < words; at += commandWords(slots, at)) found.push(slots.words[at + PRINCIPAL_WORD] ?? -1);
+      return found;
+    });
+
+  it('stand in their commands as numbers, with their names once; the engine is 0, and a refused command leaves none', async () => {
+    const alice = new Actor('alice');
+    expect(sequencer.send(order(BUY, 1001), { actor: alice, account: 'a' })).toBe(REJECT.maxOrderQty);
+    sequencer.send(off, { actor: new Actor('bob') });
+    sequencer.send(off, { actor: alice });
+    sequencer.send(off);
+    sequencer.send({ ...order(BUY, 1), account: 0 }, { actor: alice, account: 'a' });
+    sequencer.send(off, { actor: new Actor('bob') });
+    await sequencer.settled();
+    expect(numbers()).toEqual([1, 2, 0, 2, 1]);
+    expect(sent()).toEqual([
+      [1, 'bob', 1],
+      [2, 'alice', 2],
+    ]);
+  });
+
+  it('change nothing in the state', () => {
+    sequencer.send({ ...order(BUY, 1), account: 0 }, { actor: new Actor('alice'), account: 'a' });
+    const other = new MatchingCore();
+    other.setInstrument(0, RULES);
+    const slots = new CommandSlots(new ArrayBuffer(128));
+    encodeCommand(slots, 0, sequencer.timestampMicros, { ...order(BUY, 1), account: 0 });
+    other.replay(slots, 0, NO_EVENTS);
+    expect(other.stateHash()).toBe(core.stateHash());
+  });
+
+  it('get their numbers anew when all are given', async () => {
+    const first = new Actor('user-0');
+    for (let user = 0; user <= MOST_PRINCIPALS; user += 1) {
+      sequencer.send(off, { actor: user === 0 ? first : new Actor(`user-${user}`) });
+      if (user % 10_000 === 0) await sequencer.settled();
+    }
+    sequencer.send(off, { actor: first });
+    await sequencer.settled();
+    const names = sent();
+    expect(names[0]).toEqual([1, 'user-0', 1]);
+    expect(names.slice(-2)).toEqual([
+      [1, `user-${MOST_PRINCIPALS}`, MOST_PRINCIPALS + 1],
+      [2, 'user-0', MOST_PRINCIPALS + 2],
+    ]);
   });
 });
 

@@ -7,12 +7,13 @@
  * then. After any other failure nobody knows whether the commands will be there after a restart: they are neither acknowledged nor refused, and
  * `onFatal` must end the process.
  */
-import { encodeCommand, SLOT_WORDS, type CommandSlots } from '../core/command.ts';
+import { encodeCommand, PRINCIPAL_WORD, SLOT_WORDS, type CommandSlots } from '../core/command.ts';
 import { ADVANCE_TIME, BUY, GTC, LIMIT, NEW_ORDER, REJECT, type Command, type Core, type Reject } from '../core/types.ts';
-import { ACCOUNT_NAME, CLIENT_ORDER_ID, type Journal, type JournalError } from '../journal/types.ts';
+import { ACCOUNT_NAME, CLIENT_ORDER_ID, PRINCIPAL_NAME, type Journal, type JournalError, type TextKind } from '../journal/types.ts';
 import type { Accounts } from './accounts.ts';
 import { hashClientOrderId } from './client-order-id.ts';
 import { EventBuffer } from './event-buffer.ts';
+import { PrincipalNumbers, type Actor } from './principal-numbers.ts';
 import { busyProblem, drainingProblem, journalProblem, type Problem } from './problem.ts';
 
 /** What the sequencer tells about its work. */
@@ -35,6 +36,8 @@ export interface CommandTexts {
   /** Name of the account that sends it: recorded with the first command that is accepted of it. */
   readonly account?: string | undefined;
   readonly clientOrderId?: string | null | undefined;
+  /** Who sends it; the engine itself without one. */
+  readonly actor?: Actor | undefined;
 }
 
 export interface SequencerParts {
@@ -77,6 +80,11 @@ export class Sequencer {
   readonly #fillsOf: Uint32Array;
   #at = -1;
   #texts = false;
+  #numbers = new PrincipalNumbers();
+  /** Number of who sends the command that has been begun; 0 for the engine itself. */
+  #sentBy = 0;
+  /** Who has no number yet, and gets that one if the command is taken. */
+  #introduced: Actor | undefined;
   #untilTimed = TIMED_EVERY;
   #lastMicros: number;
   #durable: number;
@@ -141,6 +149,8 @@ export class Sequencer {
    * why). Does what is due before, so that the command meets the books of its own time.
    */
   begin(): number {
+    this.#sentBy = 0;
+    this.#introduced = undefined;
     if (this.#failure !== undefined) return -1;
     const nowMicros = this.#nowMicros();
     if (nowMicros > this.#lastMicros) this.#lastMicros = nowMicros;
@@ -149,8 +159,18 @@ export class Sequencer {
     return this.#at;
   }
 
+  /**
+   * Says who sends the command that has been begun: it is recorded with it, and nobody judges it by that. false when there is no room for a new name: the
+   * command must not be submitted then.
+   */
+  by(actor: Actor): boolean {
+    if (actor.numbers !== this.#numbers && !this.#numbers.knows(actor)) return this.#introduce(actor);
+    this.#sentBy = actor.number;
+    return true;
+  }
+
   /** Adds a text to the command that has been begun. false when there is no room for it: the command must not be submitted then, and the next one be begun anew. */
-  text(kind: typeof CLIENT_ORDER_ID | typeof ACCOUNT_NAME, text: string): boolean {
+  text(kind: TextKind, text: string): boolean {
     this.#texts = true;
     if (this.#journal.ring.text(kind, text)) return true;
     this.#dropTexts();
@@ -175,7 +195,8 @@ export class Sequencer {
   send(command: Command, texts: CommandTexts = {}): Reject {
     const at = this.begin();
     if (at < 0) throw this.refusal();
-    const { account, clientOrderId = null } = texts;
+    const { account, clientOrderId = null, actor } = texts;
+    if (actor !== undefined && !this.by(actor)) throw this.refusal();
     const unknown = account !== undefined && this.#accounts.find(account) === undefined;
     if (unknown && !this.text(ACCOUNT_NAME, account)) throw this.refusal();
     if (clientOrderId !== null && !this.text(CLIENT_ORDER_ID, clientOrderId)) throw this.refusal();
@@ -236,6 +257,7 @@ export class Sequencer {
     const { ring } = this.#journal;
     const core = this.#core;
     this.slots.doubles[(this.#at >> 1) + 2] = this.#lastMicros;
+    this.slots.words[this.#at + PRINCIPAL_WORD] = this.#sentBy;
     this.events.clear();
     const reject = core.submit(this.slots, this.#at, this.events);
     if (reject !== REJECT.none) {
@@ -243,6 +265,8 @@ export class Sequencer {
       return reject;
     }
     this.#texts = false;
+    if (this.#introduced !== undefined) this.#numbers.add(this.#introduced);
+    this.#introduced = undefined;
     this.#fillsOf[core.sequence & (this.#fillsOf.length - 1)] = this.events.fills;
     ring.push();
     this.#journal.flush();
@@ -267,6 +291,14 @@ export class Sequencer {
       this.#onFatal(fault);
       throw cause;
     }
+  }
+
+  #introduce(actor: Actor): boolean {
+    // Then every number is given again, with its name.
+    if (this.#numbers.isFull) this.#numbers = new PrincipalNumbers();
+    this.#sentBy = this.#numbers.next;
+    this.#introduced = actor;
+    return this.text(PRINCIPAL_NAME, actor.name);
   }
 
   #dropTexts(): void {

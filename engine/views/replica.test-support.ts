@@ -54,6 +54,7 @@ export class TestReplica implements Disposable {
         read: (from, limit) => (this.source.read ?? reader.read.bind(reader))(from, limit),
         lastSequence: () => reader.lastSequence(),
         compactedThrough: () => (this.source.compactedThrough ?? reader.compactedThrough.bind(reader))(),
+        chainAt: (sequence) => reader.chainAt(sequence),
       },
       warn: (_details, message) => this.warnings.push(message),
       ...(this.mostGathered !== undefined && { mostGathered: this.mostGathered }),

@@ -266,7 +266,8 @@ export class Replica {
     const hash = new StateHash();
     for (const word of words) hash.addDouble(word);
     const stateHash = hash.hex();
-    writeSnapshot(this.#parts.dataDirectory, { sequence, timestampMicros, stateHash, words, accounts });
+    const chain = this.#parts.journal.chainAt(sequence);
+    writeSnapshot(this.#parts.dataDirectory, { sequence, timestampMicros, stateHash, words, accounts, chain });
     this.#snapshotSequence = sequence;
     this.#oldestRemembered = oldestRemembered(words);
     this.#state = { sequence, stateHash, openOrders };

@@ -11,7 +11,7 @@ import type { Progress, Rows } from './rows.ts';
 import { eachOpenOrder } from './state-rows.ts';
 import { packTerms } from './terms.ts';
 
-export type JournalSource = Pick<JournalReader, 'read' | 'lastSequence' | 'compactedThrough'>;
+export type JournalSource = Pick<JournalReader, 'read' | 'lastSequence' | 'compactedThrough' | 'chainAt'>;
 
 export interface RestoreParts {
   readonly dataDirectory: string;

@@ -8,6 +8,7 @@ import type { Engine } from '../../service/engine.ts';
 import type { EntryLink } from '../../service/answer-queue.ts';
 import { hashClientOrderId, type ClientIdBits } from '../../service/client-order-id.ts';
 import { EntryAccount, OrderEntry } from '../../service/order-entry.ts';
+import { Actor } from '../../service/principal-numbers.ts';
 import { drainingProblem, Problem } from '../../service/problem.ts';
 import { admit, type UnaryParts } from './calls.ts';
 import { CANCEL, CommandReader, PLACE, REPLACE, writeAnswer, writeReject } from './entry-codec.ts';
@@ -91,6 +92,7 @@ class EntryStream implements EntryLink {
   readonly #commands: CommandReader;
   readonly #writer = new WireWriter();
   readonly #link: number;
+  readonly #actor: Actor;
   readonly #rights = new Map<string, Rights>();
   readonly #bits: ClientIdBits = { low: 0, high: 0 };
   readonly #expiry: NodeJS.Timeout;
@@ -104,6 +106,7 @@ class EntryStream implements EntryLink {
   constructor(call: EntryCall, principal: Principal, parts: EntryServiceParts) {
     this.#call = call;
     this.principal = principal;
+    this.#actor = new Actor(principal.subject);
     this.#parts = parts;
     this.#commands = new CommandReader(parts.entry.order, parts.entry.replacement);
     this.#link = parts.entry.connect(this);
@@ -198,7 +201,11 @@ class EntryStream implements EntryLink {
     const known = this.#rights.get(name);
     if (known !== undefined) return known;
     if (!ACCOUNT_TEXT.test(name)) return undefined;
-    const rights = { account: new EntryAccount(name), write: this.#may('orders.write', name), cancel: this.#may('orders.cancel', name) };
+    const rights = {
+      account: new EntryAccount(name, this.#actor),
+      write: this.#may('orders.write', name),
+      cancel: this.#may('orders.cancel', name),
+    };
     if (this.#rights.size === MOST_ACCOUNTS) this.#rights.clear();
     this.#rights.set(name, rights);
     return rights;

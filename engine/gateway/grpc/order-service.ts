@@ -53,7 +53,7 @@ export function orderService(parts: OrderParts): UntypedServiceImplementation {
     }
     // One market for the whole answer: after an await the books may be being rebuilt, and what is recorded must be answered all the same.
     const market = engine.requireAccepting();
-    const placed = await market.desk.place({ account, clientOrderId }, () => {
+    const placed = await market.desk.place({ account, clientOrderId, sender: principal.subject }, () => {
       requireToken(account);
       return termsOf(request, requireTraded(market, symbol).id, 0);
     });
@@ -68,7 +68,7 @@ export function orderService(parts: OrderParts): UntypedServiceImplementation {
     const account = await accountOf(market, id);
     gatekeeper.authorize(principal, 'orders.write', account);
     let charged = false;
-    const placed = await market.desk.replace(id, (order) => {
+    const placed = await market.desk.replace(id, principal.subject, (order) => {
       if (!charged) requireToken(account);
       charged = true;
       return replaceTermsOf(request, order);
@@ -80,7 +80,7 @@ export function orderService(parts: OrderParts): UntypedServiceImplementation {
     const market = engine.requireAccepting();
     const id = requireOrderId(orderId);
     gatekeeper.authorize(principal, 'orders.cancel', await accountOf(market, id));
-    const order = await market.desk.cancel(id);
+    const order = await market.desk.cancel(id, principal.subject);
     engine.stats.cancels += 1;
     return { order: messageOf(market, order) };
   }
@@ -90,7 +90,7 @@ export function orderService(parts: OrderParts): UntypedServiceImplementation {
     gatekeeper.authorize(principal, 'orders.cancel', account);
     const market = engine.requireAccepting();
     const instrument = symbol === '' ? ALL_INSTRUMENTS : requireTraded(market, symbol).id;
-    const { count, orderIds } = await market.desk.massCancel(account, instrument);
+    const { count, orderIds } = await market.desk.massCancel(account, instrument, principal.subject);
     engine.stats.cancels += count;
     return { count, orderIds: [...orderIds] };
   }

@@ -4,7 +4,7 @@ import { killSwitchBody, massCancelAnswerSchema, setStateBody, snapshotAnswerSch
 import { AUCTION, CLOSED, HALTED, PRE_OPEN, TRADING } from '../../core/types.ts';
 import type { Engine } from '../../service/engine.ts';
 import { requireListed } from './answers.ts';
-import { authorizeAccount } from './guard.ts';
+import { authorizeAccount, principalOf } from './guard.ts';
 import type { HttpServer } from './server.ts';
 
 const STATES = { trading: TRADING, 'pre-open': PRE_OPEN, auction: AUCTION, halted: HALTED, closed: CLOSED } as const;
@@ -19,7 +19,7 @@ export function registerAdminRoutes(admin: Pick<HttpServer, 'route'>, engine: En
       const market = engine.requireAccepting();
       authorizeAccount(request, undefined);
       const { id } = requireListed(market, request.params.symbol);
-      const { count, orderIds } = await market.desk.setState(id, STATES[request.body.state]);
+      const { count, orderIds } = await market.desk.setState(id, STATES[request.body.state], principalOf(request).subject);
       return { count, ids: orderIds.map(String) };
     },
   });
@@ -32,7 +32,7 @@ export function registerAdminRoutes(admin: Pick<HttpServer, 'route'>, engine: En
     handler: async (request) => {
       const { account, on } = request.body;
       authorizeAccount(request, account);
-      const { count, orderIds } = await engine.requireAccepting().desk.killSwitch(account ?? null, on);
+      const { count, orderIds } = await engine.requireAccepting().desk.killSwitch(account ?? null, on, principalOf(request).subject);
       engine.stats.cancels += count;
       return { count, ids: orderIds.map(String) };
     },
@@ -45,7 +45,7 @@ export function registerAdminRoutes(admin: Pick<HttpServer, 'route'>, engine: En
     schema: { body: applyConfigBody, response: { 200: appliedConfigSchema } },
     handler: async (request) => {
       authorizeAccount(request, undefined);
-      return await engine.live.apply(request.body.config, request.body.expectedHash);
+      return await engine.live.apply(request.body.config, request.body.expectedHash, principalOf(request).subject);
     },
   });
 

@@ -41,7 +41,7 @@ export function registerBatchRoutes(app: HttpServer, engine: Engine, gate: Order
     handler: async (request, reply) => {
       const market = engine.requireAccepting();
       const { operations } = request.body;
-      const call = { engine, market, gate, socket: request.socket };
+      const call = { engine, market, gate, socket: request.socket, sender: principalOf(request).subject };
       const key = idempotencyKey(request.headers['idempotency-key']);
       const principal = principalOf(request);
       const isLooked = (operation: BatchOperation): boolean =>
@@ -84,7 +84,7 @@ async function run(
     case 'replace': {
       const id = orderNumber(operation.id);
       authorizeOwner(market, principal, 'orders.write', id, known);
-      const placed = await market.desk.replaceAtOnce(id, known.get(id), replacementOf(call, operation.change));
+      const placed = await market.desk.replaceAtOnce(id, principal.subject, known.get(id), replacementOf(call, operation.change));
       return { status: 200, ...placementOf(market, placed) };
     }
     case 'cancel': {

@@ -17,11 +17,13 @@ export interface OrderCall {
   readonly market: Market;
   readonly gate: OrderGate;
   readonly socket: Socket;
+  /** `sub` of who asks. */
+  readonly sender: string;
 }
 
 /** Throws Problem. */
-export async function placeOrder({ engine, market, gate, socket }: OrderCall, body: PlaceOrderBody): Promise<Placed> {
-  const placed = await market.desk.place({ account: body.account, clientOrderId: body.clientOrderId ?? null }, () => {
+export async function placeOrder({ engine, market, gate, socket, sender }: OrderCall, body: PlaceOrderBody): Promise<Placed> {
+  const placed = await market.desk.place({ account: body.account, clientOrderId: body.clientOrderId ?? null, sender }, () => {
     gate.requireToken(body.account);
     return termsOf(
       body,
@@ -45,8 +47,8 @@ export function replacementOf({ market, gate }: OrderCall, body: ReplaceOrderBod
 }
 
 /** Throws Problem. */
-export async function cancelOrder({ engine, market }: OrderCall, id: number): Promise<OrderRecord> {
-  const order = await market.desk.cancel(id);
+export async function cancelOrder({ engine, market, sender }: OrderCall, id: number): Promise<OrderRecord> {
+  const order = await market.desk.cancel(id, sender);
   engine.stats.cancels += 1;
   return order;
 }

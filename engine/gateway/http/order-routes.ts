@@ -13,7 +13,7 @@ import {
 import { ALL_INSTRUMENTS } from '../../core/types.ts';
 import type { Engine } from '../../service/engine.ts';
 import { orderNumber, placementOf, requireTraded, viewOf } from './answers.ts';
-import { authorizeAccount, authorizeOrder } from './guard.ts';
+import { authorizeAccount, authorizeOrder, principalOf } from './guard.ts';
 import { idempotencyKey, withKey } from './idempotency.ts';
 import { cancelOrder, placeOrder, replacementOf } from './order-calls.ts';
 import type { OrderGate } from './order-gate.ts';
@@ -56,7 +56,7 @@ export function registerOrderRoutes(app: HttpServer, engine: Engine, gate: Order
       authorizeAccount(request, request.body.account);
       const market = engine.requireAccepting();
       const body = withKey(request.body, idempotencyKey(request.headers['idempotency-key']));
-      const placed = await placeOrder({ engine, market, gate, socket: request.socket }, body);
+      const placed = await placeOrder({ engine, market, gate, socket: request.socket, sender: principalOf(request).subject }, body);
       return await reply.code(placed.repeated ? 200 : 201).send(placementOf(market, placed));
     },
   });
@@ -79,8 +79,8 @@ export function registerOrderRoutes(app: HttpServer, engine: Engine, gate: Order
       const market = engine.requireAccepting();
       const id = orderNumber(request.params.id);
       await authorizeOrder(request, market, id);
-      const call = { engine, market, gate, socket: request.socket };
-      const placed = await market.desk.replace(id, replacementOf(call, request.body));
+      const call = { engine, market, gate, socket: request.socket, sender: principalOf(request).subject };
+      const placed = await market.desk.replace(id, call.sender, replacementOf(call, request.body));
       return await reply.send(placementOf(market, placed));
     },
   });
@@ -101,7 +101,7 @@ export function registerOrderRoutes(app: HttpServer, engine: Engine, gate: Order
       const market = engine.requireAccepting();
       const id = orderNumber(request.params.id);
       await authorizeOrder(request, market, id);
-      const order = await cancelOrder({ engine, market, gate, socket: request.socket }, id);
+      const order = await cancelOrder({ engine, market, gate, socket: request.socket, sender: principalOf(request).subject }, id);
       return await reply.send({ order: viewOf(market, order) });
     },
   });
@@ -123,7 +123,7 @@ export function registerOrderRoutes(app: HttpServer, engine: Engine, gate: Order
       const { account, symbol } = request.query;
       authorizeAccount(request, account);
       const instrument = symbol === undefined ? ALL_INSTRUMENTS : requireTraded(market, symbol).id;
-      const { count, orderIds } = await market.desk.massCancel(account, instrument);
+      const { count, orderIds } = await market.desk.massCancel(account, instrument, principalOf(request).subject);
       engine.stats.cancels += count;
       return await reply.send({ count, ids: orderIds.map(String) });
     },

@@ -11,6 +11,7 @@ import { FRAME_NAMES, LAYOUT } from '../../client/websocket-layout.ts';
 import { ALL_INSTRUMENTS, REJECT, type Reject } from '../../core/types.ts';
 import type { EntryLink } from '../../service/answer-queue.ts';
 import { EntryAccount, type OrderEntry } from '../../service/order-entry.ts';
+import { Actor } from '../../service/principal-numbers.ts';
 import { Problem } from '../../service/problem.ts';
 import { writeAnswer, writeReject } from './answers.ts';
 import type { Backlog, Sender } from './backlog.ts';
@@ -68,6 +69,7 @@ export class Connection implements EntryLink, Sender {
   readonly #parts: ConnectionParts;
   readonly #entry: OrderEntry;
   readonly #link: number;
+  readonly #actor: Actor;
   readonly #accounts: EntryAccount[] = [];
   /** What the principal may do for the account of a handle. */
   readonly #mayWrite: boolean[] = [];
@@ -81,6 +83,7 @@ export class Connection implements EntryLink, Sender {
   constructor(parts: ConnectionParts) {
     this.#parts = parts;
     this.principal = parts.principal;
+    this.#actor = new Actor(parts.principal.subject);
     this.#entry = parts.entry;
     this.out = new Outgoing(parts.ws, parts.socket, parts.json);
     this.#link = parts.entry.connect(this);
@@ -100,7 +103,7 @@ export class Connection implements EntryLink, Sender {
     if (this.#accounts.length === MOST_ACCOUNTS || !(mayWrite || mayCancel || this.#may('orders.read', name))) return -1;
     this.#mayWrite.push(mayWrite);
     this.#mayCancel.push(mayCancel);
-    return this.#accounts.push(new EntryAccount(name)) - 1;
+    return this.#accounts.push(new EntryAccount(name, this.#actor)) - 1;
   }
 
   send(frames: readonly AnyFrame[]): void {
