@@ -159,7 +159,7 @@ export class EngineClient implements AsyncDisposable {
 
   /** The best `depth` prices of each side, best first (default 10). */
   async book(symbol: string, depth?: number, signal?: AbortSignal): Promise<OrderBook> {
-    return await this.#settled(async () => await this.#http.book(symbol, depth, signal), signal);
+    return await this.#settled(async () => await this.#way.book(symbol, depth, signal), signal);
   }
 
   /** The best price of each side. */

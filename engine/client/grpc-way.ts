@@ -1,5 +1,5 @@
 /** The one API over gRPC: unary calls over a pool. */
-import type { FillMessage, InstrumentMessage, OrderMessage, PlaceOrderRequest, PlaceOrderResponse } from './grpc-contract.ts';
+import type { FillMessage, InstrumentMessage, LevelMessage, OrderMessage, PlaceOrderRequest, PlaceOrderResponse } from './grpc-contract.ts';
 import { WIRE_SHIFT } from './grpc-contract.ts';
 import { GrpcOrderClient } from './grpc.ts';
 import type { GrpcPoolOptions } from './grpc-pool.ts';
@@ -16,7 +16,7 @@ import {
 } from './order-way.ts';
 import { REJECT } from '../core/types.ts';
 import { errorOfReject } from './reject-codes.ts';
-import type { FillView, InstrumentView, OrderView } from './schemas.ts';
+import type { BookView, FillView, InstrumentView, OrderView } from './schemas.ts';
 import { microsOf, timeText, Units, unknownSymbol } from './units.ts';
 import {
   REASON_VALUES,
@@ -71,6 +71,18 @@ export class GrpcWay implements OrderWay {
     const messages = await this.#grpc.instruments(signal);
     for (const message of messages) this.#units.set(message.symbol, new Units(message));
     return messages.map(instrumentView);
+  }
+
+  async book(symbol: string, depth: number | undefined, signal: AbortSignal | undefined): Promise<BookView> {
+    const book = await this.#grpc.book(symbol, depth, signal);
+    const units = await this.#unitsOf(symbol, signal);
+    return {
+      symbol,
+      sequence: book.sequence,
+      state: named(STATE_VALUES, book.state - WIRE_SHIFT) as BookView['state'],
+      bids: book.bids.map((level) => levelView(level, units)),
+      asks: book.asks.map((level) => levelView(level, units)),
+    };
   }
 
   close(): Promise<void> {
@@ -166,6 +178,10 @@ function fillView(fill: FillMessage, { symbol, tick, lot }: Units): FillView {
     takerSide: named(SIDE_VALUES, fill.takerSide - WIRE_SHIFT) as FillView['takerSide'],
     executedAt: timeText(fill.executedAtMicros),
   };
+}
+
+function levelView({ priceTicks, quantityLots, orders }: LevelMessage, { tick, lot }: Units): BookView['bids'][number] {
+  return { price: tick.format(priceTicks), quantity: lot.format(BigInt(quantityLots)), orders };
 }
 
 function instrumentView(message: InstrumentMessage): InstrumentView {

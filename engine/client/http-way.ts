@@ -10,7 +10,7 @@ import {
   type OrderWay,
   type PlacedOrder,
 } from './order-way.ts';
-import type { InstrumentView, OrderView } from './schemas.ts';
+import type { BookView, InstrumentView, OrderView } from './schemas.ts';
 
 export class HttpWay implements OrderWay {
   readonly #http: OrderClient;
@@ -39,6 +39,10 @@ export class HttpWay implements OrderWay {
 
   async order(id: string, signal: AbortSignal | undefined): Promise<OrderView> {
     return await this.#http.get(id, signal);
+  }
+
+  async book(symbol: string, depth: number | undefined, signal: AbortSignal | undefined): Promise<BookView> {
+    return await this.#http.book(symbol, depth, signal);
   }
 
   async instruments(signal: AbortSignal | undefined): Promise<InstrumentView[]> {

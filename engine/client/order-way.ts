@@ -1,6 +1,6 @@
 /** What each transport does of the one API: one try of each command, and the reads that it has of its own. Everything throws EngineError. */
 import type { OrderChange, NewOrder } from './orders.ts';
-import type { FillView, InstrumentView, MassCancelAnswer, OrderView } from './schemas.ts';
+import type { BookView, FillView, InstrumentView, MassCancelAnswer, OrderView } from './schemas.ts';
 
 /** A fill, as one of its two orders sees it. */
 export interface OwnFill {
@@ -49,6 +49,7 @@ export interface OrderWay {
   massCancel(of: { account: string; symbol?: string }, signal: AbortSignal | undefined): Promise<MassCancelled>;
   order(id: string, signal: AbortSignal | undefined): Promise<OrderView>;
   instruments(signal: AbortSignal | undefined): Promise<InstrumentView[]>;
+  book(symbol: string, depth: number | undefined, signal: AbortSignal | undefined): Promise<BookView>;
   close(): Promise<void>;
 }
 

@@ -17,7 +17,7 @@ import {
   type PlacedOrder,
 } from './order-way.ts';
 import { errorOfReject } from './reject-codes.ts';
-import type { InstrumentView, OrderView } from './schemas.ts';
+import type { BookView, InstrumentView, OrderView } from './schemas.ts';
 import { microsOf, requireHexId, shortest, timeText, Units, unknownSymbol } from './units.ts';
 import { ConnectionLost, ConnectionRefused, WebSocketOrders, WireRejected, type WireOrder, type WithFills } from './websocket.ts';
 import type { FrameOf } from './websocket-codec.ts';
@@ -111,6 +111,10 @@ export class WebSocketWay implements OrderWay {
 
   async order(id: string, signal: AbortSignal | undefined): Promise<OrderView> {
     return await this.#http.order(id, signal);
+  }
+
+  async book(symbol: string, depth: number | undefined, signal: AbortSignal | undefined): Promise<BookView> {
+    return await this.#http.book(symbol, depth, signal);
   }
 
   async instruments(signal: AbortSignal | undefined): Promise<InstrumentView[]> {
