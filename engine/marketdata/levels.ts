@@ -41,7 +41,13 @@ function eachTouched(book: BookView, touched: TouchedBook, told: readonly Readon
 
 /** Levels by price. */
 export class ToldLevels {
+  /** Of a side, best first; Infinity for all. */
+  readonly #depth: number;
   readonly #told: readonly Map<number, LevelChange>[] = [new Map(), new Map()];
+
+  constructor(depth = Infinity) {
+    this.#depth = depth;
+  }
 
   /** What subscribers know. */
   *[Symbol.iterator](): Generator<LevelChange> {
@@ -50,6 +56,7 @@ export class ToldLevels {
 
   /** What has changed where the book was touched; subscribers know it from now on. */
   changes(book: BookView, touched: TouchedBook): LevelChange[] {
+    if (this.#depth !== Infinity) return touched.isTouched ? SIDES.flatMap((side) => this.#changesOfBest(book, side)) : [];
     const changes: LevelChange[] = [];
     eachTouched(book, touched, this.#told, (side, priceTicks, orders) => {
       const levels = this.#told[side] as Map<number, LevelChange>;
@@ -66,6 +73,26 @@ export class ToldLevels {
       levels.set(priceTicks, level);
       changes.push(level);
     });
+    return changes;
+  }
+
+  /** A level that is no longer among the best is gone for who knows only those; one that comes in from behind is new. */
+  #changesOfBest(book: BookView, side: Side): LevelChange[] {
+    const before = this.#told[side] as Map<number, LevelChange>;
+    const gone = new Set(before.keys());
+    const changes: LevelChange[] = [];
+    for (const { priceTicks, quantityLots, orders } of book.depth(side, this.#depth)) {
+      gone.delete(priceTicks);
+      const known = before.get(priceTicks);
+      if (known?.quantityLots === quantityLots && known.orders === orders) continue;
+      const level: LevelChange = { side, priceTicks, quantityLots, orders };
+      before.set(priceTicks, level);
+      changes.push(level);
+    }
+    for (const priceTicks of gone) {
+      before.delete(priceTicks);
+      changes.push({ side, priceTicks, quantityLots: 0n, orders: 0 });
+    }
     return changes;
   }
 }
@@ -97,7 +124,10 @@ export class ToldOrders {
         const order =
           known?.rank === rank && known.quantityLots === quantityLots ? known : { side, priceTicks, orderId, quantityLots, rank };
         now.set(orderId, order);
-        if (order !== known) changes.push(order);
+        if (order === known) continue;
+        // To the end of the queue: who keeps queues takes it out first.
+        if (known !== undefined && known.rank !== rank) gone.push({ ...known, quantityLots: 0 });
+        changes.push(order);
       }
       for (const { orderId, rank } of before?.values() ?? [])
         if (!now.has(orderId)) gone.push({ side, priceTicks, orderId, quantityLots: 0, rank });

@@ -9,6 +9,8 @@ import {
   SET_STATE,
   type Core,
   type EventSink,
+  type OrderStatus,
+  type Reason,
   type RestingPlace,
   type Side,
   type TradingState,
@@ -25,6 +27,8 @@ export interface Trade {
   readonly instrument: number;
   readonly priceTicks: number;
   readonly quantityLots: number;
+  readonly makerOrderId: number;
+  readonly takerOrderId: number;
   readonly takerSide: Side | typeof NO_SIDE;
   readonly timestampMicros: number;
 }
@@ -34,8 +38,9 @@ export interface StateChange {
   readonly sequence: number;
   readonly instrument: number;
   readonly state: TradingState;
+  /** Price of the auction that has ended; 0 for none. */
+  readonly auctionTicks: number;
   readonly untilMicros: number;
-  readonly timestampMicros: number;
 }
 
 /** Prices that are remembered one by one; beyond, the whole book is looked at. */
@@ -68,9 +73,16 @@ export class TouchedBook {
   }
 }
 
+/** Told which command is replayed, then what it does to orders. */
+export interface OwnSink extends Omit<EventSink, 'state'> {
+  begin(sequence: number, slots: CommandSlots, at: number): void;
+}
+
 export class Touched implements EventSink {
   /** By instrument. */
   readonly books: readonly TouchedBook[];
+  /** Hears of single orders too, while somebody wants to. */
+  own: OwnSink | undefined;
   trades: Trade[] = [];
   states: StateChange[] = [];
   readonly #core: Core;
@@ -107,6 +119,7 @@ export class Touched implements EventSink {
     this.#instrument = -1;
     this.#side = NO_SIDE;
     this.#own = 0;
+    this.own?.begin(this.#sequence, slots, at);
     if (kind === NEW_ORDER) {
       this.#instrument = words[at + 2] as number;
       this.#side = ((head >>> 8) & 0xff) as Side;
@@ -135,7 +148,8 @@ export class Touched implements EventSink {
     this.states = [];
   }
 
-  fill(instrument: number, _makerOrderId: number, takerOrderId: number, priceTicks: number, quantityLots: number): void {
+  fill(instrument: number, makerOrderId: number, takerOrderId: number, priceTicks: number, quantityLots: number, makerRemainingLots: number, takerRemainingLots: number): void {
+    this.own?.fill(instrument, makerOrderId, takerOrderId, priceTicks, quantityLots, makerRemainingLots, takerRemainingLots);
     const book = this.books[instrument] as TouchedBook;
     // Orders of an auction trade at its price, and not at theirs.
     if (this.#own === 0) book.whole();
@@ -146,30 +160,35 @@ export class Touched implements EventSink {
       instrument,
       priceTicks,
       quantityLots,
+      makerOrderId,
+      takerOrderId,
       takerSide: takerOrderId === this.#own ? this.#side : (this.#triggeredSides.get(takerOrderId) ?? NO_SIDE),
       timestampMicros: this.#timestampMicros,
     });
     this.#fillIndex += 1;
   }
 
-  order(orderId: number): void {
+  order(orderId: number, remainingLots: number, status: OrderStatus, reason: Reason): void {
+    this.own?.order(orderId, remainingLots, status, reason);
     // A waiting stop that ends was in no book.
     if (this.#stopSides.delete(orderId) || orderId === this.#own || this.#triggeredSides.has(orderId)) return;
     this.#whole();
   }
 
-  replaced(orderId: number): void {
+  replaced(orderId: number, priceTicks: number, remainingLots: number, stopTicks: number): void {
+    this.own?.replaced(orderId, priceTicks, remainingLots, stopTicks);
     if (orderId !== this.#own) this.#whole();
   }
 
   triggered(orderId: number): void {
+    this.own?.triggered(orderId);
     this.#triggeredSides.set(orderId, orderId === this.#own ? this.#side : (this.#stopSides.get(orderId) ?? NO_SIDE));
     this.#stopSides.delete(orderId);
   }
 
-  state(instrument: number, state: TradingState, _auctionTicks: number, untilMicros: number): void {
+  state(instrument: number, state: TradingState, auctionTicks: number, untilMicros: number): void {
     this.books[instrument]?.whole();
-    this.states.push({ sequence: this.#sequence, instrument, state, untilMicros, timestampMicros: this.#timestampMicros });
+    this.states.push({ sequence: this.#sequence, instrument, state, auctionTicks, untilMicros });
   }
 
   #touch(place: RestingPlace | undefined): void {
