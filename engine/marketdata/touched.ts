@@ -148,7 +148,15 @@ export class Touched implements EventSink {
     this.states = [];
   }
 
-  fill(instrument: number, makerOrderId: number, takerOrderId: number, priceTicks: number, quantityLots: number, makerRemainingLots: number, takerRemainingLots: number): void {
+  fill(
+    instrument: number,
+    makerOrderId: number,
+    takerOrderId: number,
+    priceTicks: number,
+    quantityLots: number,
+    makerRemainingLots: number,
+    takerRemainingLots: number,
+  ): void {
     this.own?.fill(instrument, makerOrderId, takerOrderId, priceTicks, quantityLots, makerRemainingLots, takerRemainingLots);
     const book = this.books[instrument] as TouchedBook;
     // Orders of an auction trade at its price, and not at theirs.

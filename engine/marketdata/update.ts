@@ -1,5 +1,5 @@
 /** Frames that are encoded once and go to everybody who follows a stream. */
-import { decodeMessage, encodeMessage, type AnyFrame } from '../client/websocket-codec.ts';
+import { decodeMessage, type AnyFrame } from '../client/websocket-codec.ts';
 import { FrameBuffer, HEAD_BYTES } from '../gateway/websocket/frame-buffer.ts';
 
 /** Frames as every transport may want them. All who get it share it: nothing of it may be changed. */
@@ -49,8 +49,8 @@ export class UpdateWriter extends FrameBuffer {
 }
 
 /** What one subscriber alone is told. */
-export function updateOf(frames: readonly AnyFrame[], sequence = 0, number = 0): Update {
+export function updateOf(frames: Uint8Array, sequence = 0, number = 0): Update {
   const writer = new UpdateWriter();
-  writer.add(encodeMessage(frames));
+  writer.add(frames);
   return writer.finish(sequence, number);
 }
