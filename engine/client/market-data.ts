@@ -153,7 +153,7 @@ export class MarketDataClient {
         this.#named(frame.number);
         break;
       case 'subscribed':
-        this.#streams.get(frame.number)?.opened.resolve();
+        this.#begun(frame);
         break;
       case 'rejected': {
         const stream = this.#streams.get(frame.number) ?? this.#asked.get(frame.number);
@@ -198,6 +198,15 @@ export class MarketDataClient {
     this.#send([{ frame: 'subscribe', number, fromSequence: from, instrument, depth, account: handle, channel }]);
   }
 
+  /** A stream that begins without a past goes on from here. */
+  #begun({ number, instrument, sequence }: FrameOf<'subscribed'>): void {
+    const stream = this.#streams.get(number);
+    if (stream === undefined) return;
+    const { fromSequence = 0 } = stream.options;
+    if (fromSequence === 0 && !stream.heard.has(instrument)) stream.heard.set(instrument, sequence);
+    stream.opened.resolve();
+  }
+
   #named(number: number): void {
     const stream = this.#asked.get(number);
     this.#asked.delete(number);
@@ -208,7 +217,8 @@ export class MarketDataClient {
   #remember(frame: AnyFrame): void {
     const channels = CHANNELS_OF[frame.frame];
     if (channels === undefined || !('sequence' in frame)) return;
-    const instrument = 'instrument' in frame ? frame.instrument : 0;
+    // Orders of all instruments are one stream.
+    const instrument = channels === OWN || !('instrument' in frame) ? 0 : frame.instrument;
     for (const { options, heard } of this.#streams.values())
       if (channels.includes(options.channel) && (options.symbol === undefined || this.symbols[instrument] === options.symbol))
         heard.set(instrument, Math.max(frame.sequence, heard.get(instrument) ?? 0));
