@@ -14,6 +14,7 @@ import {
   GRPC_PORT,
   KEYS_FILE,
   KEYS_KEY,
+  MARKET_DATA_PORT,
   OPERATIONS_PORT,
   ORDERS_PORT,
   SERVING_GATE,
@@ -113,6 +114,8 @@ function engineContainer(spec: HFTEngineSpec): k8s.Container {
       String(OPERATIONS_PORT),
       '--grpc-port',
       String(GRPC_PORT),
+      '--market-data-port',
+      String(MARKET_DATA_PORT),
     ],
     env: [
       { name: 'HFT_ADMIN_TOKEN_FILE', value: ADMIN_TOKEN_FILE },
@@ -122,6 +125,7 @@ function engineContainer(spec: HFTEngineSpec): k8s.Container {
     ports: [
       { name: 'orders', containerPort: ORDERS_PORT, protocol: 'TCP' },
       { name: 'grpc', containerPort: GRPC_PORT, protocol: 'TCP' },
+      { name: 'market-data', containerPort: MARKET_DATA_PORT, protocol: 'TCP' },
       { name: 'operations', containerPort: OPERATIONS_PORT, protocol: 'TCP' },
     ],
     resources: { requests: resources, limits: resources },

@@ -18,6 +18,7 @@ import {
   GRPC_PORT,
   KEYS_KEY,
   MONITORING_LABEL,
+  MARKET_DATA_PORT,
   OPERATIONS_PORT,
   OPERATOR_NAMESPACE,
   ORDERS_PORT,
@@ -53,7 +54,7 @@ export interface EngineObjectsInput {
  *
  * - All but the volume claim are owned by the HFTEngine and go with it. The claim has no owner: the journal outlives the resource unless
  *   `deletionPolicy: Delete`, which the operator carries out.
- * - **NetworkPolicy**: orders (8080) and gRPC (50051) from anywhere; operations (9090) from the operator's namespace, from any namespace labelled
+ * - **NetworkPolicy**: orders (8080), gRPC (50051) and market data (8081) from anywhere; operations (9090) from the operator's namespace, from any namespace labelled
  *   `hftengine.io/monitoring: "true"` and from pods beside the engine with that label. No egress at all, DNS included: an engine calls nobody.
  * - **PodDisruptionBudget** `minAvailable: 1` over one replica: an eviction closes a market, so nothing that evicts by itself (autoscaler,
  *   descheduler, `kubectl drain`) may do it. To empty a node, cordon it and delete the pod when closing is acceptable: the engine drains,
@@ -105,7 +106,11 @@ export class EngineChart extends Chart {
       this.networkPolicy(owned(names.networkPolicy), selector, input.operatorNamespace ?? OPERATOR_NAMESPACE),
       new k8s.KubeService(this, 'orders', {
         metadata: owned(names.ordersService),
-        spec: { type: 'ClusterIP', selector, ports: [servicePort('orders', ORDERS_PORT), servicePort('grpc', GRPC_PORT)] },
+        spec: {
+          type: 'ClusterIP',
+          selector,
+          ports: [servicePort('orders', ORDERS_PORT), servicePort('grpc', GRPC_PORT), servicePort('market-data', MARKET_DATA_PORT)],
+        },
       }),
       new k8s.KubeService(this, 'operations', {
         metadata: owned(names.operationsService),
@@ -140,7 +145,7 @@ export class EngineChart extends Chart {
         podSelector: { matchLabels: selector },
         policyTypes: ['Ingress', 'Egress'],
         ingress: [
-          { ports: [port(ORDERS_PORT), port(GRPC_PORT)] },
+          { ports: [port(ORDERS_PORT), port(GRPC_PORT), port(MARKET_DATA_PORT)] },
           {
             ports: [port(OPERATIONS_PORT)],
             from: [

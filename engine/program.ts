@@ -51,6 +51,7 @@ async function run({
   port,
   opsPort,
   grpcPort,
+  marketDataPort,
   adminTokenFile,
   keysFile,
   acceptLossAfter,
@@ -68,6 +69,7 @@ async function run({
     port,
     opsPort,
     grpcPort,
+    marketDataPort,
     adminToken: token,
     keysFile: keyFileOf(keysFile, dataDirectory),
     acceptLossAfter,
@@ -124,11 +126,11 @@ function end(cause: unknown, status?: number): never {
 }
 
 function announce(
-  { engine, log, port, opsPort, grpcPort }: RunningEngine,
+  { engine, log, port, opsPort, grpcPort, marketDataPort }: RunningEngine,
   { configFile, dataDirectory, adminTokenFile, keysFile }: Options,
 ): void {
   if (configFile !== undefined) {
-    log.info({ version: VERSION, configHash: engine.configHash, port, opsPort, grpcPort }, 'serving');
+    log.info({ version: VERSION, configHash: engine.configHash, port, opsPort, grpcPort, marketDataPort }, 'serving');
     return;
   }
   const instruments = engine.market.instruments.filter(({ listed }) => listed);
@@ -140,6 +142,7 @@ HFTEngine ${VERSION} is serving ${instruments.map(({ symbol }) => symbol).join('
 
   API and its documentation   http://localhost:${port}/docs
   gRPC                        localhost:${grpcPort}
+  Market data (WebSocket)     ws://localhost:${marketDataPort}/v1/market-data
   Dashboard                   http://localhost:${opsPort}/dashboard
   Metrics                     http://localhost:${port}/metrics
   Admin token                 ${adminTokenFile ?? `${dataDirectory}/admin-token`}

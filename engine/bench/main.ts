@@ -10,6 +10,7 @@ import { grpcPool, grpcStream, grpcUnary } from './grpc.ts';
 import { httpOrders, httpProcessing } from './http-benchmarks.ts';
 import { fetchPeers, peersDirectory } from './fetch-peers.ts';
 import { journalCommit, journalDisk, journalLatency } from './journal-benchmarks.ts';
+import { marketDataFanout, marketDataSize } from './market-data.ts';
 import { findPeers, type Peer } from './peers.ts';
 import { pools } from './pools.ts';
 import { table, type Comparison } from './report.ts';
@@ -39,6 +40,8 @@ const NAMES = [
   'ws.frame-to-frame',
   'http.orders',
   'http.processing',
+  'marketdata.size',
+  'marketdata.fanout',
 ] as const;
 
 const HELP = `npm run bench [-- [OPTION ...] [NAME ...]]
@@ -117,6 +120,10 @@ async function measure(name: (typeof NAMES)[number], file: Workload, runs: numbe
       return await httpOrders(runs);
     case 'http.processing':
       return await httpProcessing(runs);
+    case 'marketdata.size':
+      return await marketDataSize(runs);
+    case 'marketdata.fanout':
+      return await marketDataFanout(runs);
   }
 }
 

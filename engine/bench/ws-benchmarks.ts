@@ -23,8 +23,11 @@ const WANTED_MICROS = 50;
 const SLEEP_MS = 0.05;
 const SLEEP = new Int32Array(new SharedArrayBuffer(4));
 
-interface Server {
+export interface Server {
   readonly port: number;
+  /** Of market data; 0 where there is none. */
+  readonly marketDataPort: number;
+  readonly dataDirectory: string;
   /** What frames took since the last time it was asked. */
   frames(): Promise<{ count: number; p99Micros: number }>;
 }
@@ -84,18 +87,21 @@ async function pairs(
   return measured;
 }
 
-async function withServer<Result>(kind: 'engine' | 'echo', work: (server: Server) => Promise<Result>): Promise<Result> {
+export async function withServer<Result>(
+  kind: 'engine' | 'echo' | 'market-data',
+  work: (server: Server) => Promise<Result>,
+): Promise<Result> {
   const directory = mkdtempSync(join(tmpdir(), 'hft-bench-'));
   // The flags that engines are shipped with.
   const child = fork(join(import.meta.dirname, 'ws-server.ts'), [kind, directory], { execArgv: ['--max-semi-space-size=4'] });
   try {
-    const { port } = (await answerOf(child)) as { port: number };
+    const { port, marketDataPort } = (await answerOf(child)) as { port: number; marketDataPort: number };
     const frames = async (): Promise<{ count: number; p99Micros: number }> => {
       const answer = answerOf(child);
       child.send('frames');
       return (await answer) as { count: number; p99Micros: number };
     };
-    return await work({ port, frames });
+    return await work({ port, marketDataPort, dataDirectory: directory, frames });
   } finally {
     child.kill('SIGKILL');
     await once(child, 'exit');
@@ -103,7 +109,7 @@ async function withServer<Result>(kind: 'engine' | 'echo', work: (server: Server
   }
 }
 
-async function answerOf(child: ChildProcess): Promise<unknown> {
+export async function answerOf(child: ChildProcess): Promise<unknown> {
   const ended = new AbortController();
   const message = once(child, 'message', { signal: ended.signal });
   const exit = once(child, 'exit', { signal: ended.signal });

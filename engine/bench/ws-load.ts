@@ -51,16 +51,10 @@ export class LoadConnection {
 
   /** `countsFrames` for an engine, whose answers are frames; else each message that comes back is one message's worth. */
   static async open(port: number, options: { packed: number; account: number; countsFrames: boolean }): Promise<LoadConnection> {
-    const socket = connect(port, '127.0.0.1');
-    socket.setNoDelay(true);
-    socket.write(
-      `GET /v1/ws HTTP/1.1\r\nhost: bench\r\nconnection: Upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\nsec-websocket-key: ${Buffer.alloc(16).toString('base64')}\r\nsec-websocket-protocol: hft.binary.v1\r\n\r\n`,
-    );
-    const [head] = (await once(socket, 'data')) as [Buffer];
-    if (!head.toString('latin1').startsWith('HTTP/1.1 101')) throw new Error(`no WebSocket: ${head.toString('latin1').slice(0, 200)}`);
+    const { socket, rest } = await upgraded(port, '/v1/ws');
     const connection = new LoadConnection(socket, options.packed, options.account, options.countsFrames);
     // The welcome may have come with the head.
-    connection.#read(head.subarray(head.indexOf('\r\n\r\n') + 4));
+    connection.#read(rest);
     return connection;
   }
 
@@ -114,8 +108,20 @@ function countPlaced(bytes: Buffer, from: number, end: number): number {
   return count;
 }
 
+/** A bare socket after the handshake, and what has come behind it. `headers`: whole lines. */
+export async function upgraded(port: number, path: string, headers = ''): Promise<{ socket: Socket; rest: Buffer }> {
+  const socket = connect(port, '127.0.0.1');
+  socket.setNoDelay(true);
+  socket.write(
+    `GET ${path} HTTP/1.1\r\nhost: bench\r\nconnection: Upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\nsec-websocket-key: ${Buffer.alloc(16).toString('base64')}\r\nsec-websocket-protocol: hft.binary.v1\r\n${headers}\r\n`,
+  );
+  const [head] = (await once(socket, 'data')) as [Buffer];
+  if (!head.toString('latin1').startsWith('HTTP/1.1 101')) throw new Error(`no WebSocket: ${head.toString('latin1').slice(0, 200)}`);
+  return { socket, rest: head.subarray(head.indexOf('\r\n\r\n') + 4) };
+}
+
 /** A client's message under the mask 0, which changes nothing. */
-function masked(payload: Uint8Array): Buffer {
+export function masked(payload: Uint8Array): Buffer {
   const head = payload.length < 126 ? Buffer.alloc(6) : Buffer.alloc(8);
   head[0] = 0x82;
   if (payload.length < 126) head[1] = 0x80 | payload.length;

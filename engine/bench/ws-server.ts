@@ -1,5 +1,6 @@
 /**
  * The server side of the ws benchmarks, a process of its own: `engine DIRECTORY`, a whole engine with durability commit and the WebSocket gateway;
+ * `market-data DIRECTORY`, the same with market data;
  * or `echo`, bare `ws` that sends every message back, corked once a tick. Sends its port; answers each message with what frames took since the last.
  */
 import { WebSocketServer } from 'ws';
@@ -31,7 +32,7 @@ const openGate: Gatekeeper = {
   authorize: () => undefined,
 };
 
-async function engine(dataDirectory: string): Promise<number> {
+async function engine(dataDirectory: string, hasMarketData: boolean): Promise<{ port: number; marketDataPort: number }> {
   const limits = { ordersPerSecond: 1e9, burst: 1e9 };
   const running = await runEngine({
     config: { ...DEFAULT_CONFIG, journal: { durability: 'commit' }, limits, observability: { dashboard: false, logLevel: 'error' } },
@@ -40,6 +41,7 @@ async function engine(dataDirectory: string): Promise<number> {
     port: 0,
     opsPort: 0,
     grpcPort: 0,
+    marketDataPort: hasMarketData ? 0 : undefined,
     adminToken: 'bench',
     keysFile: keyFileOf(undefined, dataDirectory),
     onFatal: (cause) => {
@@ -72,7 +74,7 @@ async function engine(dataDirectory: string): Promise<number> {
   const app = createHttpServer({ bodyLimit: 1000, logLevel: 'error' });
   registerWebSocket(app, { engine: running.engine, entry, gatekeeper: openGate, requests: { takeRequest: () => 0 } });
   await app.listen({ host: '127.0.0.1', port: 0 });
-  return (app.server.address() as AddressInfo).port;
+  return { port: (app.server.address() as AddressInfo).port, marketDataPort: running.marketDataPort };
 }
 
 async function echo(): Promise<number> {
@@ -98,4 +100,4 @@ async function echo(): Promise<number> {
 
 lowerHelpers();
 const [kind, directory = ''] = process.argv.slice(2);
-process.send?.({ port: kind === 'engine' ? await engine(directory) : await echo() });
+process.send?.(kind === 'echo' ? { port: await echo(), marketDataPort: 0 } : await engine(directory, kind === 'market-data'));

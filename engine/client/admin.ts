@@ -79,7 +79,7 @@ export class AdminClient {
     this.#http = new HttpCaller({
       baseUrl: options.baseUrl,
       timeoutMs: options.timeoutMs ?? 5000,
-      headers: { authorization: `Bearer ${options.token}` },
+      token: options.token,
       connections: 2,
     });
   }

@@ -7,7 +7,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { credentials, Metadata, status, type ChannelCredentials, type Client, type ServiceError } from '@grpc/grpc-js';
 import type { Method } from './grpc-contract.ts';
 import { PoolChannel } from './grpc-channel.ts';
-import { EngineError } from './http.ts';
+import { EngineError } from './engine-error.ts';
 
 export interface GrpcPoolOptions {
   /** `HOST:PORT` of the gRPC port. */
@@ -203,7 +203,7 @@ export class GrpcPool {
   /** The next healthy channel; opened or waited for when there is none. */
   async #channel(deadlineMs: number, signal: AbortSignal | undefined): Promise<PoolChannel> {
     for (;;) {
-      if (this.#closed) throw new EngineError({ code: 'HFT_CLIENT_UNREACHABLE', status: 0, message: 'the pool is closed' });
+      if (this.#closed) throw new EngineError({ code: 'HFT_CLIENT_CLOSED', status: 0, message: 'the pool is closed' });
       for (let tried = 0; tried < this.#slots.length; tried += 1) {
         const slot = this.#next;
         this.#next = (this.#next + 1) % this.#slots.length;
@@ -226,6 +226,7 @@ export class GrpcPool {
         code: aborted ? 'HFT_CLIENT_ABORTED' : 'HFT_CLIENT_UNREACHABLE',
         status: 0,
         message: aborted ? 'the call was aborted by the caller' : `no channel to ${this.#options.address} is healthy`,
+        inDoubt: false,
       });
     }
     await new Promise<void>((resolve) => {

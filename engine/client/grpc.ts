@@ -24,7 +24,7 @@ import {
   type ReplaceOrderResponse,
 } from './grpc-contract.ts';
 import { errorOf, GrpcPool, type GrpcPoolOptions, type GrpcPoolStats } from './grpc-pool.ts';
-import type { EngineError } from './http.ts';
+import type { EngineError } from './engine-error.ts';
 
 /** Sides, types and times in force as messages have them; 0 is "not given". */
 export const WIRE = {

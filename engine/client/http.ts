@@ -1,9 +1,13 @@
 /** The HTTP plumbing that the clients share: pooled connections, a hard bound on every call, typed errors, validated answers. */
 import { Pool } from 'undici';
 import { z } from 'zod';
+import { EngineError } from './engine-error.ts';
 
 /** Longest answer that a client reads. */
 const MAX_ANSWER_BYTES = 16 * 1024 * 1024;
+
+/** Failures of connecting: there was nothing to send on. */
+const NEVER_SENT: ReadonlySet<string> = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH']);
 
 const problemSchema = z.object({
   code: z.string(),
@@ -12,39 +16,6 @@ const problemSchema = z.object({
   field: z.string().optional(),
   number: z.int().optional(),
 });
-
-/**
- * A call that gave no usable answer. `code` is the engine's own (`HFT_…`), or one of the client's: `HFT_CLIENT_UNREACHABLE`,
- * `HFT_CLIENT_TIMEOUT`, `HFT_CLIENT_ABORTED`, `HFT_CLIENT_BAD_ANSWER`. `status` is 0 when no HTTP answer came.
- */
-export class EngineError extends Error {
-  override readonly name = 'EngineError';
-  readonly code: string;
-  readonly status: number;
-  /** The field of the request that was wrong, when the engine named one. */
-  readonly field: string | undefined;
-  /** The number of {@link code} on binary protocols, of a command that was refused. */
-  readonly number: number | undefined;
-  /** How long the engine asked to wait before the next try, when it did. */
-  readonly retryAfterMs: number | undefined;
-
-  constructor(detail: {
-    code: string;
-    status: number;
-    message: string;
-    field?: string;
-    number?: number;
-    retryAfterMs?: number;
-    cause?: unknown;
-  }) {
-    super(detail.message, detail.cause === undefined ? undefined : { cause: detail.cause });
-    this.code = detail.code;
-    this.status = detail.status;
-    this.field = detail.field;
-    this.number = detail.number;
-    this.retryAfterMs = detail.retryAfterMs;
-  }
-}
 
 export interface HttpCall<T extends z.ZodType> {
   method: 'GET' | 'POST' | 'PATCH' | 'DELETE';
@@ -61,15 +32,19 @@ export interface HttpCall<T extends z.ZodType> {
 /** One pool of connections to one origin. */
 export class HttpCaller {
   readonly #pool: Pool;
-  readonly #headers: Record<string, string>;
+  readonly #headers: () => Record<string, string>;
   readonly #timeoutMs: number;
   readonly #origin: string;
 
-  constructor(options: { baseUrl: string; timeoutMs: number; headers?: Record<string, string>; connections: number }) {
+  constructor(options: { baseUrl: string; timeoutMs: number; token?: string | (() => string); connections: number }) {
     const { origin } = new URL(options.baseUrl);
     this.#origin = origin;
     this.#timeoutMs = options.timeoutMs;
-    this.#headers = { accept: 'application/json', ...options.headers };
+    const { token } = options;
+    this.#headers = () => ({
+      accept: 'application/json',
+      ...(token !== undefined && { authorization: `Bearer ${typeof token === 'string' ? token : token()}` }),
+    });
     this.#pool = new Pool(origin, {
       connections: options.connections,
       connect: { timeout: options.timeoutMs },
@@ -97,7 +72,7 @@ export class HttpCaller {
         path: call.path,
         query: Object.fromEntries(Object.entries(call.query ?? {}).filter(([, value]) => value !== undefined)),
         signal,
-        headers: { ...this.#headers, ...call.headers, ...(call.body !== undefined && { 'content-type': 'application/json' }) },
+        headers: { ...this.#headers(), ...call.headers, ...(call.body !== undefined && { 'content-type': 'application/json' }) },
         body: call.body === undefined ? null : JSON.stringify(call.body),
       });
       status = answer.statusCode;
@@ -146,7 +121,13 @@ export class HttpCaller {
         cause,
       });
     const reason = cause instanceof Error ? cause.message : String(cause);
-    return new EngineError({ code: 'HFT_CLIENT_UNREACHABLE', status: 0, message: `${at} cannot be reached: ${reason}`, cause });
+    return new EngineError({
+      code: 'HFT_CLIENT_UNREACHABLE',
+      status: 0,
+      message: `${at} cannot be reached: ${reason}`,
+      cause,
+      inDoubt: !NEVER_SENT.has(codeOf(cause)),
+    });
   }
 }
 
@@ -170,4 +151,8 @@ function problemOf(parsed: unknown, status: number, at: string, retryAfter: stri
     ...(number !== undefined && { number }),
     ...(retryAfterMs !== undefined && { retryAfterMs }),
   });
+}
+
+function codeOf(cause: unknown): string {
+  return cause instanceof Error && 'code' in cause && typeof cause.code === 'string' ? cause.code : '';
 }

@@ -12,7 +12,8 @@ import type { z } from 'zod';
 import { accountLimitsSchema, type AccountLimits } from './account-schemas.ts';
 import { batchAnswerSchema, type BatchAnswer, type batchBody } from './batch-schemas.ts';
 import { bestSchema, bookOrdersSchema, type BestView, type BookOrdersView } from './book-schemas.ts';
-import { EngineError, HttpCaller } from './http.ts';
+import { EngineError } from './engine-error.ts';
+import { HttpCaller } from './http.ts';
 import {
   bookSchema,
   fillsAnswerSchema,
@@ -60,8 +61,8 @@ export interface Page<T> {
 export interface OrderClientOptions {
   /** Address of the orders port, for example `http://localhost:8080`. */
   baseUrl: string;
-  /** Bearer token that says who sends (docs/security.md). Never logged. */
-  token?: string;
+  /** Bearer token that says who sends (docs/security.md), or what gives one for each call. Never logged. */
+  token?: string | (() => string);
   /** Bound on each call, connecting included. Default 5000. */
   timeoutMs?: number;
   /** Connections at most; each carries one request at a time. Default 16. */
@@ -81,7 +82,7 @@ export class OrderClient {
       baseUrl: options.baseUrl,
       timeoutMs: options.timeoutMs ?? 5000,
       connections: options.connections ?? 16,
-      ...(options.token !== undefined && { headers: { authorization: `Bearer ${options.token}` } }),
+      ...(options.token !== undefined && { token: options.token }),
     });
   }
 

@@ -130,7 +130,9 @@ function writeField(view: DataView, at: number, field: Field, name: string, valu
   }
   if (type === 'id') return view.setBigUint64(at, BigInt(`0x${String(value)}`), true);
   if (type === 'i64') return view.setBigInt64(at, BigInt(String(value)), true);
-  const code = values === undefined || typeof value === 'number' ? Number(value) : values.indexOf(String(value));
+  const named = typeof value === 'string' ? (values?.indexOf(value) ?? -1) : -1;
+  // A code without a name stands as its number.
+  const code = named >= 0 ? named : Number(value);
   if (!Number.isSafeInteger(code) || code < 0 || code >= 2 ** Math.min(53, sizeOf(type) * 8))
     throw new FrameFault(`${name} cannot be ${String(value)}`);
   if (type === 'u8') view.setUint8(at, code);

@@ -42,7 +42,7 @@ export const HEADER = {
   flags: { type: 'u8', what: 'bits, named with each frame; those without a name are 0' },
   number: {
     type: 'u32',
-    what: 'given by the client to each request and repeated in its answers; of a stream the number of the frame in it, one more each time; 0 where there is none',
+    what: 'given by the client to each request and repeated in its answers; of a stream the number of the update in it, one more each time (all frames of an update have it, a snapshot that of the update before it); 0 where there is none',
   },
 } as const satisfies Record<string, Field>;
 export const HEADER_BYTES = 8;
@@ -318,7 +318,7 @@ export const FRAMES = {
       takerOrderId: { type: 'u64', what: 'order that arrived' },
       index: { type: 'u32', what: 'place among the fills of the command, from 0' },
       instrument,
-      takerSide: side,
+      takerSide: { type: 'u8', what: 'side of the taker; none: of an auction', values: [...SIDE_VALUES, 'none'] },
     },
   },
   state: {
@@ -347,7 +347,7 @@ export const FRAMES = {
 } as const satisfies Record<string, FrameSpec>;
 export type FrameName = keyof typeof FRAMES;
 
-/** Messages of the sub-protocol `hft.prices.v1` are made of these alone, without headers: 32 bytes for each change of a last price. */
+/** Messages of the sub-protocol `hft.prices.v1` are made of these alone, without headers: 32 bytes for each trade. */
 export const PRICE_UPDATE = {
   symbol: { type: 'char8', what: 'first 8 characters of the symbol, filled up with 0' },
   price: { type: 'u64', unit: 'ticks', what: 'price of the trade' },

@@ -17,6 +17,8 @@ export interface WebSocketOptions {
   readonly token: string | (() => string);
   /** Requests under way at most; further calls wait (1000). */
   readonly mostInFlight?: number;
+  /** Bound on each call, from its beginning; then it fails with ConnectionLost and is not sent (again). Default: none. */
+  readonly timeoutMs?: number;
   /** Told of frames that answer no request: heartbeats, streams. */
   readonly onFrame?: (frame: AnyFrame) => void;
 }
@@ -40,12 +42,16 @@ export interface WireOrder {
   readonly clientOrderId?: string;
 }
 
+/** An answer with the fills that came with it: the first 1000. */
+export type WithFills<Frame> = Frame & { readonly fillFrames: readonly FrameOf<'fill'>[] };
+
 type Request = Extract<AnyFrame, { frame: 'newOrderFull' | 'replace' | 'cancel' | 'massCancel' | 'useAccount' }>;
 type Answer = Extract<AnyFrame, { frame: 'placed' | 'replaced' | 'cancelled' | 'massCancelled' | 'account' }>;
 
 interface Pending {
   readonly request: Request;
   readonly account: string;
+  readonly deadlineMs: number;
   /** A connection was lost before the answer came: it may have been done already. */
   uncertain: boolean;
   readonly resolve: (answer: Answer) => void;
@@ -63,9 +69,19 @@ export class WireRejected extends Error {
   }
 }
 
-/** The connection ended before the answer came: the request may or may not have been done. */
+/** The connection ended, or the time, before the answer came: the request may or may not have been done. */
 export class ConnectionLost extends Error {
   override readonly name = 'ConnectionLost';
+  /** false: nothing was sent, so nothing was done. */
+  readonly sent: boolean;
+  /** The time was over, or the caller gave up. */
+  readonly late: boolean;
+
+  constructor(message: string, options: { cause?: unknown; sent?: boolean; late?: boolean } = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.sent = options.sent ?? true;
+    this.late = options.late ?? false;
+  }
 }
 
 /** The engine does not let this token in: the client does not try again by itself. */
@@ -80,9 +96,16 @@ export class ConnectionRefused extends Error {
   }
 }
 
+const TOO_LATE = 'no answer came within the time';
 const UNCERTAIN = 'the connection ended before the answer came: the request may or may not have been done';
 /** Said before the client order id is looked at: of an order that is sent again they tell nothing. */
-const NOT_LOOKED_AT: ReadonlySet<number> = new Set([REJECT.busy, REJECT.stopping, REJECT.starting, REJECT.journal, REJECT.forbidden]);
+export const NOT_LOOKED_AT: ReadonlySet<number> = new Set([
+  REJECT.busy,
+  REJECT.stopping,
+  REJECT.starting,
+  REJECT.journal,
+  REJECT.forbidden,
+]);
 const CLIENT_ORDER_ID = /^[0-9a-f]{1,16}$/i;
 const NO_CLIENT_ORDER_ID = /^0+$/;
 const FIRST_RETRY_MS = 50;
@@ -104,6 +127,10 @@ export class WebSocketOrders {
   readonly #idPrefix = randomBytes(4).toString('hex');
   #ws: WebSocket | undefined;
   #ready: Promise<void>;
+  /** The connection that {@link #ready} is of has been welcomed. */
+  #live = false;
+  readonly #timeoutMs: number;
+  #sweep: NodeJS.Timeout | undefined;
   #heartbeat: NodeJS.Timeout | undefined;
   /** Heartbeat intervals in which nothing came. */
   #silent = 0;
@@ -115,13 +142,21 @@ export class WebSocketOrders {
   private constructor(options: WebSocketOptions) {
     this.#options = options;
     this.#mostInFlight = options.mostInFlight ?? 1000;
+    this.#timeoutMs = options.timeoutMs ?? Infinity;
     this.#ready = this.#open().then(() => undefined);
+    if (options.timeoutMs !== undefined)
+      this.#sweep = setInterval(() => this.#expire(), Math.min(1000, Math.max(5, options.timeoutMs / 8))).unref();
   }
 
   /** Rejects when the first connection cannot be had. */
   static async connect(options: WebSocketOptions): Promise<WebSocketOrders> {
     const client = new WebSocketOrders(options);
-    await client.#ready;
+    try {
+      await client.#ready;
+    } catch (cause) {
+      await client.close();
+      throw cause;
+    }
     return client;
   }
 
@@ -130,11 +165,11 @@ export class WebSocketOrders {
     return this.#instruments;
   }
 
-  async place(order: WireOrder): Promise<FrameOf<'placed'>> {
+  async place(order: WireOrder, signal?: AbortSignal): Promise<WithFills<FrameOf<'placed'>>> {
     const instrument = this.#idOf(order.symbol);
     const { type = 'limit', timeInForce = type === 'market' ? 'IOC' : 'GTC', clientOrderId = this.#newId() } = order;
     if (!CLIENT_ORDER_ID.test(clientOrderId)) throw new RangeError(`clientOrderId cannot be ${clientOrderId}: it is up to 16 hex digits`);
-    return (await this.#ask(order.account, (account, number) => ({
+    const make = (account: number, number: number): Request => ({
       frame: 'newOrderFull',
       number,
       account,
@@ -151,7 +186,8 @@ export class WebSocketOrders {
       expiryMicros: order.expiryMicros ?? 0,
       postOnly: order.postOnly ?? false,
       cancelOnDisconnect: order.cancelOnDisconnect ?? false,
-    }))) as FrameOf<'placed'>;
+    });
+    return (await this.#ask(order.account, make, signal)) as WithFills<FrameOf<'placed'>>;
   }
 
   /** Changes an order: what is left out stays; `quantityLots` is what is to remain. */
@@ -159,9 +195,10 @@ export class WebSocketOrders {
     account: string,
     orderId: number,
     change: { priceTicks?: number; quantityLots?: number; stopTicks?: number; expectedLots?: number },
-  ): Promise<FrameOf<'replaced'>> {
+    signal?: AbortSignal,
+  ): Promise<WithFills<FrameOf<'replaced'>>> {
     const { priceTicks = 0, quantityLots = 0, stopTicks = 0, expectedLots = 0 } = change;
-    return (await this.#ask(account, (handle, number) => ({
+    const make = (handle: number, number: number): Request => ({
       frame: 'replace',
       number,
       account: handle,
@@ -170,17 +207,19 @@ export class WebSocketOrders {
       quantityLots,
       stopTicks,
       expectedLots,
-    }))) as FrameOf<'replaced'>;
+    });
+    return (await this.#ask(account, make, signal)) as WithFills<FrameOf<'replaced'>>;
   }
 
-  async cancel(account: string, orderId: number): Promise<FrameOf<'cancelled'>> {
-    return (await this.#ask(account, (handle, number) => ({ frame: 'cancel', number, account: handle, orderId }))) as FrameOf<'cancelled'>;
+  async cancel(account: string, orderId: number, signal?: AbortSignal): Promise<FrameOf<'cancelled'>> {
+    const make = (handle: number, number: number): Request => ({ frame: 'cancel', number, account: handle, orderId });
+    return (await this.#ask(account, make, signal)) as FrameOf<'cancelled'>;
   }
 
   /** Cancels all orders of an account, of one instrument or of all. Gives how many. */
-  async massCancel(account: string, symbol?: string): Promise<number> {
+  async massCancel(account: string, symbol?: string, signal?: AbortSignal): Promise<number> {
     const instrument = symbol === undefined ? 65_535 : this.#idOf(symbol);
-    const answer = await this.#ask(account, (handle, number) => ({ frame: 'massCancel', number, account: handle, instrument }));
+    const answer = await this.#ask(account, (handle, number) => ({ frame: 'massCancel', number, account: handle, instrument }), signal);
     return (answer as FrameOf<'massCancelled'>).count;
   }
 
@@ -189,6 +228,7 @@ export class WebSocketOrders {
     this.#closed = true;
     this.#closing.abort();
     clearInterval(this.#heartbeat);
+    clearInterval(this.#sweep);
     const ws = this.#ws;
     if (ws !== undefined && ws.readyState !== ws.CLOSED) {
       const ended = endOf(ws);
@@ -199,12 +239,14 @@ export class WebSocketOrders {
     this.#wakeAll();
   }
 
-  async #ask(account: string, make: (handle: number, number: number) => Request): Promise<Answer> {
+  async #ask(account: string, make: (handle: number, number: number) => Request, signal?: AbortSignal): Promise<Answer> {
+    const deadlineMs = performance.now() + this.#timeoutMs;
     try {
       for (;;) {
         const ready = this.#ready;
-        await ready;
-        if (this.#closed) throw new ConnectionLost('the client was closed');
+        await (this.#live || this.#timeoutMs === Infinity ? ready : by(ready, deadlineMs, signal));
+        if (this.#closed) throw new ConnectionLost('the client was closed', { sent: false });
+        if (signal?.aborted === true || performance.now() >= deadlineMs) throw new ConnectionLost(TOO_LATE, { sent: false, late: true });
         // Lost again meanwhile.
         if (ready !== this.#ready) continue;
         const ws = this.#ws as WebSocket;
@@ -213,8 +255,8 @@ export class WebSocketOrders {
         else if (ws.readyState !== ws.OPEN) await endOf(ws);
         else {
           const handle = this.#handles.get(account);
-          if (handle !== undefined) return await this.#send(ws, account, make(handle, this.#nextNumber()));
-          await this.#askHandle(ws, account);
+          if (handle !== undefined) return await this.#send(ws, account, make(handle, this.#nextNumber()), deadlineMs, signal);
+          await this.#askHandle(ws, account, deadlineMs);
         }
       }
     } finally {
@@ -224,9 +266,9 @@ export class WebSocketOrders {
   }
 
   /** Nothing has been done when the connection is lost meanwhile. */
-  async #askHandle(ws: WebSocket, account: string): Promise<void> {
+  async #askHandle(ws: WebSocket, account: string, deadlineMs: number): Promise<void> {
     try {
-      await this.#handleOf(ws, account);
+      await this.#handleOf(ws, account, deadlineMs);
     } catch (cause) {
       if (!(cause instanceof ConnectionLost)) throw cause;
     }
@@ -240,19 +282,33 @@ export class WebSocketOrders {
     for (const wake of this.#waiting.splice(0)) wake();
   }
 
-  async #send(ws: WebSocket, account: string, request: Request): Promise<Answer> {
+  async #send(ws: WebSocket, account: string, request: Request, deadlineMs: number, signal?: AbortSignal): Promise<Answer> {
     // What cannot be sent throws here, before anything waits for its answer.
     const message = encodeMessage([request]);
-    return await new Promise((resolve, reject) => {
-      this.#pending.set(request.number, { request, account, uncertain: false, resolve, reject });
+    const answer = new Promise<Answer>((resolve, reject) => {
+      this.#pending.set(request.number, { request, account, deadlineMs, uncertain: false, resolve, reject });
       ws.send(message);
     });
+    if (signal === undefined) return await answer;
+    const abandon = (): void => this.#fail((pending) => pending.request === request, { late: true });
+    signal.addEventListener('abort', abandon);
+    try {
+      return await answer;
+    } finally {
+      signal.removeEventListener('abort', abandon);
+    }
   }
 
-  async #handleOf(ws: WebSocket, name: string): Promise<number> {
+  /** Gives up what has waited too long: nobody sends it again. */
+  #expire(): void {
+    const nowMs = performance.now();
+    this.#fail(({ deadlineMs }) => deadlineMs <= nowMs, { late: true });
+  }
+
+  async #handleOf(ws: WebSocket, name: string, deadlineMs: number): Promise<number> {
     const known = this.#handles.get(name);
     if (known !== undefined) return known;
-    const answer = await this.#send(ws, name, { frame: 'useAccount', number: this.#nextNumber(), name });
+    const answer = await this.#send(ws, name, { frame: 'useAccount', number: this.#nextNumber(), name }, deadlineMs);
     return (answer as FrameOf<'account'>).account;
   }
 
@@ -281,27 +337,34 @@ export class WebSocketOrders {
       });
       ws.on('message', (data) => {
         this.#silent = 0;
-        for (const frame of framesOf(ws, data as Buffer)) {
+        const frames = framesOf(ws, data as Buffer);
+        for (const [index, frame] of frames.entries()) {
           if (frame.frame === 'welcome') {
             welcomed = true;
+            this.#live = true;
             clearTimeout(timer);
             this.#instruments.clear();
             this.#beat(ws, frame.heartbeatMs);
           }
-          this.#take(frame);
+          this.#take(frame, frames, index);
         }
         if (welcomed) resolve(ws);
       });
     });
   }
 
-  #take(frame: AnyFrame): void {
+  #take(frame: AnyFrame, frames: readonly AnyFrame[], index: number): void {
     if (frame.frame === 'instrument') this.#instruments.set(frame.symbol, frame);
     if (frame.frame === 'account') this.#handles.set(frame.name, frame.account);
     const pending = frame.frame === 'fill' ? undefined : this.#pending.get(frame.number);
     if (pending === undefined) return this.#options.onFrame?.(frame);
     this.#pending.delete(frame.number);
     this.#wakeOne();
+    if (frame.frame === 'placed' || frame.frame === 'replaced') {
+      // The fills of an order are in the message of its answer, behind it.
+      const fillFrames = frame.fills === 0 ? [] : fillsBehind(frames, index);
+      return pending.resolve(Object.assign(frame, { fillFrames }));
+    }
     if (frame.frame !== 'rejected') return pending.resolve(frame as Answer);
     const rejected = new WireRejected(frame.reject);
     const tellsNothing = pending.uncertain && NOT_LOOKED_AT.has(frame.reject);
@@ -320,6 +383,7 @@ export class WebSocketOrders {
   /** New orders that can be sent again wait for the next connection; nobody knows what became of the rest. */
   #lost(): void {
     clearInterval(this.#heartbeat);
+    this.#live = false;
     if (!this.#closed) {
       this.#ready = this.#reconnect();
       this.#ready.catch(() => undefined);
@@ -337,7 +401,7 @@ export class WebSocketOrders {
       } catch (cause) {
         // Everything else is tried again, later each time.
         if (!(cause instanceof ConnectionRefused)) continue;
-        this.#fail(() => true, cause);
+        this.#fail(() => true, { cause });
         this.#wakeAll();
         throw cause;
       }
@@ -346,15 +410,20 @@ export class WebSocketOrders {
 
   async #resume(ws: WebSocket): Promise<void> {
     const unanswered = [...this.#pending.values()];
-    for (const { account, request, reject } of unanswered) {
+    for (const { account, request, reject, deadlineMs } of unanswered) {
       if (request.frame !== 'newOrderFull') continue;
       try {
-        request.account = await this.#handleOf(ws, account);
+        request.account = await this.#handleOf(ws, account, deadlineMs);
         // Lost again: the next connection goes on with it.
         if (ws.readyState !== ws.OPEN) return;
+        // Given up meanwhile.
+        if (!this.#pending.has(request.number)) continue;
         ws.send(encodeMessage([request]));
       } catch (cause) {
-        if (cause instanceof ConnectionLost) return;
+        if (cause instanceof ConnectionLost) {
+          if (ws.readyState !== ws.OPEN) return;
+          continue;
+        }
         this.#pending.delete(request.number);
         this.#wakeOne();
         reject(new ConnectionLost(UNCERTAIN, { cause }));
@@ -362,12 +431,12 @@ export class WebSocketOrders {
     }
   }
 
-  #fail(which: (pending: Pending) => boolean, cause?: Error): void {
+  #fail(which: (pending: Pending) => boolean, options: { cause?: unknown; late?: boolean } = {}): void {
     for (const [number, pending] of this.#pending) {
       if (!which(pending)) continue;
       this.#pending.delete(number);
       this.#wakeOne();
-      pending.reject(new ConnectionLost(UNCERTAIN, { cause }));
+      pending.reject(new ConnectionLost(options.late === true ? TOO_LATE : UNCERTAIN, options));
     }
   }
 
@@ -392,6 +461,29 @@ export class WebSocketOrders {
 /** Resolves when it is closed; at once when it is. */
 async function endOf(ws: WebSocket): Promise<void> {
   if (ws.readyState !== ws.CLOSED) await new Promise<void>((resolve) => ws.once('close', () => resolve()));
+}
+
+/** As `promise`, but not after `deadlineMs` of performance.now(), nor after an abort. */
+async function by(promise: Promise<void>, deadlineMs: number, signal: AbortSignal | undefined): Promise<void> {
+  const ended = new AbortController();
+  const signals = signal === undefined ? [ended.signal] : [ended.signal, signal];
+  const late = delay(Math.max(0, deadlineMs - performance.now()), undefined, { signal: AbortSignal.any(signals) }).catch(() => undefined);
+  try {
+    await Promise.race([promise, late]);
+  } finally {
+    ended.abort();
+  }
+}
+
+/** The `fill` frames that follow an answer. */
+function fillsBehind(frames: readonly AnyFrame[], index: number): FrameOf<'fill'>[] {
+  const fills: FrameOf<'fill'>[] = [];
+  for (let at = index + 1; at < frames.length; at += 1) {
+    const frame = frames[at];
+    if (frame?.frame !== 'fill' || frame.number !== frames[index]?.number) break;
+    fills.push(frame);
+  }
+  return fills;
 }
 
 /** Not what the engine has cancelled with the connection, nor an order that it does not know by an id. */

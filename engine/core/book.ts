@@ -269,6 +269,15 @@ export class OrderBook implements BookView {
     return answer;
   }
 
+  ordersAt(side: Side, priceTicks: number): BookOrder[] {
+    const answer: BookOrder[] = [];
+    const level = this.ladder(side).find(side === BUY ? -priceTicks : priceTicks);
+    if (level === 0) return answer;
+    for (let order = this.#levels.head(level); order !== 0; order = this.next(order))
+      answer.push({ orderId: this.idOf(order), priceTicks, quantityLots: this.shownLots(order) });
+    return answer;
+  }
+
   indication(): Indication {
     return indicate(this);
   }

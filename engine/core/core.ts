@@ -1,5 +1,5 @@
 /** The matching state: all books, and one total order of commands. */
-import { LADDERS, OrderBook } from './book.ts';
+import { LADDERS, OrderBook, STOPS } from './book.ts';
 import { DETAIL_SHIFT, type CommandSlots } from './command.ts';
 import { CoreState, type CoreOptions } from './core-state.ts';
 import { Express } from './express.ts';
@@ -39,6 +39,7 @@ import {
   type Position,
   type Reason,
   type Reject,
+  type RestingPlace,
   type TradingState,
 } from './types.ts';
 
@@ -148,6 +149,14 @@ export class MatchingCore implements Core {
   find(orderId: number): number {
     const order = this.#state.store.ids.find(orderId);
     return order === 0 ? -1 : (this.#state.store.ladderAt(order) / LADDERS) | 0;
+  }
+
+  restingAt(orderId: number): RestingPlace | undefined {
+    const order = this.#state.store.ids.find(orderId);
+    if (order === 0) return undefined;
+    const book = this.#state.bookOf(order);
+    if (book.listOf(order) >= STOPS) return undefined;
+    return { instrument: book.instrument, side: book.sideOf(order), priceTicks: book.keyTicks(order) };
   }
 
   ownerOf(orderId: number): number {

@@ -94,6 +94,15 @@ export class PriceLadder {
     return this.#atFar(key);
   }
 
+  /** The level of a key; 0 when there is none. */
+  find(key: number): number {
+    const offset = key - this.#base;
+    if (offset >= 0 && offset < this.#width) return this.#cells[offset] as number;
+    const position = this.#position(key);
+    const level = position < this.#farSize ? (this.#far[position] as number) : 0;
+    return level !== 0 && this.#levels.key(level) === key ? level : 0;
+  }
+
   /** Takes an empty level out. */
   close(level: number): void {
     const levels = this.#levels;

@@ -57,6 +57,7 @@ import {
   type MassCancel,
   type NewOrder,
   type Position,
+  type RestingPlace,
   type Reject,
   type ReplaceOrder,
   type SetState,
@@ -286,8 +287,21 @@ export class NaiveExchange {
         restingOrders(at, side)
           .slice(0, most)
           .map(({ id, priceTicks, shownLots }) => ({ orderId: id, priceTicks, quantityLots: shownLots })),
+      ordersAt: (side, ticks) =>
+        restingOrders(at, side)
+          .filter(({ priceTicks }) => priceTicks === ticks)
+          .map(({ id, priceTicks, shownLots }) => ({ orderId: id, priceTicks, quantityLots: shownLots })),
       indication: () => auctionOf(at),
     };
+  }
+
+  restingAt(orderId: number): RestingPlace | undefined {
+    for (const [instrument, at] of this.#state.instruments.entries())
+      for (const side of [BUY, SELL] as const) {
+        const order = restingOrders(at, side).find(({ id }) => id === orderId);
+        if (order !== undefined) return { instrument, side, priceTicks: order.priceTicks };
+      }
+    return undefined;
   }
 
   /** What the account holds; all zeros when it never did anything there. */

@@ -295,6 +295,13 @@ export interface BookOrder {
   readonly quantityLots: number;
 }
 
+/** Where an order rests. */
+export interface RestingPlace {
+  readonly instrument: number;
+  readonly side: Side;
+  readonly priceTicks: number;
+}
+
 /** What an account holds of an instrument. */
 export interface Position {
   readonly account: number;
@@ -332,6 +339,8 @@ export interface BookView {
   depth(side: Side, levels: number): Level[];
   /** The first `most` resting orders of a side, in the order in which they would trade. */
   orders(side: Side, most: number): BookOrder[];
+  /** The resting orders of one price, in the order in which they would trade. */
+  ordersAt(side: Side, priceTicks: number): BookOrder[];
   /** Walks the book: not for hot paths. */
   indication(): Indication;
 }
@@ -362,6 +371,8 @@ export interface Core {
   reserve(): void;
   /** Index of the instrument on whose book the order rests or waits; -1 when it does on none. */
   find(orderId: number): number;
+  /** Where an order rests; undefined when it does not (or waits for its stop price). */
+  restingAt(orderId: number): RestingPlace | undefined;
   /** Account of an open order; -1 when there is none. */
   ownerOf(orderId: number): number;
   /** What remains of an open order, hidden lots included; -1 when there is none. */

@@ -141,7 +141,11 @@ export class Differential {
       const { orders } = naive;
       strictEqual(core.openOrders, orders.length, 'open orders');
       for (const { id, instrument, account, lots } of orders)
-        deepStrictEqual([core.find(id), core.ownerOf(id), core.remainingLots(id)], [instrument, account, lots], `order ${id}`);
+        deepStrictEqual(
+          [core.find(id), core.ownerOf(id), core.remainingLots(id), core.restingAt(id)],
+          [instrument, account, lots, naive.restingAt(id)],
+          `order ${id}`,
+        );
       for (const id of [0, core.sequence, core.sequence + 1].filter((other) => orders.every((order) => order.id !== other)))
         deepStrictEqual([core.find(id), core.ownerOf(id), core.remainingLots(id)], [-1, -1, -1], `order ${id}, which is none`);
       this.#comparePositions();
@@ -250,6 +254,13 @@ export class Differential {
     for (const side of [BUY, SELL] as const)
       for (const most of [0, 1, 3, Infinity])
         deepStrictEqual(ours.orders(side, most), theirs.orders(side, most), `orders of side ${side} of book ${instrument}`);
+    for (const side of [BUY, SELL] as const)
+      for (const { priceTicks } of [...theirs.depth(side, Infinity), { priceTicks: theirs.bestTicks(side) + 1 }])
+        deepStrictEqual(
+          ours.ordersAt(side, priceTicks),
+          theirs.ordersAt(side, priceTicks),
+          `orders at ${priceTicks}, side ${side} of book ${instrument}`,
+        );
     deepStrictEqual(ours.indication(), theirs.indication(), `indication of book ${instrument}`);
   }
 

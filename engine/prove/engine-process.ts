@@ -47,6 +47,8 @@ export async function spawnEngine(options: {
       '0',
       '--grpc-port',
       '0',
+      '--market-data-port',
+      '0',
       ...(options.args ?? []),
     ],
     {

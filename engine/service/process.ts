@@ -8,6 +8,7 @@ import { createApiServer } from '../gateway/http/api.ts';
 import type { HttpServer } from '../gateway/http/server.ts';
 import { RateLimiter } from '../gateway/rate-limit.ts';
 import { registerWebSocket } from '../gateway/websocket/gateway.ts';
+import { MarketData } from '../marketdata/market-data.ts';
 import { createMetrics } from '../telemetry/metrics.ts';
 import { createOpsServer } from '../telemetry/ops-server.ts';
 import { RuntimeWatch } from '../telemetry/runtime-watch.ts';
@@ -20,6 +21,8 @@ export interface RunningEngine {
   readonly port: number;
   readonly opsPort: number;
   readonly grpcPort: number;
+  /** 0 when there is no market data. */
+  readonly marketDataPort: number;
   readonly log: EngineLog;
   /** Resolves when it serves; rejects when it refuses to start. */
   readonly started: Promise<void>;
@@ -40,6 +43,8 @@ export async function runEngine(options: {
   port: number;
   opsPort: number;
   grpcPort: number;
+  /** undefined for no market data. */
+  marketDataPort?: number | undefined;
   adminToken: string;
   /** Keys that tokens are signed with, in JWKS form. */
   keysFile: string;
@@ -67,7 +72,11 @@ export async function runEngine(options: {
     log,
   });
   const trail = new AuditTrail({ dataDirectory, log });
-  const metrics = createMetrics(engine, access, trail);
+  const marketData =
+    options.marketDataPort === undefined
+      ? undefined
+      : new MarketData({ engine: config.engine, keysFile: options.keysFile, dataDirectory, log });
+  const metrics = createMetrics(engine, access, trail, marketData?.figures);
   const watch = new RuntimeWatch();
   // One account has one rate, whichever way its orders come in.
   const limiter = new RateLimiter(config.limits);
@@ -85,14 +94,17 @@ export async function runEngine(options: {
     for (const app of [api, ops]) app.log.level = observability.logLevel;
   });
   let grpcPort = 0;
+  let marketDataPort = 0;
   try {
     await listen(ops, options.host, options.opsPort, '--ops-port');
     await listen(api, options.host, options.port, '--port');
     grpcPort = await onHost(options.host, options.grpcPort, '--grpc-port', grpc.listen);
+    if (marketData !== undefined)
+      marketDataPort = await onHost(options.host, options.marketDataPort ?? 0, '--market-data-port', marketData.listen);
   } catch (cause) {
     watch.stop();
     access.stop();
-    await Promise.all([api.close(), ops.close(), grpc.close(0)]);
+    await Promise.all([api.close(), ops.close(), grpc.close(0), marketData?.close()]);
     throw cause;
   }
   let stopped: Promise<void> | undefined;
@@ -103,6 +115,8 @@ export async function runEngine(options: {
     // Orders in flight are answered before their server closes; the operations port tells of the drain until the end.
     await Promise.all([closeServer(api), grpc.close(CLOSE_TIMEOUT_MS)]);
     await engine.close();
+    // The last trades have gone out by then.
+    await marketData?.close();
     await closeServer(ops);
     await trail.close();
     watch.stop();
@@ -113,10 +127,17 @@ export async function runEngine(options: {
     port: portOf(api),
     opsPort: portOf(ops),
     grpcPort,
+    marketDataPort,
     log,
-    started: engine.start(),
+    started: engine.start().then(() => serveMarketData(engine, marketData)),
     stop: () => (stopped ??= stop()),
   };
+}
+
+/** Instruments by their id: what the journal knows, listed or not. */
+function serveMarketData(engine: Engine, marketData: MarketData | undefined): void {
+  if (marketData === undefined || !engine.serving) return;
+  marketData.serve(engine.market.instruments.map(({ symbol, tick, lot }) => ({ symbol, tickSize: tick.text, lotSize: lot.text })));
 }
 
 /** Of one user. */

@@ -6,6 +6,8 @@ import type { Access } from '../access/access.ts';
 import type { AuditTrail } from '../access/audit-trail.ts';
 import type { Engine } from '../service/engine.ts';
 import { histogramText } from './exposition.ts';
+import type { MarketDataFigures } from '../marketdata/figures.ts';
+import { marketDataMetrics } from './market-data-metrics.ts';
 import { poolMetrics } from './pool-metrics.ts';
 import { runtimeMetrics } from './runtime-metrics.ts';
 
@@ -16,7 +18,7 @@ export interface Metrics {
 
 const PHASES = ['recovering', 'warming', 'serving', 'draining'] as const;
 
-export function createMetrics(engine: Engine, access: Access, trail: AuditTrail): Metrics {
+export function createMetrics(engine: Engine, access: Access, trail: AuditTrail, marketData?: MarketDataFigures): Metrics {
   const register = new Registry();
   register.setDefaultLabels({ engine: engine.config.engine });
   // Process, heap and event loop lag under their usual names (process_…, nodejs_…).
@@ -69,6 +71,7 @@ export function createMetrics(engine: Engine, access: Access, trail: AuditTrail)
       },
     }),
   );
+  if (marketData !== undefined) marketDataMetrics(marketData, () => engine.sequence, { counter, gauge });
   gauge('hft_sequence', 'Last durable sequence.', () => engine.sequence);
   gauge('hft_open_orders', 'Resting orders.', () => engine.openOrders);
   gauge('hft_journal_bytes', 'Size of the journal on disk, write-ahead log included.', () => engine.journalBytes());

@@ -25,7 +25,9 @@ export interface LocalEngine extends AsyncDisposable {
 }
 
 /** Resolves when it serves. Disposing stops it, and removes the data directory unless one was given. */
-export async function startLocalEngine(options: { config?: Partial<EngineConfig>; dataDirectory?: string } = {}): Promise<LocalEngine> {
+export async function startLocalEngine(
+  options: { config?: Partial<EngineConfig>; dataDirectory?: string; marketData?: boolean } = {},
+): Promise<LocalEngine> {
   const dataDirectory = options.dataDirectory ?? temporaryDirectory();
   const running = await runEngine({
     config: { ...DEFAULT_CONFIG, observability: { dashboard: true, logLevel: 'fatal' }, ...options.config },
@@ -34,6 +36,7 @@ export async function startLocalEngine(options: { config?: Partial<EngineConfig>
     port: 0,
     opsPort: 0,
     grpcPort: 0,
+    marketDataPort: options.marketData === true ? 0 : undefined,
     adminToken: TEST_TOKEN,
     keysFile: keyFileOf(undefined, dataDirectory),
     onFatal: (cause) => {

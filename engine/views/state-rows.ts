@@ -11,6 +11,7 @@ export type OpenOrder = Omit<
 const INSTRUMENT_WORDS = 10;
 const ORDER_WORDS = 10;
 const POSITION_WORDS = 4;
+const CLIENT_ID_WORDS = 4;
 const END_OF_INSTRUMENTS = -1;
 /** Bids, asks, buying stops, selling stops. */
 const LISTS = 4;
@@ -24,6 +25,14 @@ export function eachOpenOrder(words: Float64Array, visit: (order: OpenOrder) => 
 export function oldestRemembered(words: Float64Array): number {
   const at = walk(words, undefined);
   return (words[at] as number) > 0 ? (words[at + 4] as number) : Infinity;
+}
+
+/** Gives the client order ids that the core still knows to `visit`: of an order, as two signed words. */
+export function eachClientId(words: Float64Array, visit: (orderId: number, low: number, high: number) => void): void {
+  const from = walk(words, undefined);
+  const count = words[from] as number;
+  for (let at = from + 1; at < from + 1 + count * CLIENT_ID_WORDS; at += CLIENT_ID_WORDS)
+    visit(words[at + 3] as number, words[at + 1] as number, words[at + 2] as number);
 }
 
 /** Gives where the client order ids begin. */

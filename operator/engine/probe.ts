@@ -1,6 +1,6 @@
 /** Asking an engine. Every failure is an answer: an engine that cannot be reached is a fact to plan with, not an error of the reconcile. */
 import { AdminClient, type ConfigCheck } from '../../engine/client/admin.ts';
-import { EngineError } from '../../engine/client/http.ts';
+import { EngineError } from '../../engine/client/engine-error.ts';
 import { OPERATIONS_PORT } from '../../charts/names.ts';
 import type { EngineConfig } from '../../crds/engine-config.ts';
 import type { EngineAnswer } from './observed.ts';

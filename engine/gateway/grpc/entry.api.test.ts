@@ -6,7 +6,7 @@ import { service as HEALTH } from 'grpc-health-check';
 import { expect, it } from 'vitest';
 import { METHODS, type OrderAnswer, type OrderCommand } from '../../client/grpc-contract.ts';
 import { GrpcOrderClient } from '../../client/grpc.ts';
-import type { EngineError } from '../../client/http.ts';
+import type { EngineError } from '../../client/engine-error.ts';
 import { bareClient, bearer, call, order, startGrpcEngine, tokenOf } from './grpc.test-support.ts';
 
 const PLACED = 1;

@@ -13,7 +13,8 @@ import { principalOf } from './guard.ts';
 import { idempotencyKey } from './idempotency.ts';
 import { cancelOrder, placeOrder, replacementOf, type OrderCall } from './order-calls.ts';
 import type { OrderGate } from './order-gate.ts';
-import { problemOf, problemView, type HttpServer } from './server.ts';
+import { problemView } from '../problem-json.ts';
+import { problemOf, type HttpServer } from './server.ts';
 
 /** A thousand orders with every field are some 400 kB. */
 const BODY_LIMIT = 524_288;

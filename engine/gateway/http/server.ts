@@ -4,10 +4,10 @@ import { STATUS_CODES, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { Socket } from 'node:net';
 import Fastify, { LogController, type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
-import type { ProblemView } from '../../client/schemas.ts';
 import { JsonFault, parseStrictJson } from '../../config/strict-json.ts';
 import { Problem, PROBLEMS, type ProblemCode } from '../../service/problem.ts';
 import { ViewsError } from '../../views/types.ts';
+import { problemJson } from '../problem-json.ts';
 import { ownRequestId, REQUEST_ID_HEADER, requestIdOf } from './request-id.ts';
 import { zodValidator } from './validation.ts';
 
@@ -155,25 +155,6 @@ function detailOf(code: ProblemCode, message: string): string {
   if (code === 'HFT_UNSUPPORTED_MEDIA_TYPE') return 'send the body with content-type: application/json';
   if (code === 'HFT_BODY_TOO_LARGE') return 'the body is larger than this path takes';
   return message;
-}
-
-/** The JSON of a problem. */
-export function problemJson(problem: Problem, requestId?: string): string {
-  return JSON.stringify(problemView(problem, requestId));
-}
-
-export function problemView(problem: Problem, requestId?: string): ProblemView {
-  const { code, status, number, field, message } = problem;
-  return {
-    type: `urn:hftengine:problem:${code}`,
-    title: PROBLEMS[code].title,
-    status,
-    detail: message,
-    code,
-    ...(number !== undefined && { number }),
-    ...(field !== undefined && { field }),
-    ...(requestId !== undefined && { requestId }),
-  };
 }
 
 function answer(request: FastifyRequest, reply: FastifyReply, problem: Problem, options: HttpServerOptions): FastifyReply {

@@ -15,6 +15,7 @@ import { Actor } from '../../service/principal-numbers.ts';
 import { Problem } from '../../service/problem.ts';
 import { writeAnswer, writeReject } from './answers.ts';
 import type { Backlog, Sender } from './backlog.ts';
+import { asciiReason, CLOSE, closeSocket } from './closing.ts';
 import { Outgoing } from './outgoing.ts';
 
 /** Longest message that is taken. */
@@ -22,15 +23,8 @@ export const MOST_MESSAGE_BYTES = 65_536;
 /** What may wait for a client that does not read, in bytes, when more is to be sent; then its connection is closed. */
 const MOST_BUFFERED_BYTES = 1024 * 1024;
 const MOST_ACCOUNTS = 1024;
-/** What fits into an `error` frame (its text is 116 bytes); of the reason of a closing handshake 123 may be. */
-const MOST_TEXT_BYTES = 116;
-/** A client that does not answer the closing handshake is cut then. */
-const CLOSE_MS = 1000;
 const ALL = 65_535;
 const U32 = 2 ** 32;
-
-/** Close codes: those of RFC 6455, and our own from 4000. */
-export const CLOSE = { protocol: 1002, unsupported: 1003, restart: 1012, slow: 4000, silent: 4001, expired: 4002 } as const;
 
 /** Lengths of the frames that a client may send, by type; 0 for none. */
 const BYTES_OF_TYPE = new Uint16Array(256);
@@ -166,15 +160,13 @@ export class Connection implements EntryLink, Sender {
   close(code: number, why: string): void {
     if (this.#closing) return;
     const { ws } = this.#parts;
-    // It may repeat what the client sent: of ASCII alone a character is a byte.
-    const text = why.replace(/[^\x20-\x7e]/g, '?').slice(0, MOST_TEXT_BYTES);
+    const text = asciiReason(why);
     this.#closing = true;
     if (code !== CLOSE.slow) {
       this.out.add(encodeMessage([{ frame: 'error', number: 0, code, text }]));
       this.out.flush();
     }
-    ws.close(code, text);
-    setTimeout(() => ws.terminate(), CLOSE_MS).unref();
+    closeSocket(ws, code, text);
   }
 
   /** The connection is gone. */
@@ -211,8 +203,7 @@ export class Connection implements EntryLink, Sender {
       case LAYOUT.heartbeat.type:
         return;
       default:
-        // Streams are not served yet.
-        return this.#refuse(at, REJECT.badTerms);
+        return this.close(CLOSE.elsewhere, 'streams are at /v1/market-data of the market data port, 8081 unless it was given another');
     }
   }
 

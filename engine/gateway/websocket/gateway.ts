@@ -1,5 +1,5 @@
 /** The WebSocket gateway of the orders port, at /v1/ws: who comes in, how many, for how long. */
-import { STATUS_CODES, type IncomingMessage } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -11,15 +11,14 @@ import { STATE_VALUES } from '../../client/websocket-values.ts';
 import type { Engine } from '../../service/engine.ts';
 import type { OrderEntry } from '../../service/order-entry.ts';
 import { Problem } from '../../service/problem.ts';
-import { problemJson, problemOf, type HttpServer } from '../http/server.ts';
+import { problemOf, type HttpServer } from '../http/server.ts';
 import { Backlog } from './backlog.ts';
-import { CLOSE, Connection, MOST_MESSAGE_BYTES } from './connection.ts';
+import { CLOSE } from './closing.ts';
+import { Connection, MOST_MESSAGE_BYTES } from './connection.ts';
+import { BINARY, JSON_FORM, offeredProtocols, refuseUpgrade, tokenOf } from './handshake.ts';
 import { bytesOfJson } from './json.ts';
 
 const PATH = '/v1/ws';
-const BINARY = 'hft.binary.v1';
-const JSON_FORM = 'hft.json.v1';
-const BEARER = 'bearer.';
 const HEARTBEAT_MS = 5000;
 /** Heartbeats that may fail to come. */
 const MOST_SILENT = 3;
@@ -92,7 +91,7 @@ class Gateway {
     } catch (cause) {
       const problem = problemOf(cause instanceof Error ? cause : new Error(String(cause)));
       if (problem.code === 'HFT_INTERNAL') this.#log.error({ err: cause }, 'a WebSocket could not be opened');
-      refuse(socket, problem);
+      refuseUpgrade(socket, problem);
     } finally {
       this.#opening -= 1;
     }
@@ -112,7 +111,7 @@ class Gateway {
   async #admit(request: IncomingMessage): Promise<Principal> {
     const { engine, gatekeeper, mostConnections = MOST_CONNECTIONS } = this.#parts;
     if ((request.url ?? '').split('?', 1)[0] !== PATH) throw new Problem('HFT_NOT_FOUND', `WebSockets are at ${PATH}`);
-    const offered = (request.headers['sec-websocket-protocol'] ?? '').split(',').map((protocol) => protocol.trim());
+    const offered = offeredProtocols(request);
     if (!offered.includes(BINARY) && !offered.includes(JSON_FORM))
       throw new Problem('HFT_BAD_REQUEST', `ask for the sub-protocol ${BINARY} or ${JSON_FORM}`);
     if (this.#draining) throw engine.refusal();
@@ -120,11 +119,7 @@ class Gateway {
     if (!engine.serving) throw engine.refusal();
     if (this.#connections.size + this.#opening > mostConnections)
       throw new Problem('HFT_RATE_LIMIT', `${mostConnections} connections are open, and no more are taken`, { retryAfterMs: 1000 });
-    const { authorization = '' } = request.headers;
-    const token = /^bearer /i.test(authorization)
-      ? authorization.slice(7)
-      : offered.find((one) => one.startsWith(BEARER))?.slice(BEARER.length);
-    const principal = await gatekeeper.authenticate(token);
+    const principal = await gatekeeper.authenticate(tokenOf(request, offered));
     const waitMs = this.#parts.requests.takeRequest(principal, performance.now());
     if (waitMs > 0)
       throw new Problem('HFT_USER_RATE_LIMIT', `this user sends more requests than it may: wait ${Math.ceil(waitMs)} ms`, {
@@ -230,13 +225,4 @@ function receive(connection: Connection, data: RawData, isBinary: boolean, json:
     if (!(cause instanceof FrameFault)) throw cause;
     connection.close(CLOSE.protocol, cause.message);
   }
-}
-
-function refuse(socket: Duplex, problem: Problem): void {
-  const body = problemJson(problem);
-  const retry = problem.retryAfterMs === undefined ? '' : `retry-after: ${Math.max(1, Math.ceil(problem.retryAfterMs / 1000))}\r\n`;
-  socket.once('finish', () => socket.destroy());
-  socket.end(
-    `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status] ?? ''}\r\ncontent-type: application/problem+json\r\ncontent-length: ${Buffer.byteLength(body)}\r\n${retry}connection: close\r\n\r\n${body}`,
-  );
 }

@@ -1,0 +1,246 @@
+/**
+ * Market data over a WebSocket: streams of frames, typed. A connection that is lost is opened again, and every stream goes on from the last sequence that
+ * was heard; what cannot be filled is announced by a `gap` frame, and a snapshot follows.
+ */
+import { WebSocket } from 'ws';
+import { decodeMessage, encodeMessage, type AnyFrame, type FrameOf } from './websocket-codec.ts';
+import type { CHANNELS } from './websocket-frames.ts';
+
+export type MarketDataChannel = Exclude<(typeof CHANNELS)[number], 'prices'>;
+
+export interface MarketDataOptions {
+  /** `ws://host:8081/v1/market-data`. */
+  readonly url: string;
+  readonly token: string;
+  /** Whether messages should be compressed. */
+  readonly compress?: boolean;
+  /** Told of every frame but heartbeats. */
+  readonly onFrame: (frame: AnyFrame) => void;
+  /** Told when the connection is lost, with the close code, before it is opened again. */
+  readonly onLost?: (code: number, reason: string) => void;
+}
+
+export interface StreamOptions {
+  readonly channel: MarketDataChannel;
+  /** All instruments without. */
+  readonly symbol?: string;
+  /** Levels of a side, of `book`; 0 for all. */
+  readonly depth?: number;
+  /** Of `own-orders`. */
+  readonly account?: string;
+  /** Last sequence that is known; 0 to begin with a snapshot. */
+  readonly fromSequence?: number;
+}
+
+/** The engine refused a stream; `reject` is the number of docs/frames.md. */
+export class StreamRefused extends Error {
+  override readonly name = 'StreamRefused';
+  readonly reject: number;
+
+  constructor(reject: number) {
+    super(`the stream was refused with ${reject}: see the numbers of refusals in docs/frames.md`);
+    this.reject = reject;
+  }
+}
+
+const ALL_INSTRUMENTS = 65_535;
+const FIRST_BACKOFF_MS = 100;
+const LONGEST_BACKOFF_MS = 5000;
+const SILENT_HEARTBEATS = 3;
+/** Close codes after which another try would end the same way. */
+const FINAL = new Set([1002, 1003, 1008, 4002]);
+
+interface Stream {
+  readonly number: number;
+  readonly options: StreamOptions;
+  readonly opened: PromiseWithResolvers<void>;
+  /** Last sequence that was heard, by instrument: each has a stream of its own. */
+  readonly heard: Map<number, number>;
+}
+
+export class MarketDataClient {
+  /** Symbols by id, and back. */
+  readonly symbols: string[] = [];
+  readonly #options: MarketDataOptions;
+  readonly #streams = new Map<number, Stream>();
+  readonly #handles = new Map<string, number>();
+  /** Accounts whose handles were asked for, by request. */
+  readonly #asked = new Map<number, Stream>();
+  #ws: WebSocket | undefined;
+  #welcomed = Promise.withResolvers<void>();
+  #number = 0;
+  #backoffMs = FIRST_BACKOFF_MS;
+  #isClosed = false;
+  #watch: NodeJS.Timeout | undefined;
+  #retry: NodeJS.Timeout | undefined;
+
+  /** Resolves when the engine has said which instruments there are. Rejects when it refuses the connection. */
+  static async connect(options: MarketDataOptions): Promise<MarketDataClient> {
+    const client = new MarketDataClient(options);
+    client.#open();
+    await client.#welcomed.promise;
+    return client;
+  }
+
+  private constructor(options: MarketDataOptions) {
+    this.#options = options;
+  }
+
+  /** Begins a stream; resolves when the engine has. Rejects with StreamRefused. */
+  async subscribe(options: StreamOptions): Promise<void> {
+    this.#number += 1;
+    const stream: Stream = { number: this.#number, options, opened: Promise.withResolvers(), heard: new Map() };
+    if (options.symbol !== undefined && !this.symbols.includes(options.symbol))
+      throw new RangeError(`there is no instrument ${options.symbol}`);
+    this.#streams.set(stream.number, stream);
+    this.#ask(stream);
+    await stream.opened.promise;
+  }
+
+  /** Ends a stream. */
+  unsubscribe({ channel, symbol, account }: Pick<StreamOptions, 'channel' | 'symbol' | 'account'>): void {
+    for (const [number, { options }] of this.#streams)
+      if (options.channel === channel && options.symbol === symbol && options.account === account) this.#streams.delete(number);
+    const instrument = this.#instrumentOf(symbol);
+    this.#send([{ frame: 'unsubscribe', number: 0, instrument, account: this.#handles.get(account ?? '') ?? 0, channel }]);
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    clearInterval(this.#watch);
+    clearTimeout(this.#retry);
+    this.#ws?.close();
+  }
+
+  #open(): void {
+    const { url, token, compress = false } = this.#options;
+    const ws = new WebSocket(url, 'hft.binary.v1', { headers: { authorization: `Bearer ${token}` }, perMessageDeflate: compress });
+    this.#ws = ws;
+    let failure: Error | undefined;
+    ws.on('error', (cause) => (failure = cause));
+    ws.on('message', (data) => {
+      for (const frame of decodeMessage(data as Buffer)) this.#hear(frame);
+    });
+    ws.on('close', (code, reason) => this.#lost(code, reason.toString() || (failure?.message ?? '')));
+  }
+
+  #lost(code: number, reason: string): void {
+    clearInterval(this.#watch);
+    if (this.#isClosed) return;
+    this.#options.onLost?.(code, reason);
+    if (FINAL.has(code) || this.symbols.length === 0) {
+      this.#isClosed = true;
+      this.#welcomed.reject(new Error(`the connection was refused (${code}): ${reason}`));
+      return;
+    }
+    this.#handles.clear();
+    this.#retry = setTimeout(() => this.#open(), this.#backoffMs * (0.5 + Math.random() / 2));
+    this.#backoffMs = Math.min(LONGEST_BACKOFF_MS, this.#backoffMs * 2);
+  }
+
+  #hear(frame: AnyFrame): void {
+    switch (frame.frame) {
+      case 'heartbeat':
+        return;
+      case 'welcome':
+        this.#welcome(frame);
+        break;
+      case 'instrument':
+        this.symbols[frame.instrument] = frame.symbol;
+        break;
+      case 'account':
+        this.#handles.set(frame.name, frame.account);
+        this.#named(frame.number);
+        break;
+      case 'subscribed':
+        this.#begun(frame);
+        break;
+      case 'rejected': {
+        const stream = this.#streams.get(frame.number) ?? this.#asked.get(frame.number);
+        if (stream !== undefined) this.#streams.delete(stream.number);
+        stream?.opened.reject(new StreamRefused(frame.reject));
+        break;
+      }
+      default:
+    }
+    this.#remember(frame);
+    this.#options.onFrame(frame);
+  }
+
+  #welcome({ heartbeatMs }: FrameOf<'welcome'>): void {
+    this.#backoffMs = FIRST_BACKOFF_MS;
+    let lastMs = performance.now();
+    this.#ws?.on('message', () => (lastMs = performance.now()));
+    this.#watch = setInterval(() => {
+      if (performance.now() - lastMs > heartbeatMs * SILENT_HEARTBEATS) this.#ws?.terminate();
+      else this.#send([{ frame: 'heartbeat', number: 0, timeMicros: Date.now() * 1000 }]);
+    }, heartbeatMs);
+    // The instruments come in the same message.
+    queueMicrotask(() => {
+      this.#welcomed.resolve();
+      for (const stream of this.#streams.values()) this.#ask(stream);
+    });
+  }
+
+  /** Asks for a stream, once the handle of its account is known; for each instrument from where it was heard last. */
+  #ask(stream: Stream): void {
+    const { number, options, heard } = stream;
+    const { channel, symbol, account, depth = 0, fromSequence = 0 } = options;
+    const handle = account === undefined ? 0 : this.#handles.get(account);
+    if (handle === undefined) {
+      this.#number += 1;
+      this.#asked.set(this.#number, stream);
+      return this.#send([{ frame: 'useAccount', number: this.#number, name: account ?? '' }]);
+    }
+    const instrument = this.#instrumentOf(symbol);
+    // Of several instruments the least, so that nothing is missed; what is heard twice has the same sequence and index.
+    const from = heard.size === 0 ? fromSequence : Math.min(...heard.values());
+    this.#send([{ frame: 'subscribe', number, fromSequence: from, instrument, depth, account: handle, channel }]);
+  }
+
+  /** A stream that begins without a past goes on from here. */
+  #begun({ number, instrument, sequence }: FrameOf<'subscribed'>): void {
+    const stream = this.#streams.get(number);
+    if (stream === undefined) return;
+    const { fromSequence = 0 } = stream.options;
+    if (fromSequence === 0 && !stream.heard.has(instrument)) stream.heard.set(instrument, sequence);
+    stream.opened.resolve();
+  }
+
+  #named(number: number): void {
+    const stream = this.#asked.get(number);
+    this.#asked.delete(number);
+    if (stream !== undefined) this.#ask(stream);
+  }
+
+  /** Where each stream is. */
+  #remember(frame: AnyFrame): void {
+    const channels = CHANNELS_OF[frame.frame];
+    if (channels === undefined || !('sequence' in frame)) return;
+    // Orders of all instruments are one stream.
+    const instrument = channels === OWN || !('instrument' in frame) ? 0 : frame.instrument;
+    for (const { options, heard } of this.#streams.values())
+      if (channels.includes(options.channel) && (options.symbol === undefined || this.symbols[instrument] === options.symbol))
+        heard.set(instrument, Math.max(frame.sequence, heard.get(instrument) ?? 0));
+  }
+
+  #instrumentOf(symbol: string | undefined): number {
+    return symbol === undefined ? ALL_INSTRUMENTS : this.symbols.indexOf(symbol);
+  }
+
+  #send(frames: readonly AnyFrame[]): void {
+    if (this.#ws?.readyState === WebSocket.OPEN) this.#ws.send(encodeMessage(frames));
+  }
+}
+
+const OWN: readonly MarketDataChannel[] = ['own-orders', 'drop-copy'];
+/** Of which channels frames are. */
+const CHANNELS_OF: Partial<Record<AnyFrame['frame'], readonly MarketDataChannel[]>> = {
+  top: ['top'],
+  book: ['book'],
+  bookOrder: ['orders'],
+  trade: ['trades'],
+  state: ['trades'],
+  fill: OWN,
+  orderUpdate: OWN,
+};

@@ -1,0 +1,92 @@
+/** The thread of market data: a port of its own, a core of its own, keys of its own. Nothing of it runs on the thread that matches. */
+import { dirname, resolve } from 'node:path';
+import type { AddressInfo } from 'node:net';
+import { workerData } from 'node:worker_threads';
+import { audienceOf } from '../access/claims.ts';
+import { JwtGatekeeper } from '../access/jwt-gatekeeper.ts';
+import { KeyFile } from '../access/key-file.ts';
+import { JournalReader } from '../journal/reader.ts';
+import { recordGc } from '../telemetry/gc.ts';
+import { AccountHandles } from './account-handles.ts';
+import { Feed } from './feed.ts';
+import { MarketDataFigures } from './figures.ts';
+import { MarketGateway, type FeedInstrument } from './gateway.ts';
+import { Hub } from './hub.ts';
+import type { FromMarketData, MarketDataThread, ToMarketData } from './thread-messages.ts';
+
+/** Changes of so long go out together. */
+const INTERVAL_MS = 10;
+/** While nobody follows anything. */
+const IDLE_MS = 100;
+/** A turn may take this part of the time at most: with many subscribers the interval grows instead of the load. */
+const MOST_SHARE = 0.25;
+
+const { engine, keysFile, dataDirectory, host, listenPort, figures: figuresBuffer, gc, port } = workerData as MarketDataThread;
+const post = (message: FromMarketData): void => port.postMessage(message);
+const warn = (details: object, message: string): void => post({ kind: 'warning', details, message });
+
+const figures = new MarketDataFigures(figuresBuffer);
+const handles = new AccountHandles();
+const isQuiet = resolve(dirname(keysFile)) !== resolve(dataDirectory);
+const keys = new KeyFile(
+  keysFile,
+  {
+    onKeys: (changed) => gatekeeper.setKeys(changed),
+    // The engine's thread reads the same file, and says what is wrong with it.
+    onRefused: () => undefined,
+  },
+  isQuiet,
+);
+const gatekeeper = new JwtGatekeeper({ audience: audienceOf(engine), keys: keys.first });
+const endGc = recordGc(gc);
+
+let serving: { hub: Hub; instruments: readonly FeedInstrument[] } | undefined;
+let timer: NodeJS.Timeout | undefined;
+const gateway = new MarketGateway({ gatekeeper, figures, handles, served: () => serving, warn });
+
+gateway.server.once('error', (cause: NodeJS.ErrnoException) => {
+  post({ kind: 'refused', code: cause.code ?? '', message: cause.message });
+  void end();
+});
+gateway.server.listen({ host, port: listenPort, backlog: 1024 }, () =>
+  post({ kind: 'listening', port: (gateway.server.address() as AddressInfo).port }),
+);
+port.on('message', (message: ToMarketData) => {
+  if (message === null) return void end();
+  serve(message.instruments);
+});
+
+function serve(instruments: readonly FeedInstrument[]): void {
+  const open = (): Feed => {
+    const journal = JournalReader.open(dataDirectory);
+    try {
+      return new Feed({ dataDirectory, journal, instruments: instruments.length, warn });
+    } catch (cause) {
+      journal.close();
+      throw cause;
+    }
+  };
+  const symbols = instruments.map(({ symbol }) => symbol);
+  serving = { hub: new Hub({ open, symbols, handleOf: (name) => handles.of(name), figures, warn }), instruments };
+  turn(serving.hub);
+}
+
+function turn(hub: Hub): void {
+  const startMs = performance.now();
+  const hasMore = hub.turn(startMs);
+  const tookMs = performance.now() - startMs;
+  figures.set('turnMicros', tookMs * 1000);
+  const restMs = tookMs / MOST_SHARE - tookMs;
+  const waitMs = hub.isIdle ? IDLE_MS : hasMore ? 0 : Math.max(INTERVAL_MS - tookMs, restMs);
+  timer = setTimeout(turn, waitMs, hub);
+}
+
+async function end(): Promise<void> {
+  clearTimeout(timer);
+  serving?.hub.close();
+  serving = undefined;
+  await gateway.close();
+  keys.stop();
+  endGc();
+  port.close();
+}

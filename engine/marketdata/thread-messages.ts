@@ -1,0 +1,25 @@
+/** What the thread of market data is started with, and what it and the engine's thread say to each other. */
+import type { MessagePort } from 'node:worker_threads';
+import type { FeedInstrument } from './gateway.ts';
+
+export interface MarketDataThread {
+  /** Name of the engine: tokens must be for it. */
+  readonly engine: string;
+  readonly keysFile: string;
+  readonly dataDirectory: string;
+  readonly host: string;
+  readonly listenPort: number;
+  readonly figures: SharedArrayBuffer;
+  /** Where the thread records its pauses for garbage collection. */
+  readonly gc: SharedArrayBuffer;
+  readonly port: MessagePort;
+}
+
+/** To the thread: what it serves, once the engine serves; `null` ends it. */
+export type ToMarketData = { readonly instruments: readonly FeedInstrument[] } | null;
+
+export type FromMarketData =
+  | { readonly kind: 'listening'; readonly port: number }
+  /** The port cannot be had; the thread ends. */
+  | { readonly kind: 'refused'; readonly code: string; readonly message: string }
+  | { readonly kind: 'warning'; readonly details: object; readonly message: string };
