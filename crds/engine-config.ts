@@ -29,6 +29,20 @@ function hot<Schema extends z.ZodType>(schema: Schema): Schema {
   return schema;
 }
 
+const filePath = z.string().min(1).max(4096);
+const tlsFilesSchema = z
+  .strictObject({
+    certFile: filePath.describe('Certificate of the server and its chain, in PEM.'),
+    keyFile: filePath.describe('Private key of it, in PEM.'),
+    clientCaFile: filePath.optional().describe('Authorities whose client certificates are accepted, in PEM.'),
+    clientAuth: z
+      .enum(['none', 'request', 'require'])
+      .optional()
+      .describe('Whether clients show a certificate: request verifies one that is shown. Default: require with a clientCaFile, else none.'),
+  })
+  .describe('TLS on every port that takes orders. Files only, read again when they change; absent: no TLS.');
+export type TlsFilesConfig = z.output<typeof tlsFilesSchema>;
+
 export const engineConfigSchema = z.strictObject({
   engine: z.string().min(1).max(40).describe('Name of the engine, in logs and metrics.'),
   instruments: z.array(z.strictObject(instrumentSchema.shape)).min(1).max(64),
@@ -48,6 +62,7 @@ export const engineConfigSchema = z.strictObject({
     requestBurst: hot(requestBurst.unwrap().optional()),
   }),
   auth: z.strictObject({ allowedOrigins: authSchema.shape.allowedOrigins }).optional(),
+  tls: tlsFilesSchema.optional(),
   observability: z.strictObject({ dashboard: observabilitySchema.shape.dashboard, logLevel: hot(observabilitySchema.shape.logLevel) }),
 });
 export type EngineConfig = z.output<typeof engineConfigSchema>;

@@ -1,6 +1,7 @@
 /** The HTTP plumbing that the clients share: pooled connections, a hard bound on every call, typed errors, validated answers. */
 import { Pool } from 'undici';
 import { z } from 'zod';
+import { connectOptions, type ClientTls } from './tls.ts';
 
 /** Longest answer that a client reads. */
 const MAX_ANSWER_BYTES = 16 * 1024 * 1024;
@@ -65,14 +66,20 @@ export class HttpCaller {
   readonly #timeoutMs: number;
   readonly #origin: string;
 
-  constructor(options: { baseUrl: string; timeoutMs: number; headers?: Record<string, string>; connections: number }) {
+  constructor(options: {
+    baseUrl: string;
+    timeoutMs: number;
+    headers?: Record<string, string>;
+    connections: number;
+    tls?: ClientTls | undefined;
+  }) {
     const { origin } = new URL(options.baseUrl);
     this.#origin = origin;
     this.#timeoutMs = options.timeoutMs;
     this.#headers = { accept: 'application/json', ...options.headers };
     this.#pool = new Pool(origin, {
       connections: options.connections,
-      connect: { timeout: options.timeoutMs },
+      connect: { timeout: options.timeoutMs, ...connectOptions(options.tls ?? {}) },
       headersTimeout: options.timeoutMs,
       bodyTimeout: options.timeoutMs,
       maxResponseSize: MAX_ANSWER_BYTES,

@@ -31,6 +31,7 @@ import {
   type PositionView,
   type replaceOrderBody,
 } from './schemas.ts';
+import type { ClientTls } from './tls.ts';
 
 export type NewOrder = z.input<typeof placeOrderBody>;
 export type BatchOperationInput = z.input<typeof batchBody>['operations'][number];
@@ -64,6 +65,8 @@ export interface OrderClientOptions {
   token?: string;
   /** Bound on each call, connecting included. Default 5000. */
   timeoutMs?: number;
+  /** For an address that begins with https. */
+  tls?: ClientTls;
   /** Connections at most; each carries one request at a time. Default 16. */
   connections?: number;
 }
@@ -80,6 +83,7 @@ export class OrderClient {
     this.#http = new HttpCaller({
       baseUrl: options.baseUrl,
       timeoutMs: options.timeoutMs ?? 5000,
+      tls: options.tls,
       connections: options.connections ?? 16,
       ...(options.token !== undefined && { headers: { authorization: `Bearer ${options.token}` } }),
     });

@@ -1,9 +1,19 @@
 /** The frame of both HTTP servers: every limit set, strict JSON, and one error format (RFC 9457 with a stable code). */
 import { isUtf8 } from 'node:buffer';
 import { STATUS_CODES, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import type { Socket } from 'node:net';
-import Fastify, { LogController, type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import Fastify, {
+  LogController,
+  type FastifyError,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+  type FastifyServerFactory,
+} from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
+import type { Certificates } from '../../access/tls.ts';
+import { tlsOnly } from '../../access/tls-only.ts';
 import type { ProblemView } from '../../client/schemas.ts';
 import { JsonFault, parseStrictJson } from '../../config/strict-json.ts';
 import { Problem, PROBLEMS, type ProblemCode } from '../../service/problem.ts';
@@ -24,6 +34,8 @@ export interface HttpServerOptions {
   logLevel: string;
   /** Whether connections should end with their next answer. */
   closing?: () => boolean;
+  /** The server speaks TLS, with these. */
+  certificates?: Certificates | undefined;
   /** Told of every refusal, for the counters. */
   onProblem?: (request: FastifyRequest, code: ProblemCode) => void;
 }
@@ -31,20 +43,28 @@ export interface HttpServerOptions {
 const CONNECTION_LIMIT = 10_000;
 const CLOSE_DELAY_MS = 200;
 
+const KEEP_ALIVE_MS = 75_000;
+/** A connection on which nothing at all moves. */
+const IDLE_TIMEOUT_MS = 120_000;
+/** Time to receive a whole request, headers and body: byte-at-a-time clients end here. */
+const REQUEST_TIMEOUT_MS = 10_000;
+const HTTP_OPTIONS = { headersTimeout: 5000, maxHeaderSize: 16_384, connectionsCheckingInterval: 2000 };
+
 /** A Fastify instance without routes. It does not listen yet. */
 export function createHttpServer(options: HttpServerOptions) {
+  const { certificates } = options;
+  const secure = certificates === undefined ? undefined : createSecureServer(certificates);
   const app = Fastify({
     logger: { level: options.logLevel },
     // A log line a request would cost more than the request.
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'requestId' }),
     bodyLimit: options.bodyLimit,
-    // Time to receive a whole request, headers and body: byte-at-a-time clients end here.
-    requestTimeout: 10_000,
-    // A connection on which nothing at all moves.
-    connectionTimeout: 120_000,
-    keepAliveTimeout: 75_000,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    connectionTimeout: IDLE_TIMEOUT_MS,
+    keepAliveTimeout: KEEP_ALIVE_MS,
     maxRequestsPerSocket: 0,
-    http: { headersTimeout: 5000, maxHeaderSize: 16_384, connectionsCheckingInterval: 2000 },
+    http: HTTP_OPTIONS,
+    ...(secure !== undefined && { serverFactory: secure.serverFactory }),
     routerOptions: { maxParamLength: 64, ignoreTrailingSlash: false, caseSensitive: true },
     // New requests during close() get our own 503, not Fastify's.
     return503OnClosing: false,
@@ -58,6 +78,7 @@ export function createHttpServer(options: HttpServerOptions) {
     },
   }).withTypeProvider<ZodTypeProvider>();
   app.decorateRequest('parsedAtMs', 0);
+  if (secure !== undefined) app.addHook('preClose', secure.cutSilent);
   app.server.maxConnections = CONNECTION_LIMIT;
   app.server.prependListener('request', track);
   app.setValidatorCompiler(zodValidator);
@@ -85,6 +106,21 @@ export function createHttpServer(options: HttpServerOptions) {
   });
   handleUnknownPaths(app, options);
   return app;
+}
+
+/** The server below Fastify with TLS: Fastify's own way to it knows neither another certificate later nor who speaks plain HTTP to it. */
+function createSecureServer(certificates: Certificates) {
+  let cut: (() => void) | undefined;
+  const serverFactory: FastifyServerFactory = (handler) => {
+    const server = createTlsServer({ ...HTTP_OPTIONS, ...certificates.options(['http/1.1']) }, handler);
+    server.keepAliveTimeout = KEEP_ALIVE_MS;
+    server.requestTimeout = REQUEST_TIMEOUT_MS;
+    server.setTimeout(IDLE_TIMEOUT_MS);
+    certificates.serve(server);
+    cut = tlsOnly(server, brokenHttpAnswer(new Problem('HFT_TLS_REQUIRED', 'this port speaks TLS: use https:// or wss://')));
+    return server;
+  };
+  return { serverFactory, cutSilent: async () => await Promise.resolve(cut?.()) };
 }
 
 export type HttpServer = ReturnType<typeof createHttpServer>;
@@ -228,12 +264,14 @@ function answerBrokenHttp(error: Error & { code?: string }, socket: Socket): voi
       : error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
         ? 'HFT_REQUEST_TIMEOUT'
         : 'HFT_BAD_REQUEST';
-  const problem = new Problem(code, PROBLEMS[code].title);
-  const requestId = ownRequestId();
-  const body = problemJson(problem, requestId);
-  socket.end(
-    `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status] ?? ''}\r\ncontent-type: application/problem+json\r\ncontent-length: ${Buffer.byteLength(body)}\r\n${REQUEST_ID_HEADER}: ${requestId}\r\nconnection: close\r\n\r\n${body}`,
-  );
+  socket.end(brokenHttpAnswer(new Problem(code, PROBLEMS[code].title)));
   // A client that neither reads nor closes must not keep the socket.
   setTimeout(() => socket.destroy(), CLOSE_DELAY_MS).unref();
+}
+
+/** A whole answer, for a connection that has no request. */
+function brokenHttpAnswer(problem: Problem): string {
+  const requestId = ownRequestId();
+  const body = problemJson(problem, requestId);
+  return `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status] ?? ''}\r\ncontent-type: application/problem+json\r\ncontent-length: ${Buffer.byteLength(body)}\r\n${REQUEST_ID_HEADER}: ${requestId}\r\nconnection: close\r\n\r\n${body}`;
 }
