@@ -1,24 +1,16 @@
 /** The frame of both HTTP servers: every limit set, strict JSON, and one error format (RFC 9457 with a stable code). */
 import { isUtf8 } from 'node:buffer';
 import { STATUS_CODES, type IncomingMessage, type ServerResponse } from 'node:http';
-import { createServer as createTlsServer } from 'node:https';
 import type { Socket } from 'node:net';
-import Fastify, {
-  LogController,
-  type FastifyError,
-  type FastifyInstance,
-  type FastifyReply,
-  type FastifyRequest,
-  type FastifyServerFactory,
-} from 'fastify';
+import Fastify, { LogController, type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import type { Certificates } from '../../access/tls.ts';
-import { tlsOnly } from '../../access/tls-only.ts';
 import type { ProblemView } from '../../client/schemas.ts';
 import { JsonFault, parseStrictJson } from '../../config/strict-json.ts';
 import { Problem, PROBLEMS, type ProblemCode } from '../../service/problem.ts';
 import { ViewsError } from '../../views/types.ts';
 import { ownRequestId, REQUEST_ID_HEADER, requestIdOf } from './request-id.ts';
+import { HTTP_OPTIONS, SecureServer, TIMEOUTS } from './secure-server.ts';
 import { zodValidator } from './validation.ts';
 
 declare module 'fastify' {
@@ -43,28 +35,22 @@ export interface HttpServerOptions {
 const CONNECTION_LIMIT = 10_000;
 const CLOSE_DELAY_MS = 200;
 
-const KEEP_ALIVE_MS = 75_000;
-/** A connection on which nothing at all moves. */
-const IDLE_TIMEOUT_MS = 120_000;
-/** Time to receive a whole request, headers and body: byte-at-a-time clients end here. */
-const REQUEST_TIMEOUT_MS = 10_000;
-const HTTP_OPTIONS = { headersTimeout: 5000, maxHeaderSize: 16_384, connectionsCheckingInterval: 2000 };
-
 /** A Fastify instance without routes. It does not listen yet. */
 export function createHttpServer(options: HttpServerOptions) {
   const { certificates } = options;
-  const secure = certificates === undefined ? undefined : createSecureServer(certificates);
+  const secure =
+    certificates === undefined
+      ? undefined
+      : new SecureServer(certificates, brokenHttpAnswer(new Problem('HFT_TLS_REQUIRED', 'this port speaks TLS: use https:// or wss://')));
   const app = Fastify({
     logger: { level: options.logLevel },
     // A log line a request would cost more than the request.
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'requestId' }),
     bodyLimit: options.bodyLimit,
-    requestTimeout: REQUEST_TIMEOUT_MS,
-    connectionTimeout: IDLE_TIMEOUT_MS,
-    keepAliveTimeout: KEEP_ALIVE_MS,
+    ...TIMEOUTS,
     maxRequestsPerSocket: 0,
     http: HTTP_OPTIONS,
-    ...(secure !== undefined && { serverFactory: secure.serverFactory }),
+    ...(secure !== undefined && { serverFactory: secure.create }),
     routerOptions: { maxParamLength: 64, ignoreTrailingSlash: false, caseSensitive: true },
     // New requests during close() get our own 503, not Fastify's.
     return503OnClosing: false,
@@ -106,21 +92,6 @@ export function createHttpServer(options: HttpServerOptions) {
   });
   handleUnknownPaths(app, options);
   return app;
-}
-
-/** The server below Fastify with TLS: Fastify's own way to it knows neither another certificate later nor who speaks plain HTTP to it. */
-function createSecureServer(certificates: Certificates) {
-  let cut: (() => void) | undefined;
-  const serverFactory: FastifyServerFactory = (handler) => {
-    const server = createTlsServer({ ...HTTP_OPTIONS, ...certificates.options(['http/1.1']) }, handler);
-    server.keepAliveTimeout = KEEP_ALIVE_MS;
-    server.requestTimeout = REQUEST_TIMEOUT_MS;
-    server.setTimeout(IDLE_TIMEOUT_MS);
-    certificates.serve(server);
-    cut = tlsOnly(server, brokenHttpAnswer(new Problem('HFT_TLS_REQUIRED', 'this port speaks TLS: use https:// or wss://')));
-    return server;
-  };
-  return { serverFactory, cutSilent: async () => await Promise.resolve(cut?.()) };
 }
 
 export type HttpServer = ReturnType<typeof createHttpServer>;
