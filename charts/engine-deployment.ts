@@ -1,5 +1,6 @@
 /** The Deployment of an engine: one pod that owns the journal volume. */
 import { k8s } from 'cdk8s-plus-28';
+import { CLIENT_CA_FILE, TLS_FILES } from '../crds/engine-config.ts';
 import type { HFTEngineSpec } from '../crds/hftengine.ts';
 import { parseBytes, parseDurationMs } from '../crds/quantity.ts';
 import { heapPlan } from './heap.ts';
@@ -41,7 +42,8 @@ const parentOf = (path: string): string => path.slice(0, path.lastIndexOf('/'));
  *   quick start is seen at once. Readiness and liveness wait for it.
  * - **Liveness**: only an event loop that answered nothing for two minutes (24 probes of 5 s in a row) is taken for dead. A restart costs a
  *   recovery, so being merely slow must never cause one; the readiness probe and the operator's gate take traffic away long before.
- * - **Readiness** is asked on the order port itself, every 2 s; the gate `hftengine.io/serving` is the operator's word on top.
+ * - **Readiness** is asked on the order port itself, over TLS where it speaks that, every 2 s; on the operations port where clients must show a
+ *   certificate, which the kubelet has not. The gate `hftengine.io/serving` is the operator's word on top.
  * - **No preStop**: its usual use is to keep serving until the endpoint is gone from all nodes. With one engine there is no other pod to go
  *   to, and each second of it would be a second more of a closed market. The engine drains on SIGTERM, within 60 s.
  * - `/tmp` is memory and counts against the container; 16 MiB of it are in the reserve of `heapPlan`.
@@ -83,6 +85,7 @@ export function engineDeployment(name: string, spec: HFTEngineSpec, configHash: 
               items: [ADMIN_TOKEN_KEY, KEYS_KEY].map((key) => ({ key, path: key })),
             },
           },
+          ...tlsVolumes(spec),
           { name: 'data', persistentVolumeClaim: { claimName: names.journalClaim } },
           { name: 'tmp', emptyDir: { medium: 'Memory', sizeLimit: k8s.Quantity.fromString('16Mi') } },
         ],
@@ -91,13 +94,37 @@ export function engineDeployment(name: string, spec: HFTEngineSpec, configHash: 
   };
 }
 
+/** Name of the Secret that holds the authorities of clients; undefined where none are asked for a certificate. */
+function clientCaSecret({ tls }: HFTEngineSpec): string | undefined {
+  return tls === undefined || tls.clientAuth === 'none' ? undefined : (tls.clientCaSecretName ?? tls.secretName);
+}
+
+function tlsVolumes(spec: HFTEngineSpec): k8s.Volume[] {
+  const volume = (name: string, secretName: string, keys: readonly string[]): k8s.Volume => ({
+    name,
+    secret: { secretName, defaultMode: SECRET_FILE_MODE, items: keys.map((key) => ({ key, path: key })) },
+  });
+  const authorities = clientCaSecret(spec);
+  return [
+    ...(spec.tls === undefined ? [] : [volume('tls', spec.tls.secretName, ['tls.crt', 'tls.key'])]),
+    ...(authorities === undefined ? [] : [volume('client-ca', authorities, ['ca.crt'])]),
+  ];
+}
+
 function engineContainer(spec: HFTEngineSpec): k8s.Container {
   const { flags } = heapPlan({ memoryBytes: parseBytes(spec.resources.memory), runtime: spec.runtime });
   const resources = {
     cpu: k8s.Quantity.fromString(canonicalCpu(spec.resources.cpu)),
     memory: k8s.Quantity.fromString(canonicalBytes(spec.resources.memory)),
   };
-  const probe = (path: string, port: string): k8s.HttpGetAction => ({ path, port: k8s.IntOrString.fromString(port), scheme: 'HTTP' });
+  const probe = (path: string, port: string, scheme = 'HTTP'): k8s.HttpGetAction => ({
+    path,
+    port: k8s.IntOrString.fromString(port),
+    scheme,
+  });
+  const { tls } = spec;
+  const ready =
+    tls?.clientAuth === 'require' ? probe('/ready', 'operations') : probe('/ready', 'orders', tls === undefined ? 'HTTP' : 'HTTPS');
   return {
     name: ENGINE_CONTAINER,
     image: spec.image,
@@ -131,7 +158,7 @@ function engineContainer(spec: HFTEngineSpec): k8s.Container {
     resources: { requests: resources, limits: resources },
     startupProbe: { httpGet: probe('/health', 'operations'), periodSeconds: 1, timeoutSeconds: 1, failureThreshold: 600 },
     livenessProbe: { httpGet: probe('/health', 'operations'), periodSeconds: 5, timeoutSeconds: 5, failureThreshold: 24 },
-    readinessProbe: { httpGet: probe('/ready', 'orders'), periodSeconds: 2, timeoutSeconds: 2, failureThreshold: 3, successThreshold: 1 },
+    readinessProbe: { httpGet: ready, periodSeconds: 2, timeoutSeconds: 2, failureThreshold: 3, successThreshold: 1 },
     terminationMessagePath: TERMINATION_LOG,
     // A crash that wrote no message leaves the end of its log in the status.
     terminationMessagePolicy: 'FallbackToLogsOnError',
@@ -139,6 +166,8 @@ function engineContainer(spec: HFTEngineSpec): k8s.Container {
     volumeMounts: [
       { name: 'config', mountPath: parentOf(ENGINE_CONFIG_FILE), readOnly: true },
       { name: 'keys', mountPath: parentOf(ADMIN_TOKEN_FILE), readOnly: true },
+      ...(tls === undefined ? [] : [{ name: 'tls', mountPath: parentOf(TLS_FILES.certFile), readOnly: true }]),
+      ...(clientCaSecret(spec) === undefined ? [] : [{ name: 'client-ca', mountPath: parentOf(CLIENT_CA_FILE), readOnly: true }]),
       { name: 'data', mountPath: ENGINE_DATA_DIR },
       { name: 'tmp', mountPath: '/tmp' },
     ],

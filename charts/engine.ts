@@ -109,7 +109,11 @@ export class EngineChart extends Chart {
         spec: {
           type: 'ClusterIP',
           selector,
-          ports: [servicePort('orders', ORDERS_PORT), servicePort('grpc', GRPC_PORT), servicePort('market-data', MARKET_DATA_PORT)],
+          ports: [
+            servicePort('orders', ORDERS_PORT, spec.tls),
+            servicePort('grpc', GRPC_PORT, spec.tls),
+            servicePort('market-data', MARKET_DATA_PORT, spec.tls),
+          ],
         },
       }),
       new k8s.KubeService(this, 'operations', {
@@ -171,12 +175,12 @@ function publicKeys(text: string): string {
   return `${JSON.stringify({ keys: keys.map(({ d: _private, ...publicPart }) => publicPart) }, null, 2)}\n`;
 }
 
-function servicePort(name: string, port: number): k8s.ServicePort {
+function servicePort(name: string, port: number, tls?: HFTEngineSpec['tls']): k8s.ServicePort {
   return {
     name,
     port,
     protocol: 'TCP',
-    appProtocol: name === 'grpc' ? 'kubernetes.io/h2c' : 'http',
+    appProtocol: tls !== undefined ? 'https' : name === 'grpc' ? 'kubernetes.io/h2c' : 'http',
     targetPort: k8s.IntOrString.fromString(name),
   };
 }

@@ -103,6 +103,13 @@ export const specs: fc.Arbitrary<HFTEngineSpecInput> = fc.record(
       { requiredKeys: [] },
     ),
     auth: fc.record({ rotateEvery: durations(600, 31_536_000 - 60), overlap: durations(1, 1200) }, { requiredKeys: [] }),
+    tls: fc.record(
+      {
+        secretName: fc.stringMatching(/^[a-z][a-z0-9]{0,9}(-[a-z0-9]{1,9})?$/),
+        clientAuth: fc.constantFrom('none', 'request', 'require'),
+      },
+      { requiredKeys: ['secretName'] },
+    ),
     rollout: fc.record(
       {
         autoRollback: fc.boolean(),

@@ -29,6 +29,24 @@ function hot<Schema extends z.ZodType>(schema: Schema): Schema {
   return schema;
 }
 
+const filePath = z.string().min(1).max(4096);
+const tlsFilesSchema = z
+  .strictObject({
+    certFile: filePath.describe('Certificate of the server and its chain, in PEM.'),
+    keyFile: filePath.describe('Private key of it, in PEM.'),
+    clientCaFile: filePath.optional().describe('Authorities whose client certificates are accepted, in PEM.'),
+    clientAuth: z
+      .enum(['none', 'request', 'require'])
+      .optional()
+      .describe('Whether clients show a certificate: request verifies one that is shown. Default: require with a clientCaFile, else none.'),
+  })
+  .describe('TLS on every port that takes orders. Files only, read again when they change; absent: no TLS.');
+export type TlsFilesConfig = z.output<typeof tlsFilesSchema>;
+
+/** Where a pod has its certificate, and the authorities of its clients. */
+export const TLS_FILES = { certFile: '/etc/hft-engine-tls/tls.crt', keyFile: '/etc/hft-engine-tls/tls.key' } as const;
+export const CLIENT_CA_FILE = '/etc/hft-engine-client-ca/ca.crt';
+
 export const engineConfigSchema = z.strictObject({
   engine: z.string().min(1).max(40).describe('Name of the engine, in logs and metrics.'),
   instruments: z.array(z.strictObject(instrumentSchema.shape)).min(1).max(64),
@@ -48,13 +66,14 @@ export const engineConfigSchema = z.strictObject({
     requestBurst: hot(requestBurst.unwrap().optional()),
   }),
   auth: z.strictObject({ allowedOrigins: authSchema.shape.allowedOrigins }).optional(),
+  tls: tlsFilesSchema.optional(),
   observability: z.strictObject({ dashboard: observabilitySchema.shape.dashboard, logLevel: hot(observabilitySchema.shape.logLevel) }),
 });
 export type EngineConfig = z.output<typeof engineConfigSchema>;
 
 /** The configuration that an engine named `name` runs with under `spec`. Pure. */
 export function engineConfigOf(name: string, spec: HFTEngineSpec): EngineConfig {
-  const { journal, limits, auth } = spec;
+  const { journal, limits, auth, tls } = spec;
   return {
     engine: name,
     instruments: spec.instruments.map(({ symbol, tickSize, lotSize }) => ({ symbol, tickSize, lotSize })),
@@ -71,6 +90,9 @@ export function engineConfigOf(name: string, spec: HFTEngineSpec): EngineConfig 
       ...(limits.requestBurst !== LIMITS_DEFAULTS.requestBurst && { requestBurst: limits.requestBurst }),
     },
     ...(auth.allowedOrigins.length > 0 && { auth: { allowedOrigins: auth.allowedOrigins } }),
+    ...(tls !== undefined && {
+      tls: { ...TLS_FILES, ...(tls.clientAuth !== 'none' && { clientCaFile: CLIENT_CA_FILE, clientAuth: tls.clientAuth }) },
+    }),
     observability: { dashboard: spec.observability.dashboard, logLevel: spec.observability.logLevel },
   };
 }

@@ -166,10 +166,12 @@ export const authSchema = z
   .object({
     rotateEvery: duration('rotateEvery', '10s', '8760h', '24h')
       .default('24h')
-      .describe('Age at which the keys of the engine are replaced, from 10s to 8760h.'),
+      .describe('Age at which the key that signs tokens is replaced, from 10s to 8760h.'),
     overlap: duration('overlap', '1s', '8760h', '10m')
       .default('10m')
-      .describe('How long a replaced key stays valid, from 1s; less than rotateEvery.'),
+      .describe(
+        'How long a replaced key, and with it the tokens that it signed, stays valid, from 1s; less than rotateEvery. At least the lifetime of your tokens.',
+      ),
     allowedOrigins: z
       .array(
         text({
@@ -182,7 +184,29 @@ export const authSchema = z
       .default([])
       .describe('Web pages (their origins, such as https://desk.example) whose scripts may call the order API. None by default.'),
   })
-  .describe('Who may use the engine. rotateEvery and overlap are checked and kept, not acted on in this version.');
+  .describe('Who may use the engine.');
+
+const secretName = (field: string) =>
+  text({
+    maxLength: 253,
+    pattern: /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/,
+    message: `${field} must be the name of a Secret in the namespace of the HFTEngine`,
+  });
+
+export const tlsSchema = z
+  .object({
+    secretName: secretName('secretName').describe(
+      'Secret with tls.crt and tls.key (type kubernetes.io/tls, such as cert-manager makes). A renewed one is taken over without a restart.',
+    ),
+    clientAuth: z
+      .enum(['none', 'request', 'require'])
+      .default('none')
+      .describe('Whether clients show a certificate: request verifies one that is shown, require lets nobody in without.'),
+    clientCaSecretName: secretName('clientCaSecretName')
+      .optional()
+      .describe('Secret whose ca.crt holds the authorities of the client certificates; absent: that of secretName.'),
+  })
+  .describe('TLS on the order API (8080) and gRPC (50051). Absent: none. The operations port (9090) never has it.');
 
 export const sloSchema = z
   .object({
@@ -290,6 +314,13 @@ const specObject = z
       fieldPath: '.overlap',
       holds: ({ overlap, rotateEvery }) => parseDurationMs(overlap) < parseDurationMs(rotateEvery),
     }),
+    tls: rules(tlsSchema, {
+      rule: "self.clientAuth != 'none' || !has(self.clientCaSecretName)",
+      message:
+        'clientCaSecretName is read only when clients are asked for a certificate: set clientAuth to request or require, or remove it',
+      fieldPath: '.clientCaSecretName',
+      holds: ({ clientAuth, clientCaSecretName }) => clientAuth !== 'none' || clientCaSecretName === undefined,
+    }).optional(),
     rollout: rolloutSchema.prefault({}),
     observability: observabilitySchema.prefault({}),
     deletionPolicy: z

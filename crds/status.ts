@@ -47,6 +47,27 @@ export const statusSchema = z
     heapFlags: z.array(z.string().max(64)).max(16).optional().describe('V8 flags that the running engine reports.'),
     sequence: z.int().min(0).optional().describe('Last sequence that the running engine reported durable.'),
     stateHash: z.string().max(64).optional().describe('State hash that the engine reported for its recovery.'),
+    keys: z
+      .object({
+        signing: z.string().max(64).describe('Id of the key that signs tokens.'),
+        nextRotation: z.iso.datetime({ offset: true }).describe('When another key signs.'),
+        valid: z
+          .array(
+            z.object({
+              id: z.string().max(64).describe('Id of the key (kid).'),
+              from: z.iso.datetime({ offset: true }).optional().describe('When it begins to sign.'),
+              until: z.iso.datetime({ offset: true }).optional().describe('When it is taken out.'),
+            }),
+          )
+          .max(32)
+          .describe('The keys whose tokens are good.'),
+      })
+      .optional()
+      .describe('The keys of tokens, by their ids; what they are stands in the Secret alone.'),
+    tls: z
+      .object({ expiresAt: z.iso.datetime({ offset: true }).describe('When the certificate that the engine shows ends.') })
+      .optional()
+      .describe('TLS of the running engine, as it reports it.'),
     version: z.string().max(64).optional().describe('Version of the running engine.'),
     endpoints: z
       .object({

@@ -136,20 +136,23 @@ function announce(
   const instruments = engine.market.instruments.filter(({ listed }) => listed);
   const [instrument] = instruments;
   const order = JSON.stringify({ symbol: instrument?.symbol, account: 'alice', side: 'buy', type: 'limit', price: '100', quantity: '1' });
+  const { tls } = engine.config;
+  const api = `${tls === undefined ? 'http' : 'https'}://localhost:${port}`;
+  const trust = tls === undefined ? '' : ` --cacert ${tls.certFile}`;
   const tokenOptions = keysFile !== undefined ? ` --keys ${keysFile}` : dataDirectory === DEFAULT_DATA ? '' : ` --data ${dataDirectory}`;
   process.stdout.write(`
 HFTEngine ${VERSION} is serving ${instruments.map(({ symbol }) => symbol).join(', ')} (durability ${engine.config.journal.durability}, data in ${dataDirectory}).
 
-  API and its documentation   http://localhost:${port}/docs
-  gRPC                        localhost:${grpcPort}
-  Market data (WebSocket)     ws://localhost:${marketDataPort}/v1/market-data
+  API and its documentation   ${api}/docs
+  gRPC                        localhost:${grpcPort}${tls === undefined ? '' : ' (TLS)'}
+  Market data (WebSocket)     ${tls === undefined ? 'ws' : 'wss'}://localhost:${marketDataPort}/v1/market-data
   Dashboard                   http://localhost:${opsPort}/dashboard
-  Metrics                     http://localhost:${port}/metrics
+  Metrics                     ${api}/metrics
   Admin token                 ${adminTokenFile ?? `${dataDirectory}/admin-token`}
 
 Make a token, kept in a file as the header that curl sends, and place an order:
   npm run --silent token -- --role trader${tokenOptions} --header > auth
-  curl -s localhost:${port}/v1/orders -H @auth -H 'content-type: application/json' -d '${order}'
+  curl -s${trust} ${tls === undefined ? `localhost:${port}` : api}/v1/orders -H @auth -H 'content-type: application/json' -d '${order}'
 
 Ctrl-C stops it; every acknowledged order is kept.
 `);

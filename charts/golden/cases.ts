@@ -56,6 +56,9 @@ export const GOLDEN_CASES: Readonly<Record<string, () => KubeObject[]>> = {
       },
       'platform',
     ),
+  'engine-tls': () => engine('secure', { tls: { secretName: 'secure-tls' } }),
+  'engine-client-certificates': () =>
+    engine('closed', { tls: { secretName: 'closed-tls', clientAuth: 'require', clientCaSecretName: 'desk-authority' } }),
   'engine-two-in-one-namespace': () => [...engine('alpha'), ...engine('beta')],
   operator: () => operatorObjects(),
   'operator-elsewhere': () =>

@@ -3,69 +3,14 @@
  * it must use just that one. Private members are for whoever signs; verification never looks at them.
  */
 import { createPublicKey, createSecretKey, type KeyObject } from 'node:crypto';
-import { z } from 'zod';
+import { keySetSchema, type Jwk } from '../../crds/keys.ts';
 import { ConfigError } from '../config/config.ts';
 import { fieldPath, JsonFault, parseStrictJson, valueAt } from '../config/strict-json.ts';
 
+export type { Jwk };
+
 /** Issuer of the tokens of a key that names none. */
 export const DEFAULT_ISSUER = 'hftengine';
-const MOST_KEYS = 32;
-/** Shorter secrets are guessed (RFC 7518, 3.2). */
-const HS256_BYTES = 32;
-
-const number = (bytes: number, what: string) =>
-  z
-    .string()
-    .regex(/^[A-Za-z0-9_-]+$/, 'must be base64url')
-    .refine((text) => Buffer.from(text, 'base64url').length === bytes, `must be ${bytes} bytes in base64url: ${what}`);
-
-const common = {
-  kid: z
-    .string()
-    .regex(/^[A-Za-z0-9._-]{1,64}$/, 'must be 1 to 64 letters, digits, dots, underscores and dashes: tokens name their key by it'),
-  use: z.literal('sig', 'must be sig, or absent').optional(),
-  iss: z.string().min(1).max(256).optional(),
-};
-
-const keySchema = z.discriminatedUnion(
-  'alg',
-  [
-    z.object({
-      ...common,
-      alg: z.literal('EdDSA'),
-      kty: z.literal('OKP', 'must be OKP with alg EdDSA'),
-      crv: z.literal('Ed25519', 'must be Ed25519 with alg EdDSA'),
-      x: number(32, 'the public key'),
-      d: number(32, 'the private key').optional(),
-    }),
-    z.object({
-      ...common,
-      alg: z.literal('ES256'),
-      kty: z.literal('EC', 'must be EC with alg ES256'),
-      crv: z.literal('P-256', 'must be P-256 with alg ES256'),
-      x: number(32, 'a coordinate'),
-      y: number(32, 'a coordinate'),
-      d: number(32, 'the private key').optional(),
-    }),
-    z.object({
-      ...common,
-      alg: z.literal('HS256'),
-      kty: z.literal('oct', 'must be oct with alg HS256'),
-      k: z
-        .string()
-        .regex(/^[A-Za-z0-9_-]+$/, 'must be base64url')
-        .refine((text) => Buffer.from(text, 'base64url').length >= HS256_BYTES, `must be ${HS256_BYTES} bytes or more in base64url`),
-    }),
-  ],
-  'must be EdDSA, ES256 or HS256',
-);
-/** As it stands in the file, with its private part where there is one. */
-export type Jwk = z.output<typeof keySchema>;
-
-const keySetSchema = z.object({
-  keys: z.array(keySchema).min(1, 'must hold a key').max(MOST_KEYS, `must hold at most ${MOST_KEYS} keys: remove those that are over`),
-});
-
 export interface VerificationKey {
   readonly id: string;
   readonly algorithm: Jwk['alg'];

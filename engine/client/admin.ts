@@ -3,6 +3,7 @@ import { z } from 'zod';
 import type { EngineConfig } from '../../crds/engine-config.ts';
 import { HttpCaller } from './http.ts';
 import { massCancelAnswerSchema, snapshotAnswerSchema, type MassCancelAnswer, type TRADING_STATES } from './schemas.ts';
+import type { ClientTls } from './tls.ts';
 
 export const ENGINE_PHASES = ['recovering', 'warming', 'serving', 'draining'] as const;
 
@@ -17,6 +18,13 @@ export const engineStatusSchema = z.object({
     .string()
     .optional()
     .describe('Why the last change of the configuration was refused: the one before is in force. Absent when it was not.'),
+  tls: z
+    .object({
+      expiresAt: z.iso.datetime().describe('When the certificate in service ends.'),
+      failure: z.string().optional().describe('Why the certificate files are not in service as they are. Absent when nothing is wrong.'),
+    })
+    .optional()
+    .describe('Absent without TLS.'),
   heapFlags: z.array(z.string()).describe('The V8 flags that the process runs with (`process.execArgv`).'),
   sequence: z.int().min(0).describe('Last sequence that is durable.'),
   stateHash: z
@@ -69,6 +77,8 @@ export interface AdminClientOptions {
   token: string;
   /** Bound on each call, connecting included. Default 5000. */
   timeoutMs?: number;
+  /** For an address that begins with https. */
+  tls?: ClientTls;
 }
 
 /** Calls the admin endpoints of one engine. Every method throws EngineError (http.ts); none retries. */
@@ -80,6 +90,7 @@ export class AdminClient {
       baseUrl: options.baseUrl,
       timeoutMs: options.timeoutMs ?? 5000,
       token: options.token,
+      tls: options.tls,
       connections: 2,
     });
   }

@@ -1,6 +1,7 @@
 /** One channel of a pool: an HTTP/2 connection of its own, and what its health check says. */
 import { Client, type ChannelCredentials, type ServiceError } from '@grpc/grpc-js';
 import { HEALTH_CHECK } from './grpc-contract.ts';
+import type { ClientTls } from './tls.ts';
 
 export interface ChannelEvents {
   /** Its health is another. */
@@ -12,6 +13,7 @@ export interface ChannelEvents {
 interface ChannelSettings {
   readonly address: string;
   readonly credentials: ChannelCredentials;
+  readonly tls: ClientTls;
   readonly healthIntervalMs: number;
   readonly timeoutMs: number;
 }
@@ -45,6 +47,7 @@ export class PoolChannel {
       'grpc.enable_retries': 0,
       'grpc.enable_channelz': 0,
       'grpc.service_config_disable_resolution': 1,
+      ...(settings.tls.serverName !== undefined && { 'grpc.ssl_target_name_override': settings.tls.serverName }),
     });
     this.firstCheck = this.#check();
   }

@@ -8,6 +8,7 @@ import { credentials, Metadata, status, type ChannelCredentials, type Client, ty
 import type { Method } from './grpc-contract.ts';
 import { PoolChannel } from './grpc-channel.ts';
 import { EngineError } from './engine-error.ts';
+import type { ClientTls } from './tls.ts';
 
 export interface GrpcPoolOptions {
   /** `HOST:PORT` of the gRPC port. */
@@ -16,7 +17,9 @@ export interface GrpcPoolOptions {
   readonly token: string | (() => string);
   /** HTTP/2 connections at most. Default 2. */
   readonly channels?: number;
-  /** Default: without TLS. */
+  /** With TLS when given, also as `{}`. */
+  readonly tls?: ClientTls;
+  /** In place of {@link tls}. */
   readonly credentials?: ChannelCredentials;
   /** Bound on each call, its tries together. Default 5000. */
   readonly timeoutMs?: number;
@@ -74,7 +77,8 @@ export class GrpcPool {
   constructor(options: GrpcPoolOptions) {
     this.#options = {
       channels: 2,
-      credentials: credentials.createInsecure(),
+      tls: {},
+      credentials: options.tls === undefined ? credentials.createInsecure() : secureCredentials(options.tls),
       timeoutMs: 5000,
       healthIntervalMs: 1000,
       idleMs: 300_000,
@@ -293,6 +297,11 @@ export class GrpcPool {
 function textOf(error: ServiceError, key: string): string | undefined {
   const [value] = error.metadata instanceof Metadata ? error.metadata.get(key) : [];
   return typeof value === 'string' ? value : undefined;
+}
+
+function secureCredentials({ ca, cert, key }: ClientTls): ChannelCredentials {
+  const bytes = (text: string | Buffer | undefined): Buffer | null => (text === undefined ? null : Buffer.from(text));
+  return credentials.createSsl(bytes(ca), bytes(key), bytes(cert));
 }
 
 /** Whether the engine has said what became of the call, its tries before included. */

@@ -2,6 +2,7 @@
 import { Pool } from 'undici';
 import { z } from 'zod';
 import { EngineError } from './engine-error.ts';
+import { connectOptions, type ClientTls } from './tls.ts';
 
 /** Longest answer that a client reads. */
 const MAX_ANSWER_BYTES = 16 * 1024 * 1024;
@@ -36,7 +37,13 @@ export class HttpCaller {
   readonly #timeoutMs: number;
   readonly #origin: string;
 
-  constructor(options: { baseUrl: string; timeoutMs: number; token?: string | (() => string); connections: number }) {
+  constructor(options: {
+    baseUrl: string;
+    timeoutMs: number;
+    token?: string | (() => string);
+    connections: number;
+    tls?: ClientTls | undefined;
+  }) {
     const { origin } = new URL(options.baseUrl);
     this.#origin = origin;
     this.#timeoutMs = options.timeoutMs;
@@ -47,7 +54,7 @@ export class HttpCaller {
     });
     this.#pool = new Pool(origin, {
       connections: options.connections,
-      connect: { timeout: options.timeoutMs },
+      connect: { timeout: options.timeoutMs, ...connectOptions(options.tls ?? {}) },
       headersTimeout: options.timeoutMs,
       bodyTimeout: options.timeoutMs,
       maxResponseSize: MAX_ANSWER_BYTES,

@@ -32,6 +32,7 @@ import {
   type PositionView,
   type replaceOrderBody,
 } from './schemas.ts';
+import type { ClientTls } from './tls.ts';
 
 export type NewOrder = z.input<typeof placeOrderBody>;
 export type BatchOperationInput = z.input<typeof batchBody>['operations'][number];
@@ -65,6 +66,8 @@ export interface OrderClientOptions {
   token?: string | (() => string);
   /** Bound on each call, connecting included. Default 5000. */
   timeoutMs?: number;
+  /** For an address that begins with https. */
+  tls?: ClientTls;
   /** Connections at most; each carries one request at a time. Default 16. */
   connections?: number;
 }
@@ -81,6 +84,7 @@ export class OrderClient {
     this.#http = new HttpCaller({
       baseUrl: options.baseUrl,
       timeoutMs: options.timeoutMs ?? 5000,
+      tls: options.tls,
       connections: options.connections ?? 16,
       ...(options.token !== undefined && { token: options.token }),
     });

@@ -7,6 +7,7 @@ import { randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { WebSocket } from 'ws';
 import { REJECT } from '../core/types.ts';
+import { connectOptions, type ClientTls } from './tls.ts';
 import { decodeMessage, encodeMessage, type AnyFrame, type FrameOf } from './websocket-codec.ts';
 import { REJECT_VALUES } from './websocket-values.ts';
 
@@ -15,6 +16,8 @@ export interface WebSocketOptions {
   readonly url: string;
   /** Bearer token, or what gives one for each connection. */
   readonly token: string | (() => string);
+  /** For an address that begins with wss. */
+  readonly tls?: ClientTls;
   /** Requests under way at most; further calls wait (1000). */
   readonly mostInFlight?: number;
   /** Bound on each call, from its beginning; then it fails with ConnectionLost and is not sent (again). Default: none. */
@@ -319,6 +322,7 @@ export class WebSocketOrders {
       headers: { authorization: `Bearer ${typeof token === 'string' ? token : token()}` },
       perMessageDeflate: false,
       handshakeTimeout: OPEN_MS,
+      ...connectOptions(this.#options.tls ?? {}),
     });
     this.#ws = ws;
     this.#handles.clear();

@@ -127,6 +127,16 @@ describe('profiles and overrides', () => {
     expect(() => effectiveConfig(undefined, 'development', { logLevel: 'loud' })).toThrow(/--log-level \(HFT_LOG_LEVEL\): .*"loud"/);
   });
 
+  it('the files of TLS come by flags and environment, a certificate never without its key', () => {
+    const { overrides } = readOptions(['--tls-cert', 'a.crt'], { HFT_TLS_KEY: 'a.key' });
+    expect(effectiveConfig(undefined, 'development', overrides).tls).toEqual({ certFile: 'a.crt', keyFile: 'a.key' });
+    const alone = readOptions(['--tls-cert', 'a.crt'], {}).overrides;
+    expect(() => effectiveConfig(undefined, 'development', alone)).toThrow(/--tls-key: missing/);
+    expect(validateConfig({ ...DEFAULT_CONFIG, tls: { certFile: 'a', keyFile: 'b', clientAuth: 'require' } })).toMatchObject({
+      faults: [expect.stringContaining('tls.clientCaFile: missing')],
+    });
+  });
+
   it('production trades nothing embedded and keeps every order', () => {
     const { profile } = readOptions([], { HFT_PROFILE: 'production' });
     expect(() => effectiveConfig(undefined, profile, {})).toThrow(/give one with --config/);

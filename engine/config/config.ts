@@ -74,6 +74,11 @@ function meaningFaults(config: EngineConfig): string[] {
       }
     }
   });
+  const { tls } = config;
+  if (tls?.clientAuth !== undefined && tls.clientAuth !== 'none' && tls.clientCaFile === undefined)
+    faults.push(
+      `tls.clientCaFile: missing, clientAuth ${tls.clientAuth} verifies client certificates by it: add it, or set clientAuth to none`,
+    );
   return faults;
 }
 

@@ -49,6 +49,12 @@ Without --config it trades BTC-USD and ETH-USD with an embedded configuration.
                       token of the admin calls; default DIR/admin-token, made at the first start
   --keys-file FILE    keys that tokens are signed with (JWKS)        HFT_KEYS_FILE
                       default DIR/keys.json, made at the first start; read again when it changes
+  --tls-cert FILE     certificate and chain (PEM): the ports of     HFT_TLS_CERT
+                      orders and gRPC then speak TLS
+  --tls-key FILE      its private key (PEM)                          HFT_TLS_KEY
+  --tls-client-ca FILE                                               HFT_TLS_CLIENT_CA
+                      authorities of clients (PEM): a client must then show a certificate of theirs
+                      all three are read again when they change
   --termination-log FILE                                             HFT_TERMINATION_LOG
                       where the reason is written when the engine refuses to start or fails
   --accept-loss-after SEQUENCE
@@ -73,6 +79,9 @@ const FLAGS = {
   host: { type: 'string' },
   'admin-token-file': { type: 'string' },
   'keys-file': { type: 'string' },
+  'tls-cert': { type: 'string' },
+  'tls-key': { type: 'string' },
+  'tls-client-ca': { type: 'string' },
   'termination-log': { type: 'string' },
   'accept-loss-after': { type: 'string' },
   help: { type: 'boolean', short: 'h' },
@@ -99,7 +108,15 @@ export function readOptions(args: readonly string[], environment: NodeJS.Process
     version: flags.version === true,
     configFile: text('config', 'HFT_CONFIG'),
     profile: profileOf(text('profile', 'HFT_PROFILE')),
-    overrides: { durability: text('durability', 'HFT_DURABILITY'), logLevel: text('log-level', 'HFT_LOG_LEVEL') },
+    overrides: {
+      durability: text('durability', 'HFT_DURABILITY'),
+      logLevel: text('log-level', 'HFT_LOG_LEVEL'),
+      tls: {
+        certFile: text('tls-cert', 'HFT_TLS_CERT'),
+        keyFile: text('tls-key', 'HFT_TLS_KEY'),
+        clientCaFile: text('tls-client-ca', 'HFT_TLS_CLIENT_CA'),
+      },
+    },
     dataDirectory: text('data', 'HFT_DATA') ?? DEFAULT_DATA,
     host: text('host', 'HFT_HOST') ?? '::',
     port: port('port', 'HFT_PORT', 8080),

@@ -49,6 +49,8 @@ export interface EngineParts {
   readonly stats: EngineStats;
   readonly log: EngineLog;
   readonly onFatal: (cause: unknown) => void;
+  /** Of the ports that speak TLS; told in the status. */
+  readonly certificates?: { readonly expiresAtMs: number; readonly failure: string | undefined } | undefined;
 }
 
 const NO_HASH = '0'.repeat(16);
@@ -346,6 +348,7 @@ export class Engine {
   }
 
   async status(): Promise<EngineStatus> {
+    const { certificates } = this.#parts;
     const state = await this.#durableState();
     const { sequence = 0, stateHash = '', commands = 0, durationMs = 0, snapshotSequence = 0, warnings = [] } = this.#recovery ?? {};
     return {
@@ -355,6 +358,12 @@ export class Engine {
       configHash: this.configHash,
       startConfigHash: this.#startConfigHash,
       ...(this.live.failure !== undefined && { configFailure: this.live.failure }),
+      ...(certificates !== undefined && {
+        tls: {
+          expiresAt: new Date(certificates.expiresAtMs).toISOString(),
+          ...(certificates.failure !== undefined && { failure: certificates.failure }),
+        },
+      }),
       heapFlags: process.execArgv,
       sequence: state.sequence,
       stateHash: state.stateHash,

@@ -12,6 +12,7 @@ interface ProblemKind {
 /** Stable: a code never changes its meaning. docs/protocol.md lists the same codes, a test compares. */
 export const PROBLEMS = {
   HFT_BAD_REQUEST: { status: 400, title: 'The request is not valid HTTP' },
+  HFT_TLS_REQUIRED: { status: 400, title: 'The port speaks TLS' },
   HFT_BAD_JSON: { status: 400, title: 'The body is not JSON' },
   HFT_DUPLICATE_KEY: { status: 400, title: 'A key occurs twice' },
   HFT_MISSING_FIELD: { status: 400, title: 'A required field is missing' },

@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { LIMITS_DEFAULTS, type EngineConfig } from '../../crds/engine-config.ts';
 import { Access } from '../access/access.ts';
 import { AuditTrail } from '../access/audit-trail.ts';
+import { Certificates } from '../access/tls.ts';
 import { createGrpcServer } from '../gateway/grpc/server.ts';
 import { createApiServer } from '../gateway/http/api.ts';
 import type { HttpServer } from '../gateway/http/server.ts';
@@ -62,7 +63,8 @@ export async function runEngine(options: {
     error: (details, message) => logs.target?.error(details, message),
   };
   const { config, dataDirectory, acceptLossAfter, onFatal } = options;
-  const engine = new Engine({ config, dataDirectory, acceptLossAfter, stats, log, onFatal });
+  const certificates = config.tls === undefined ? undefined : new Certificates(config.tls, { dataDirectory, log });
+  const engine = new Engine({ config, dataDirectory, acceptLossAfter, stats, log, onFatal, certificates });
   const access = new Access({
     engine: config.engine,
     keysFile: options.keysFile,
@@ -76,7 +78,7 @@ export async function runEngine(options: {
     options.marketDataPort === undefined
       ? undefined
       : new MarketData({ engine: config.engine, keysFile: options.keysFile, dataDirectory, log });
-  const metrics = createMetrics(engine, access, trail, marketData?.figures);
+  const metrics = createMetrics(engine, access, trail, { marketData: marketData?.figures, certificates });
   const watch = new RuntimeWatch();
   // One account has one rate, whichever way its orders come in.
   const limiter = new RateLimiter(config.limits);
@@ -85,10 +87,10 @@ export async function runEngine(options: {
     access.configure(requestLimitsOf(changed));
   });
   const entry = new OrderEntry({ engine, limiter, stats });
-  const api = await createApiServer(engine, metrics, access, { limiter, consoleAtDocs: options.consoleAtDocs ?? true });
+  const api = await createApiServer(engine, metrics, access, { limiter, consoleAtDocs: options.consoleAtDocs ?? true, certificates });
   registerWebSocket(api, { engine, entry, gatekeeper: access.gatekeeper, requests: access });
   const ops = createOpsServer(engine, metrics, watch, access, trail);
-  const grpc = createGrpcServer({ engine, access, log, limiter, entry });
+  const grpc = createGrpcServer({ engine, access, log, limiter, entry, certificates });
   logs.target = api.log;
   engine.live.onChange(({ observability }) => {
     for (const app of [api, ops]) app.log.level = observability.logLevel;
@@ -104,6 +106,7 @@ export async function runEngine(options: {
   } catch (cause) {
     watch.stop();
     access.stop();
+    certificates?.stop();
     await Promise.all([api.close(), ops.close(), grpc.close(0), marketData?.close()]);
     throw cause;
   }
@@ -121,6 +124,7 @@ export async function runEngine(options: {
     await trail.close();
     watch.stop();
     access.stop();
+    certificates?.stop();
   };
   return {
     engine,

@@ -4,6 +4,7 @@ import { BUY, SELL } from '../core/types.ts';
 import { VERSION } from '../config/version.ts';
 import type { Access } from '../access/access.ts';
 import type { AuditTrail } from '../access/audit-trail.ts';
+import type { Certificates } from '../access/tls.ts';
 import type { Engine } from '../service/engine.ts';
 import { histogramText } from './exposition.ts';
 import type { MarketDataFigures } from '../marketdata/figures.ts';
@@ -18,7 +19,15 @@ export interface Metrics {
 
 const PHASES = ['recovering', 'warming', 'serving', 'draining'] as const;
 
-export function createMetrics(engine: Engine, access: Access, trail: AuditTrail, marketData?: MarketDataFigures): Metrics {
+export function createMetrics(
+  engine: Engine,
+  access: Access,
+  trail: AuditTrail,
+  {
+    marketData,
+    certificates,
+  }: { readonly marketData?: MarketDataFigures | undefined; readonly certificates?: Certificates | undefined } = {},
+): Metrics {
   const register = new Registry();
   register.setDefaultLabels({ engine: engine.config.engine });
   // Process, heap and event loop lag under their usual names (process_…, nodejs_…).
@@ -105,6 +114,25 @@ export function createMetrics(engine: Engine, access: Access, trail: AuditTrail,
       },
     }),
   );
+  if (certificates !== undefined) {
+    gauge(
+      'hft_tls_certificate_expiry_seconds',
+      'Until the certificate in service ends; negative when it has ended.',
+      () => (certificates.expiresAtMs - Date.now()) / 1000,
+    );
+    register.registerMetric(
+      new Counter({
+        name: 'hft_tls_reloads_total',
+        help: 'Changes of the certificate files, by what became of them; after one that was refused the certificate from before is in service.',
+        labelNames: ['result'],
+        registers,
+        collect() {
+          this.reset();
+          for (const [result, count] of Object.entries(certificates.reloads)) this.inc({ result }, count);
+        },
+      }),
+    );
+  }
   counter('hft_config_reloads_total', 'Changes of the configuration that were taken over.', () => engine.live.reloads);
   counter('hft_config_reload_failures_total', 'Changes of the configuration that were refused.', () => engine.live.failures);
   register.registerMetric(

@@ -5,6 +5,7 @@ import { localToken } from '../access/local-token.ts';
 import type { EngineConfig } from '../../crds/engine-config.ts';
 import { AdminClient } from '../client/admin.ts';
 import { OrderClient } from '../client/orders.ts';
+import type { ClientTls } from '../client/tls.ts';
 import { DEFAULT_CONFIG } from '../config/config.ts';
 import { runEngine, type RunningEngine } from '../service/process.ts';
 import { temporaryDirectory } from './temporary-directory.ts';
@@ -26,7 +27,7 @@ export interface LocalEngine extends AsyncDisposable {
 
 /** Resolves when it serves. Disposing stops it, and removes the data directory unless one was given. */
 export async function startLocalEngine(
-  options: { config?: Partial<EngineConfig>; dataDirectory?: string; marketData?: boolean } = {},
+  options: { config?: Partial<EngineConfig>; dataDirectory?: string; marketData?: boolean; tls?: ClientTls } = {},
 ): Promise<LocalEngine> {
   const dataDirectory = options.dataDirectory ?? temporaryDirectory();
   const running = await runEngine({
@@ -43,10 +44,10 @@ export async function startLocalEngine(
       throw cause;
     },
   });
-  const baseUrl = `http://127.0.0.1:${running.port}`;
+  const baseUrl = `${options.config?.tls === undefined ? 'http' : 'https'}://127.0.0.1:${running.port}`;
   const opsUrl = `http://127.0.0.1:${running.opsPort}`;
   const token = await localToken(dataDirectory, running.engine.config.engine);
-  const orders = new OrderClient({ baseUrl, token });
+  const orders = new OrderClient({ baseUrl, token, ...(options.tls !== undefined && { tls: options.tls }) });
   const admin = new AdminClient({ baseUrl: opsUrl, token: TEST_TOKEN });
   const stop = async (): Promise<void> => {
     await Promise.all([orders.close(), admin.close()]);

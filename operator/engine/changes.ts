@@ -42,13 +42,28 @@ export function changesOf(
   if (!same(heapFlagsOf(before), heapFlagsOf(after))) {
     restart('spec.runtime', `heap flags become ${heapFlagsOf(after).join(' ')}: V8 reads them when it starts`);
   }
+  const [mountedBefore, mountedAfter] = [secretsOfTemplate(live), secretsOfTemplate(wanted)];
+  if (!same(mountedBefore, mountedAfter)) {
+    restart(
+      'spec.tls',
+      'a pod mounts its certificate and the authorities of its clients when it is made; only their content may change after that',
+    );
+  }
   if (configHashOfTemplate(live) !== configHashOfTemplate(wanted)) {
     for (const field of changedConfigFields(configOfHash(liveConfigs, config.engine, configHashOfTemplate(live)), config)) {
-      restart(field, 'the engine reads its configuration when it starts');
+      // Told once.
+      if (!field.startsWith('spec.tls') || same(mountedBefore, mountedAfter))
+        restart(field, 'the engine reads its configuration when it starts');
     }
   }
   if (changes.length === 0) restart('spec', 'the pod template changed');
   return changes.slice(0, MAX_CHANGES);
+}
+
+/** The names of the Secrets that TLS is from. */
+function secretsOfTemplate(deployment: KubeObject): (string | undefined)[] {
+  const volumes = templateOf(deployment)?.spec?.volumes ?? [];
+  return ['tls', 'client-ca'].map((name) => volumes.find((volume) => volume.name === name)?.secret?.secretName);
 }
 
 function same(a: unknown, b: unknown): boolean {
@@ -70,10 +85,11 @@ function configOfHash(configMaps: readonly ConfigMap[], engine: string, hash: st
 function changedConfigFields(before: EngineConfig | undefined, after: EngineConfig): string[] {
   if (before === undefined) return ['spec'];
   const fields: string[] = [];
-  for (const [section, value] of Object.entries(after)) {
+  for (const section of new Set([...Object.keys(after), ...Object.keys(before)])) {
+    const value = (after as Record<string, unknown>)[section];
     const old = (before as Record<string, unknown>)[section];
     if (same(old, value)) continue;
-    if (Array.isArray(value) || typeof value !== 'object' || typeof old !== 'object' || old === null) {
+    if (Array.isArray(value) || typeof value !== 'object' || value === null || typeof old !== 'object' || old === null) {
       fields.push(`spec.${section}`);
       continue;
     }

@@ -7,7 +7,7 @@ export function endpointsOf(engine: HFTEngine): NonNullable<HFTEngineStatus['end
   const { ordersService, operationsService } = engineNames(name);
   const operations = `http://${operationsService}.${namespace}.svc:${OPERATIONS_PORT}`;
   return {
-    orders: `http://${ordersService}.${namespace}.svc:${ORDERS_PORT}`,
+    orders: `${engine.spec.tls === undefined ? 'http' : 'https'}://${ordersService}.${namespace}.svc:${ORDERS_PORT}`,
     operations,
     ...(engine.spec.observability.dashboard ? { dashboard: `${operations}/dashboard` } : {}),
   };

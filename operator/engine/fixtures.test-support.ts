@@ -35,7 +35,7 @@ export function engineWith(
 }
 
 export function observedWith(more: Partial<Observed> = {}): Observed {
-  return { now: NOW, secrets: SECRETS, configMaps: [], pods: [], ...more };
+  return { now: NOW, secrets: SECRETS, keysChanged: false, configMaps: [], pods: [], ...more };
 }
 
 export function wantedFor(engine: HFTEngine): Wanted {

@@ -3,6 +3,7 @@ import type { HFTEngine } from '../../crds/hftengine.ts';
 import type { Change } from './changes.ts';
 import type { GateDecision } from './gate.ts';
 import type { Observed, ObservedPod } from './observed.ts';
+import type { TlsProblem } from './tls.ts';
 
 export interface JudgedPod extends ObservedPod {
   gate: GateDecision;
@@ -16,7 +17,7 @@ export interface Judgement {
   desiredConfigHash: string;
   changes: readonly Change[];
   /** Why a change is not rolled out while the old revision runs on. */
-  refusal: { reason: 'ConfigRefused' | 'JournalClaimDeleting'; message: string } | undefined;
+  refusal: { reason: 'ConfigRefused' | 'JournalClaimDeleting' | TlsProblem['reason']; message: string } | undefined;
   /** Whether what runs is kept: a change was refused, or the engine has not said yet. */
   held: boolean;
   /** Those that are not over. */

@@ -1,8 +1,9 @@
 /** What the operator knows of one HFTEngine at the moment of a reconcile: the input of {@link plan}, gathered by `observe.ts`. */
 import type { ConfigCheck, EngineStatus } from '../../engine/client/admin.ts';
-import type { EngineSecrets } from '../../charts/engine.ts';
 import type { KubeObject, Live } from '../kube/resource.ts';
 import type { ConfigMap, Deployment, Pod } from './resource.ts';
+import type { ObservedSecrets } from './secrets.ts';
+import type { TlsProblem } from './tls.ts';
 
 /** An engine's answer to `GET /admin/status`, or why there is none. */
 export type EngineAnswer = { reachable: true; status: EngineStatus } | { reachable: false; reason: string };
@@ -13,10 +14,10 @@ export interface ObservedPod {
   answer?: EngineAnswer;
 }
 
-export interface Observed {
+export interface Observed extends ObservedSecrets {
   now: Date;
-  /** Kept from the Secret, or new when there was none. */
-  secrets: EngineSecrets;
+  /** Why the certificate that the spec names cannot be served. */
+  tlsProblem?: TlsProblem;
   deployment?: Deployment;
   configMaps: readonly ConfigMap[];
   /** The claim of the journal's volume. */

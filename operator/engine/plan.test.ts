@@ -173,6 +173,7 @@ describe('a change', () => {
     ['cpu', { resources: { cpu: 2 } }, ['spec.resources']],
     ['image', { image: 'hft-engine:next' }, ['spec.image']],
     ['durability', { journal: { durability: 'commit' } }, ['spec.journal.durability']],
+    ['TLS', { tls: { secretName: 'demo-tls' } }, ['spec.tls']],
   ])('of %s restarts the engine, says so first, and names the field', (_name, spec, fields) => {
     const { status, objects } = change(spec);
     expect(status.plan?.class).toBe('restart');
@@ -187,6 +188,36 @@ describe('a change', () => {
     const { status } = change({ journal: { storage: '5Gi' }, deletionPolicy: 'Delete' });
     expect(status.plan).toEqual({ class: 'none', changes: [] });
     expect(conditionOf(status, 'Ready')).toBe('True Serving');
+  });
+
+  test('of the Secret of the certificate, or to none, is one of spec.tls', () => {
+    const tls = (secretName: string) => engineWith({ tls: { secretName } });
+    const fieldsOf = (from: ReturnType<typeof tls>, to: ReturnType<typeof tls>) =>
+      planned(to, liveObjects(from)).status.plan?.changes.map(({ field }) => field);
+    expect(fieldsOf(tls('one'), tls('two'))).toEqual(['spec.tls']);
+    expect(fieldsOf(tls('one'), engineWith())).toEqual(['spec.tls']);
+    expect(fieldsOf(tls('one'), engineWith({ tls: { secretName: 'one', clientAuth: 'require' } }))).toEqual(['spec.tls']);
+    const asked = (clientAuth: 'request' | 'require') => engineWith({ tls: { secretName: 'one', clientAuth } });
+    expect(fieldsOf(asked('request'), asked('require'))).toEqual(['spec.tls.clientAuth']);
+  });
+
+  const tlsProblem = { reason: 'CertificateMissing', message: 'there is no Secret demo-tls' } as const;
+  test('to a certificate that is not there is not applied, and the old engine serves on', () => {
+    const { status, objects, requeueAfterMs } = change({ tls: { secretName: 'demo-tls' } }, { tlsProblem });
+    expect(status.plan).toMatchObject({ class: 'refused', changes: [{ field: 'spec.tls', reason: tlsProblem.message }] });
+    expect(conditionOf(status, 'Degraded')).toBe('True CertificateMissing');
+    expect(conditionOf(status, 'Ready')).toBe('True Serving');
+    expect(objects.find(({ kind }) => kind === 'Deployment')).toMatchObject({
+      spec: { template: { spec: { volumes: expect.not.arrayContaining([expect.objectContaining({ name: 'tls' })]) } } },
+    });
+    expect(requeueAfterMs).toBe(2000);
+  });
+
+  test('a new engine waits for its certificate, and says so', () => {
+    const { status, objects } = planned(engineWith({ tls: { secretName: 'demo-tls' } }), { tlsProblem });
+    expect(objects.some(isOfPod)).toBe(false);
+    expect(conditionOf(status, 'Ready')).toBe('False CertificateMissing');
+    expect(messageOf(status, 'Degraded')).toContain('there is no Secret demo-tls');
   });
 
   test('while the old engine drains, Ready is False and the old sequence is kept up to date', () => {
@@ -399,6 +430,42 @@ describe('trouble', () => {
     expect(conditionOf(status, 'Degraded')).toBe(`True ${reason}`);
     expect(messageOf(status, 'Degraded')).toContain(text);
     expect(conditionOf(status, 'Ready').startsWith('False')).toBe(true);
+  });
+
+  test('a certificate that ends or goes under a running engine, or that it refuses, closes nothing', () => {
+    const engine = engineWith({ tls: { secretName: 'demo-tls' } });
+    const live = liveObjects(engine);
+    const seen = (tls: object, more: Partial<Observed> = {}) => {
+      const pod = podOf(live.deployment, { ready: true, gate: { status: 'True', message: VERIFIED } });
+      return planned(engine, {
+        ...live,
+        pods: [{ pod, answer: answerOf(engine, { tls: { expiresAt: '2026-03-01T00:00:00.000Z', ...tls } }) }],
+        ...more,
+      }).status;
+    };
+    expect(seen({})).toMatchObject({
+      tls: { expiresAt: '2026-03-01T00:00:00.000Z' },
+      endpoints: { orders: expect.stringMatching(/^https:/) },
+    });
+    expect(conditionOf(seen({}), 'Degraded')).toBe('False AsExpected');
+    expect(conditionOf(seen({ failure: 'tls.key: is not the key' }), 'Degraded')).toBe('True CertificateRefused');
+    const gone = seen({}, { tlsProblem: { reason: 'CertificateMissing', message: 'there is no Secret' } });
+    expect(conditionOf(gone, 'Degraded')).toBe('True CertificateMissing');
+    expect(conditionOf(gone, 'Ready')).toBe('True Serving');
+    expect(gone.plan).toEqual({ class: 'none', changes: [] });
+  });
+
+  test('keys that cannot be used are not written over', () => {
+    const { objects, status } = planned(engineWith(), { keysFault: 'the Secret demo-keys has been edited' });
+    expect(objects.map(({ kind }) => kind)).not.toContain('Secret');
+    expect(objects.map(({ kind }) => kind)).toContain('Deployment');
+    expect(conditionOf(status, 'Degraded')).toBe('True SigningKeysInvalid');
+  });
+
+  test('keys are looked at again when their time comes', () => {
+    expect(planned(engineWith(), { nextKeyChange: new Date(NOW.getTime() + 100) }).requeueAfterMs).toBe(100);
+    expect(planned(engineWith(), { nextKeyChange: NOW }).requeueAfterMs).toBe(1);
+    expect(planned(engineWith(), { nextKeyChange: new Date(NOW.getTime() + 3_600_000) }).requeueAfterMs).toBe(500);
   });
 
   test('an object that the API server refuses', () => {

@@ -37,6 +37,8 @@ const STEADY_MS = 10_000;
 const WAITING_MS = 500;
 const LATE_MS = 5_000;
 const HELD_MS = 2_000;
+/** Other keys are remembered, and told, once they are seen stored. */
+const AT_ONCE_MS = 1;
 
 export interface PlanInput {
   engine: HFTEngine;
@@ -49,11 +51,14 @@ export interface PlanInput {
 
 export function plan({ engine, observed, wanted, operatorNamespace }: PlanInput): ReconcilePlan {
   const config = engineConfigOf(engine.metadata.name, engine.spec);
-  const refusal = refusalOf(engine, observed);
+  const refusal = refusalOf(engine, observed, wanted);
   // A refused configuration, or one that the engine has not judged yet, must not reach the pod: what runs is kept as it was accepted.
   const held = refusal !== undefined || observed.check === 'unanswered';
   const applied = held ? acceptedOf(engine, observed, operatorNamespace) : wanted;
-  const objects = applied?.objects ?? wanted.objects.filter(({ kind }) => kind !== 'Deployment' && kind !== 'ConfigMap');
+  const objects = (applied?.objects ?? wanted.objects.filter(({ kind }) => kind !== 'Deployment' && kind !== 'ConfigMap')).filter(
+    // Keys that somebody has put in and that cannot be used are not ours to throw away.
+    ({ kind }) => kind !== 'Secret' || observed.keysFault === undefined,
+  );
   const revision = revisionOfTemplate(applied?.deployment ?? observed.deployment);
   const pods = observed.pods.filter(({ pod }) => !isOver(pod)).map((seen) => judge(seen, revision, engine));
   const changes = classified(changesOf(observed.deployment, wanted.deployment, observed.configMaps, config), refusal);
@@ -66,8 +71,14 @@ export function plan({ engine, observed, wanted, operatorNamespace }: PlanInput)
     prune: steady && !held ? unusedConfigMaps(engine, observed, config) : [],
     gates: pods.filter(({ pod }) => !isTerminating(pod)).map(({ pod, gate }) => ({ pod, decision: gate })),
     status,
-    requeueAfterMs: held ? HELD_MS : steady ? STEADY_MS : late ? LATE_MS : WAITING_MS,
+    requeueAfterMs: Math.min(held ? HELD_MS : steady ? STEADY_MS : late ? LATE_MS : WAITING_MS, untilKeys(observed)),
   };
+}
+
+/** Milliseconds until the keys change. */
+function untilKeys({ now, nextKeyChange, keysChanged }: Observed): number {
+  if (keysChanged) return AT_ONCE_MS;
+  return nextKeyChange === undefined ? Infinity : Math.max(AT_ONCE_MS, nextKeyChange.getTime() - now.getTime());
 }
 
 /** Whether the running engine must be asked about the wanted configuration before the plan is made. */
@@ -86,7 +97,8 @@ function acceptedOf(engine: HFTEngine, observed: Observed, operatorNamespace: st
  * Why nothing may be rolled out: the engine refuses the configuration, or a restart would lose the journal. A refusal stands until the engine
  * says otherwise or the spec changes: an engine that is just away has not changed its mind.
  */
-function refusalOf(engine: HFTEngine, { check, claim, deployment }: Observed): Judgement['refusal'] {
+function refusalOf(engine: HFTEngine, observed: Observed, wanted: Wanted): Judgement['refusal'] {
+  const { check, claim, deployment, tlsProblem } = observed;
   if (claim?.metadata.deletionTimestamp !== undefined && deployment !== undefined) {
     return {
       reason: 'JournalClaimDeleting',
@@ -95,6 +107,8 @@ function refusalOf(engine: HFTEngine, { check, claim, deployment }: Observed): J
         'to keep the data, set persistentVolumeReclaimPolicy of its volume to Retain before the pod stops',
     };
   }
+  // A pod without its certificate would wait for it, and the engine that runs would have stopped for that.
+  if (tlsProblem !== undefined && (deployment === undefined || needsCheck(wanted, deployment))) return tlsProblem;
   if (check === undefined || check === 'unanswered') {
     const told = engine.status?.conditions?.find(({ type }) => type === 'Degraded');
     const stands = told?.reason === 'ConfigRefused' && told.status === 'True' && told.observedGeneration === engine.metadata.generation;

@@ -83,7 +83,7 @@ export class EngineReconciler {
     await this.#report(engine, source, decided.status, signal);
     // Before anything that may fail: a gate that must shut cannot wait.
     await setGates(this.#options, decided.gates, observed.now, signal);
-    return await this.#apply(engine, source, decided, signal);
+    return await this.#apply(engine, source, decided, observed.keysChanged, signal);
   }
 
   /** Writes the status and tells the news. A status that the API server refuses is a mistake of ours and must not keep the engine from being run. */
@@ -102,11 +102,15 @@ export class EngineReconciler {
     engine: HFTEngine,
     source: Live<RawHFTEngine>,
     decided: ReconcilePlan,
+    keysChanged: boolean,
     signal: AbortSignal,
   ): Promise<{ requeueAfterMs: number }> {
     const { uid, generation } = engine.metadata;
     try {
-      const onWritten = (written: Written): void => announceRepair(this.#options.events, engine, source, written);
+      const onWritten = (written: Written): void => {
+        // Keys whose time has come are no repair; the status tells of them.
+        if (written.object.kind !== 'Secret' || !keysChanged) announceRepair(this.#options.events, engine, source, written);
+      };
       await applyObjects(this.#options, engine, decided.objects, onWritten, signal);
       await prune(this.#options, decided.prune, signal);
     } catch (error) {

@@ -24,6 +24,12 @@ export function announcements(before: HFTEngineStatus | undefined, after: HFTEng
     else if (type === 'Progressing' && status === 'True') news.push({ type: 'Normal', reason, note: message });
     else if (type === 'WholeCPUs' && status === 'False') news.push({ type: 'Normal', reason: 'FractionalCPU', note: message });
   }
+  const [old, keys] = [before?.keys, after.keys];
+  if (old !== undefined && keys !== undefined && old.signing !== keys.signing) {
+    const until = keys.valid.find(({ id }) => id === old.signing)?.until;
+    const note = `tokens are signed with the key ${keys.signing} now; ${old.signing} ${until === undefined ? 'is valid no more' : `stays valid until ${until}`}`;
+    news.push({ type: 'Normal', reason: 'KeysRotated', note });
+  }
   return news;
 }
 

@@ -1,5 +1,6 @@
 /** What is said of an engine: conditions with reasons and messages that tell a person what happens and what to do. Pure. */
 import type { HFTEngineStatus, Plan } from '../../crds/hftengine.ts';
+import type { EngineStatus } from '../../engine/client/admin.ts';
 import { parseCpuMillis, parseDurationMs } from '../../crds/quantity.ts';
 import { findCondition, setConditions, type Condition } from '../kube/conditions.ts';
 import { endpointsOf } from './endpoints.ts';
@@ -16,7 +17,7 @@ interface Stage {
 }
 
 export function statusOf(judgement: Judgement): HFTEngineStatus {
-  const { engine, pods } = judgement;
+  const { engine, observed, pods } = judgement;
   const shown = pods.find(({ current }) => current) ?? pods.find(({ answer }) => answer?.reachable === true) ?? pods[0];
   const stage = stageOf(judgement);
   const trouble = troubleIn(judgement);
@@ -33,10 +34,17 @@ export function statusOf(judgement: Judgement): HFTEngineStatus {
     ...optional('heapFlags', reported?.heapFlags ?? kept?.heapFlags),
     ...optional('sequence', sequenceOf(judgement)),
     ...optional('stateHash', reported === undefined ? kept?.stateHash : reported.recovery.stateHash || undefined),
+    ...optional('keys', observed.keys ?? previous?.keys),
+    ...optional('tls', tlsOf(judgement, reported, kept)),
     ...optional('version', reported?.version ?? kept?.version),
     endpoints: endpointsOf(engine),
     engines: pods.slice(0, 16).map(engineOf),
   };
+}
+
+function tlsOf({ engine }: Judgement, reported: EngineStatus | undefined, kept: HFTEngineStatus | undefined): HFTEngineStatus['tls'] {
+  if (engine.spec.tls === undefined) return undefined;
+  return reported === undefined ? kept?.tls : reported.tls && { expiresAt: reported.tls.expiresAt };
 }
 
 function optional<K extends string, V>(key: K, value: V | undefined): { [P in K]?: V } {
@@ -83,8 +91,9 @@ function planClass(changes: Judgement['changes']): Plan['class'] {
   );
 }
 
-function stageOf({ observed, held, changes, pods }: Judgement): Stage {
+function stageOf({ observed, refusal, held, changes, pods }: Judgement): Stage {
   const waiting = (reason: string, message: string): Stage => ({ ready: false, reason, message });
+  if (observed.deployment === undefined && refusal !== undefined) return waiting(refusal.reason, refusal.message);
   if (observed.deployment === undefined) return waiting('Creating', 'the objects of the engine are being created');
   if (!held && changes.length > 0) {
     return waiting('RollingOut', `a new revision is being applied: ${changes.map(({ field }) => field).join(', ')}`);
@@ -106,12 +115,20 @@ function troubleIn({ observed, refusal, pods }: Judgement): PodTrouble | undefin
   const failure = observed.deployment?.status?.conditions?.find(({ type, status }) => type === 'ReplicaFailure' && status === 'True');
   if (failure !== undefined)
     return { reason: failure.reason ?? 'ReplicaFailure', message: `no pod can be made: ${failure.message ?? 'no reason given'}` };
-  for (const { pod, gate, current } of pods) {
+  if (observed.keysFault !== undefined) return { reason: 'SigningKeysInvalid', message: observed.keysFault };
+  if (observed.tlsProblem !== undefined) return observed.tlsProblem;
+  for (const { pod, gate, current, answer } of pods) {
     if (!current) continue;
     if (gate.reason === 'JournalBehind' || gate.reason === 'HeapFlagsMismatch' || gate.reason === 'ConfigMismatch')
       return { reason: gate.reason, message: gate.message };
     const trouble = troubleOf(pod, observed.now);
     if (trouble !== undefined) return trouble;
+    const failure = answer?.reachable === true ? answer.status.tls?.failure : undefined;
+    if (failure !== undefined)
+      return {
+        reason: 'CertificateRefused',
+        message: `the engine shows the certificate from before and not the one in its Secret: ${failure}`,
+      };
   }
   return undefined;
 }

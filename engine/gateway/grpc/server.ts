@@ -1,7 +1,10 @@
 /** The gRPC server: its limits, its services, and its end. */
-import { createServer, type AddressInfo, type Socket } from 'node:net';
+import { createServer, type AddressInfo, type Server as Listener, type Socket } from 'node:net';
+import { createServer as createTlsServer } from 'node:tls';
 import { Server, ServerCredentials, type ServerOptions } from '@grpc/grpc-js';
 import { ReflectionService } from '@grpc/reflection';
+import type { Certificates } from '../../access/tls.ts';
+import { tlsOnly } from '../../access/tls-only.ts';
 import { MARKET_SERVICE, METHODS, ORDER_SERVICE, PACKAGE } from '../../client/grpc-contract.ts';
 import type { Engine } from '../../service/engine.ts';
 import type { RateLimiter } from '../rate-limit.ts';
@@ -30,6 +33,8 @@ export interface GrpcParts extends UnaryParts {
   /** Of the orders of each account: the same on every way in. */
   readonly limiter: RateLimiter;
   readonly entry: OrderEntry;
+  /** The port speaks TLS, with these. */
+  readonly certificates?: Certificates | undefined;
 }
 
 export interface GrpcServer {
@@ -52,13 +57,15 @@ export function createGrpcServer(parts: GrpcParts): GrpcServer {
   const health = new EngineHealth(engine, ['hftengine.v1.OrderService', 'hftengine.v1.MarketService']);
   health.addToServer(server);
   new ReflectionService(PACKAGE).addToServer(server);
-  // Connections are taken here rather than by the gRPC server, which would bound neither their number nor their end.
+  // Connections are taken here rather than by the gRPC server, which would bound neither their number nor their end, and would need to be made
+  // anew for another certificate.
   const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
   const sockets = new Set<Socket>();
-  const listener = createServer({ noDelay: true }, (socket) => {
+  const take = (socket: Socket): void => injector.injectConnection(socket);
+  const { listener, cutSilent } = listenerOf(parts.certificates, take);
+  listener.prependListener('connection', (socket: Socket) => {
     sockets.add(socket);
     socket.once('close', () => sockets.delete(socket));
-    injector.injectConnection(socket);
   });
   listener.maxConnections = MOST_CONNECTIONS;
 
@@ -79,6 +86,7 @@ export function createGrpcServer(parts: GrpcParts): GrpcServer {
         else resolve();
       });
       injector.destroy();
+      cutSilent();
       const cut = setTimeout(() => {
         for (const socket of sockets) socket.destroy();
       }, timeoutMs);
@@ -86,6 +94,14 @@ export function createGrpcServer(parts: GrpcParts): GrpcServer {
       clearTimeout(cut);
     },
   };
+}
+
+/** `take` gets every connection, above TLS where there is one; `cutSilent` ends those that have said nothing. */
+function listenerOf(certificates: Certificates | undefined, take: (socket: Socket) => void): { listener: Listener; cutSilent: () => void } {
+  if (certificates === undefined) return { listener: createServer({ noDelay: true }, take), cutSilent: () => undefined };
+  const listener = createTlsServer({ noDelay: true, ...certificates.options(['h2']) }, take);
+  certificates.serve(listener);
+  return { listener, cutSilent: tlsOnly(listener, '') };
 }
 
 /** Streams of orders decode and encode by themselves. */

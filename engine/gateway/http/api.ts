@@ -5,6 +5,7 @@ import swaggerUi from '@fastify/swagger-ui';
 import { jsonSchemaTransform } from 'fastify-type-provider-zod';
 import { VERSION } from '../../config/version.ts';
 import type { Access } from '../../access/access.ts';
+import type { Certificates } from '../../access/tls.ts';
 import type { Engine } from '../../service/engine.ts';
 import type { Metrics } from '../../telemetry/metrics.ts';
 import type { RateLimiter } from '../rate-limit.ts';
@@ -44,6 +45,8 @@ export interface ApiOptions {
   readonly limiter: RateLimiter;
   /** Whether /docs has a console beside the document. */
   readonly consoleAtDocs: boolean;
+  /** The port speaks TLS, with these. */
+  readonly certificates?: Certificates | undefined;
 }
 
 export async function createApiServer(engine: Engine, metrics: Metrics, access: Access, options: ApiOptions): Promise<HttpServer> {
@@ -51,6 +54,7 @@ export async function createApiServer(engine: Engine, metrics: Metrics, access: 
     bodyLimit: BODY_LIMIT,
     logLevel: engine.config.observability.logLevel,
     closing: () => engine.phase === 'draining',
+    certificates: options.certificates,
     onProblem: (request, code) => {
       if (request.method === 'POST' && ORDER_PATHS.has(request.routeOptions.url ?? '')) engine.stats.rejected(code);
     },

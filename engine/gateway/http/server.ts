@@ -4,11 +4,13 @@ import { STATUS_CODES, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { Socket } from 'node:net';
 import Fastify, { LogController, type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
+import type { Certificates } from '../../access/tls.ts';
 import { JsonFault, parseStrictJson } from '../../config/strict-json.ts';
 import { Problem, PROBLEMS, type ProblemCode } from '../../service/problem.ts';
 import { ViewsError } from '../../views/types.ts';
 import { problemJson } from '../problem-json.ts';
 import { ownRequestId, REQUEST_ID_HEADER, requestIdOf } from './request-id.ts';
+import { HTTP_OPTIONS, SecureServer, TIMEOUTS } from './secure-server.ts';
 import { zodValidator } from './validation.ts';
 
 declare module 'fastify' {
@@ -24,6 +26,8 @@ export interface HttpServerOptions {
   logLevel: string;
   /** Whether connections should end with their next answer. */
   closing?: () => boolean;
+  /** The server speaks TLS, with these. */
+  certificates?: Certificates | undefined;
   /** Told of every refusal, for the counters. */
   onProblem?: (request: FastifyRequest, code: ProblemCode) => void;
 }
@@ -33,18 +37,20 @@ const CLOSE_DELAY_MS = 200;
 
 /** A Fastify instance without routes. It does not listen yet. */
 export function createHttpServer(options: HttpServerOptions) {
+  const { certificates } = options;
+  const secure =
+    certificates === undefined
+      ? undefined
+      : new SecureServer(certificates, brokenHttpAnswer(new Problem('HFT_TLS_REQUIRED', 'this port speaks TLS: use https:// or wss://')));
   const app = Fastify({
     logger: { level: options.logLevel },
     // A log line a request would cost more than the request.
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'requestId' }),
     bodyLimit: options.bodyLimit,
-    // Time to receive a whole request, headers and body: byte-at-a-time clients end here.
-    requestTimeout: 10_000,
-    // A connection on which nothing at all moves.
-    connectionTimeout: 120_000,
-    keepAliveTimeout: 75_000,
+    ...TIMEOUTS,
     maxRequestsPerSocket: 0,
-    http: { headersTimeout: 5000, maxHeaderSize: 16_384, connectionsCheckingInterval: 2000 },
+    http: HTTP_OPTIONS,
+    ...(secure !== undefined && { serverFactory: secure.create }),
     routerOptions: { maxParamLength: 64, ignoreTrailingSlash: false, caseSensitive: true },
     // New requests during close() get our own 503, not Fastify's.
     return503OnClosing: false,
@@ -58,6 +64,7 @@ export function createHttpServer(options: HttpServerOptions) {
     },
   }).withTypeProvider<ZodTypeProvider>();
   app.decorateRequest('parsedAtMs', 0);
+  if (secure !== undefined) app.addHook('preClose', secure.cutSilent);
   app.server.maxConnections = CONNECTION_LIMIT;
   app.server.prependListener('request', track);
   app.setValidatorCompiler(zodValidator);
@@ -209,12 +216,14 @@ function answerBrokenHttp(error: Error & { code?: string }, socket: Socket): voi
       : error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
         ? 'HFT_REQUEST_TIMEOUT'
         : 'HFT_BAD_REQUEST';
-  const problem = new Problem(code, PROBLEMS[code].title);
-  const requestId = ownRequestId();
-  const body = problemJson(problem, requestId);
-  socket.end(
-    `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status] ?? ''}\r\ncontent-type: application/problem+json\r\ncontent-length: ${Buffer.byteLength(body)}\r\n${REQUEST_ID_HEADER}: ${requestId}\r\nconnection: close\r\n\r\n${body}`,
-  );
+  socket.end(brokenHttpAnswer(new Problem(code, PROBLEMS[code].title)));
   // A client that neither reads nor closes must not keep the socket.
   setTimeout(() => socket.destroy(), CLOSE_DELAY_MS).unref();
+}
+
+/** A whole answer, for a connection that has no request. */
+function brokenHttpAnswer(problem: Problem): string {
+  const requestId = ownRequestId();
+  const body = problemJson(problem, requestId);
+  return `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status] ?? ''}\r\ncontent-type: application/problem+json\r\ncontent-length: ${Buffer.byteLength(body)}\r\n${REQUEST_ID_HEADER}: ${requestId}\r\nconnection: close\r\n\r\n${body}`;
 }
