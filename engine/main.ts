@@ -6,12 +6,10 @@
  */
 import { setImmediate as nextTick } from 'node:timers/promises';
 import { setCompilerFlags } from './compiler-flags.ts';
-import { lowerHelpers } from './thread-priority.ts';
 
 const stopping = new AbortController();
 for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => stopping.abort(signal));
 setCompilerFlags();
-lowerHelpers();
 const { main } = await import('./program.ts');
 // A signal that came while that was loading is delivered by the event loop, which has not turned yet.
 await nextTick();

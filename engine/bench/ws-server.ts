@@ -12,7 +12,6 @@ import { RateLimiter } from '../gateway/rate-limit.ts';
 import { registerWebSocket } from '../gateway/websocket/gateway.ts';
 import { OrderEntry } from '../service/order-entry.ts';
 import { runEngine } from '../service/process.ts';
-import { lowerHelpers } from '../thread-priority.ts';
 import { percentile } from './measure.ts';
 
 const MOST_TIMES = 4_000_000;
@@ -96,6 +95,5 @@ async function echo(): Promise<number> {
   return (server.address() as AddressInfo).port;
 }
 
-lowerHelpers();
 const [kind, directory = ''] = process.argv.slice(2);
 process.send?.({ port: kind === 'engine' ? await engine(directory) : await echo() });
