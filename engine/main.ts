@@ -7,7 +7,6 @@
  */
 import { setImmediate as nextTick } from 'node:timers/promises';
 import { setCompilerFlags } from './compiler-flags.ts';
-import { lowerHelpers } from './thread-priority.ts';
 
 if (process.argv[2] === 'audit') {
   const { auditCommand } = await import('./access/audit-command.ts');
@@ -18,7 +17,6 @@ async function serve(): Promise<void> {
   const stopping = new AbortController();
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => stopping.abort(signal));
   setCompilerFlags();
-  lowerHelpers();
   const { main } = await import('./program.ts');
   // A signal that came while that was loading is delivered by the event loop, which has not turned yet.
   await nextTick();

@@ -1,29 +1,53 @@
 /** The benchmarks of the book: what it does in a second, what the slowest commands take, what an order costs, how cancels scale. */
+import { execa } from 'execa';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { CommandSlots, encodeCommand, SLOT_BYTES, SLOT_WORDS } from '../core/command.ts';
 import { MatchingCore } from '../core/core.ts';
 import { RECORD } from '../core/order-pool.ts';
 import { NO_LIMITS, randomWords } from '../core/random-commands.ts';
 import { BUY, CANCEL_ORDER, GTC, LIMIT, NEW_ORDER, SELL } from '../core/types.ts';
 import { EventRing, learn } from './core-run.ts';
-import { latencies, percentile, throughput, timedCommands } from './measure.ts';
+import { latencies, percentile, timedCommands, type BookFigures } from './measure.ts';
 import type { Peer } from './peers.ts';
 import { compare, median, type Comparison } from './report.ts';
 import type { Workload } from './workload.ts';
 
-/** Commands a second through the core, against copying the same records and against other books. */
+const BOOK_TIMEOUT_MS = 120_000;
+
+/**
+ * Commands a second through the core, against copying the same records and against other books. The core has a fresh process each time, as the book of
+ * the JVM has: what else a process has run decides how V8 compiles it.
+ */
 export async function bookThroughput(workload: Workload, runs: number, peers: readonly Peer[]): Promise<Comparison[]> {
-  const { ids, run } = learn(workload);
-  const stateHash = run.core.stateHash();
+  const { run } = learn(workload);
   const others: { versus: string; measure: () => Promise<number> | number }[] = [
     { versus: 'bare copy loop', measure: () => copyRate(workload) },
     ...peers.map((peer) => ({ versus: peer.name, measure: () => peer.opsPerSecond(workload, run.sink.fills) })),
   ];
   const pairs = others.map(() => [] as { value: number; peer: number }[]);
-  for (let round = 0; round < runs; round += 1) {
-    const value = timedCommands(workload) / throughput(workload, ids, stateHash).seconds;
-    for (const [index, { measure }] of others.entries()) pairs[index]?.push({ value, peer: await measure() });
+  const directory = mkdtempSync(join(tmpdir(), 'hft-bench-'));
+  try {
+    const file = join(directory, 'workload');
+    writeFileSync(file, workload.bytes);
+    for (let round = 0; round < runs; round += 1) {
+      const value = await freshOpsPerSecond(file, run.sink.fills);
+      for (const [index, { measure }] of others.entries()) pairs[index]?.push({ value, peer: await measure() });
+    }
+  } finally {
+    rmSync(directory, { recursive: true });
   }
   return others.map(({ versus }, index) => compare('book.throughput', 'commands/s', versus, pairs[index] ?? []));
+}
+
+/** What `npm run book` makes of the file, which must come to so many fills. */
+async function freshOpsPerSecond(file: string, fills: number): Promise<number> {
+  const program = join(import.meta.dirname, 'book.ts');
+  const { stdout } = await execa(process.execPath, [program, file], { timeout: BOOK_TIMEOUT_MS, stdin: 'ignore' });
+  const figures = JSON.parse(stdout) as BookFigures;
+  if (figures.fills !== fills) throw new Error(`the book's own process comes to ${figures.fills} fills, this one to ${fills}`);
+  return figures.opsPerSecond;
 }
 
 /** Nanoseconds that 99 of 100 commands stay under, one reading of the clock included, against reading the clock and nothing else. */

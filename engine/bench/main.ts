@@ -1,7 +1,6 @@
 /** `npm run bench`: the benchmarks, each against a limit or a peer that is measured in the same run. */
 import { parseArgs } from 'node:util';
 import { setCompilerFlags } from '../compiler-flags.ts';
-import { lowerHelpers } from '../thread-priority.ts';
 import { bookBytesPerOrder, bookCancelScaling, bookP99, bookThroughput } from './book-benchmarks.ts';
 import { engineInProcess } from './engine-benchmarks.ts';
 import { gcPauses } from './gc.ts';
@@ -18,7 +17,6 @@ import { encodeWorkload, readWorkload, Workload } from './workload.ts';
 import { wsFrameToFrame, wsOrders, wsPacked, wsRoundTrip } from './ws-benchmarks.ts';
 
 setCompilerFlags();
-lowerHelpers();
 
 const NAMES = [
   'book.throughput',

@@ -6,7 +6,7 @@ import type { Workload } from './workload.ts';
 
 /** Commands between two turns of the timing loop. */
 const CHUNK = 4096;
-const WARM_PASSES = 2;
+const WARM_PASSES = 3;
 
 /** What `npm run --silent book` prints. */
 export interface BookFigures {
@@ -75,7 +75,7 @@ export function timedCommands(workload: Workload): number {
 }
 
 /** Seconds and heap bytes that the timed part takes. Throws when the run does not end with `stateHash`. */
-export function throughput(workload: Workload, ids: OrderIds, stateHash: string): { seconds: number; allocatedBytes: number } {
+function throughput(workload: Workload, ids: OrderIds, stateHash: string): { seconds: number; allocatedBytes: number } {
   const run = new CoreRun(workload, ids, new EventRing());
   const warm = warmCommands(workload);
   runChunks(run, 0, warm);

@@ -13,7 +13,6 @@ import { RateLimiter } from '../gateway/rate-limit.ts';
 import { registerWebSocket } from '../gateway/websocket/gateway.ts';
 import { OrderEntry } from '../service/order-entry.ts';
 import { runEngine } from '../service/process.ts';
-import { lowerHelpers } from '../thread-priority.ts';
 import { percentile } from './measure.ts';
 
 const MOST_TIMES = 4_000_000;
@@ -98,6 +97,5 @@ async function echo(): Promise<number> {
   return (server.address() as AddressInfo).port;
 }
 
-lowerHelpers();
 const [kind, directory = ''] = process.argv.slice(2);
 process.send?.(kind === 'echo' ? { port: await echo(), marketDataPort: 0 } : await engine(directory, kind === 'market-data'));
