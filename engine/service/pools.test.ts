@@ -51,7 +51,7 @@ it('pools tell what waits, what was looked up, and what was refused for want of 
     await durable;
     expect(pool('commands')).toMatchObject({ used: 0 });
     expect(pool('waiters')).toMatchObject({ used: 0 });
-    expect(pool('buffers-128')).toMatchObject({ used: 0, misses: 1, mostUsed: 1 });
+    expect(pool('buffers-256')).toMatchObject({ used: 0, misses: 1, mostUsed: 1 });
     sequencer.close();
   } finally {
     journal.close();

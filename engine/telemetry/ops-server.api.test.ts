@@ -125,7 +125,7 @@ describe('operations port', () => {
         accounts: { used: 1, capacity: 1_048_576, hits: expect.any(Number) },
         symbols: { used: 2, hits: 1, misses: 0, hitRate: 1 },
         waiters: { used: 0 },
-        'buffers-128': { used: 0, mostUsed: 1, leaked: 0 },
+        'buffers-256': { used: 0, mostUsed: 1, leaked: 0 },
         'buffers-oversize': { misses: 0 },
       },
       leaks: null,
@@ -143,7 +143,7 @@ describe('operations port', () => {
     await using disk = await startLocalEngine({ config: { journal: { durability: 'disk' } } });
     await disk.orders.place(buy('100', '1'));
     const metrics = await (await fetch(`${disk.opsUrl}/metrics`)).text();
-    expect(metrics).toMatch(/^hft_pool_misses_total\{pool="buffers-128",engine="local"\} 1$/m);
+    expect(metrics).toMatch(/^hft_pool_misses_total\{pool="buffers-256",engine="local"\} 1$/m);
     expect(metrics).toMatch(/^hft_heap_used_after_gc_bytes\{thread="journal",engine="local"\} [1-9][0-9]+$/m);
   });
 
@@ -152,7 +152,7 @@ describe('operations port', () => {
     const metrics = await (await fetch(`${engine.opsUrl}/metrics`)).text();
     expect(metrics).toMatch(/^hft_pool_used\{pool="orders",engine="local"\} 1$/m);
     expect(metrics).toMatch(/^hft_pool_capacity\{pool="commands",engine="local"\} 65536$/m);
-    expect(metrics).toMatch(/^hft_pool_misses_total\{pool="buffers-128",engine="local"\} 1$/m);
+    expect(metrics).toMatch(/^hft_pool_misses_total\{pool="buffers-256",engine="local"\} 1$/m);
     expect(metrics).toMatch(/^hft_pool_leaked_total\{pool="buffers-32768",engine="local"\} 0$/m);
     expect(metrics).toMatch(/^hft_heap_flags\{flags="[^"]*",engine="local"\} 1$/m);
     expect(metrics).toMatch(/^hft_heap_limit_bytes\{engine="local"\} [0-9]{8,}$/m);
