@@ -11,6 +11,7 @@ import { signToken } from '../../engine/access/sign.ts';
 import { OrderClient } from '../../engine/client/orders.ts';
 import { DEFAULT_CONFIG } from '../../engine/config/config.ts';
 import { runEngine } from '../../engine/service/process.ts';
+import { judgeTls } from '../../operator/engine/tls.ts';
 import { loadClient, type KubeClient } from '../../operator/kube/client.ts';
 import { resources } from '../../operator/kube/resource.ts';
 import { startApiServer, type ApiOnly } from '../cluster/api-only.ts';
@@ -187,6 +188,14 @@ test('a certificate that is not there stops nothing that runs, and says what to 
       const condition = await degraded('demo');
       return condition?.status === 'True' && part.test(condition.message) && condition.reason;
     });
+
+  const { data } = secretOf('one.crt', 'one.key');
+  const judged = (now: Date) => judgeTls({ secretName: 'demo-tls', clientAuth: 'none' }, data, undefined, now);
+  expect(judged(new Date())).toBeUndefined();
+  expect(judged(new Date('2100-01-01'))).toMatchObject({
+    reason: 'CertificateInvalid',
+    message: expect.stringMatching(/ended on 20.*: renew it/) as string,
+  });
 
   await admin.create(engines, engineObject('demo', NAMESPACE) as EngineObject);
   const before = await eventually('the Deployment is made', async () => await deploymentOf('demo'));

@@ -4,7 +4,7 @@ import { connect as connectPlain } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { connect, type TLSSocket } from 'node:tls';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { ensureAuthority, ensureLeaf, keyPair } from '../../e2e/cluster/certificates.ts';
 import type { TlsFilesConfig } from '../../crds/engine-config.ts';
 import { GrpcOrderClient, WIRE } from '../client/grpc.ts';
@@ -12,6 +12,7 @@ import { EngineError, OrderClient } from '../client/orders.ts';
 import type { ClientTls } from '../client/tls.ts';
 import { WebSocketOrders } from '../client/websocket.ts';
 import { startLocalEngine, type LocalEngine } from '../testing/local-engine.ts';
+import { Certificates } from './tls.ts';
 import { temporaryDirectory } from '../testing/temporary-directory.ts';
 
 const ORDER = { symbol: 'BTC-USD', account: 'alice', side: 'buy', type: 'limit', price: '100', quantity: '1' } as const;
@@ -237,6 +238,17 @@ describe('client certificates', () => {
     expect(await waysIn(engine, { ca, cert: pem('client.crt'), key: pem('client.key') })).toEqual(['http', 'ws', 'grpc']);
     expect(await waysIn(engine, { ca })).toEqual(without);
     expect(await waysIn(engine, { ca, cert: pem('stranger.crt'), key: pem('stranger.key') })).toEqual(stranger);
+  });
+
+  it('a certificate that has ended is served at the start, and said to have ended', () => {
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 400 * 24 * 3_600_000 });
+    const log = { info: () => undefined, warn: () => undefined };
+    const files = { certFile: join(pki, 'first.crt'), keyFile: join(pki, 'first.key') };
+    const certificates = new Certificates(files, { dataDirectory: join(pki, 'data'), log });
+    expect(certificates.failure).toMatch(/first\.crt: ended on 20\S+: renew it$/);
+    expect(certificates.expiresAtMs).toBeLessThan(Date.now());
+    certificates.stop();
+    vi.useRealTimers();
   });
 
   it('an engine whose certificate cannot be used refuses to start and says what to do', async () => {

@@ -57,8 +57,8 @@ export class Certificates {
     this.#material = readMaterial(config);
     this.#expiresAtMs = expiryOf(this.#material, config);
     this.#seen = JSON.stringify(this.#material);
-    if (this.#expiresAtMs <= Date.now())
-      this.#fail(expired(config, this.#expiresAtMs), 'the certificate is served although clients will refuse it');
+    // There is nothing better to serve, and an engine that does not start helps nobody.
+    if (this.#expiresAtMs <= Date.now()) this.#failure = expired(config, this.#expiresAtMs);
     const files = [config.certFile, config.keyFile, ...(config.clientCaFile === undefined ? [] : [config.clientCaFile])];
     const isQuiet = files.every((file) => resolve(dirname(file)) !== resolve(dataDirectory));
     this.#stop = watchFiles(files, () => this.#look(), isQuiet);
@@ -130,7 +130,8 @@ export class Certificates {
     } catch (cause) {
       if (!(cause instanceof ConfigError)) throw cause;
       this.reloads.refused += 1;
-      this.#fail(cause.message, 'the changed certificate is not taken: the one from before stays in service');
+      this.#failure = cause.message;
+      this.#log.warn({ reason: cause.message }, 'the changed certificate is not taken: the one from before stays in service');
     }
   }
 
@@ -141,11 +142,6 @@ export class Certificates {
     for (const server of this.#servers) server.setSecureContext(this.#context());
     this.reloads.taken += 1;
     this.#log.info({ expiresAt: new Date(expiresAtMs).toISOString() }, 'another certificate is in service');
-  }
-
-  #fail(reason: string, message: string): void {
-    this.#failure = reason;
-    this.#log.warn({ reason }, message);
   }
 }
 

@@ -92,6 +92,8 @@ export async function runEngine(options: {
   const ops = createOpsServer(engine, metrics, watch, access, trail);
   const grpc = createGrpcServer({ engine, access, log, limiter, entry, certificates });
   logs.target = api.log;
+  if (certificates?.failure !== undefined)
+    log.warn({ reason: certificates.failure }, 'the certificate is served although clients will refuse it');
   engine.live.onChange(({ observability }) => {
     for (const app of [api, ops]) app.log.level = observability.logLevel;
   });
