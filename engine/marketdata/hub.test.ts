@@ -222,6 +222,21 @@ it('closes who does not read for too long, or lets too much wait', async () => {
   expect(test.figures.get('slowClosed')).toBe(2);
 });
 
+it('gives no more snapshots to who has not read the last', async () => {
+  using test = new TestHub(11, { mostBytes: 100 });
+  await test.grow(300);
+  const listener = new Listener();
+  listener.bufferedBytes = 100_000;
+  test.hub.subscribe(listener, { ...REQUEST, channel: 'orders', instrument: 0 });
+  test.hub.subscribe(listener, { ...REQUEST, channel: 'orders', instrument: 1 });
+  test.turn();
+  expect(listener.of('subscribed')).toHaveLength(1);
+  listener.bufferedBytes = 0;
+  test.turn();
+  test.turn();
+  expect(listener.of('subscribed')).toHaveLength(2);
+});
+
 it('follows so many streams for one, forgets who leaves, and rests when nobody follows anything', async () => {
   using test = new TestHub(9, { mostStreams: 4, lingerMs: 1000 });
   await test.grow(100);

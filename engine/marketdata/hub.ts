@@ -241,8 +241,13 @@ export class Hub {
   #join(feed: Feed): void {
     const joins = this.#joins;
     if (joins.length === 0) return;
-    this.#joins = joins.filter(({ sequence }) => sequence > feed.sequence);
-    for (const join of joins) if (join.sequence <= feed.sequence) this.#begin(feed, join);
+    this.#joins = [];
+    for (const join of joins) {
+      // Who has not read its snapshots gets no more of them.
+      const mayBegin = join.sequence <= feed.sequence && join.member.allowedBytes <= this.#bounds.mostBytes;
+      if (mayBegin) this.#begin(feed, join);
+      else this.#joins.push(join);
+    }
   }
 
   #begin(feed: Feed, { member, request }: Join): void {
