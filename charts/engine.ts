@@ -18,6 +18,7 @@ import {
   GRPC_PORT,
   KEYS_KEY,
   MONITORING_LABEL,
+  MARKET_DATA_GRPC_PORT,
   MARKET_DATA_PORT,
   OPERATIONS_PORT,
   OPERATOR_NAMESPACE,
@@ -54,7 +55,7 @@ export interface EngineObjectsInput {
  *
  * - All but the volume claim are owned by the HFTEngine and go with it. The claim has no owner: the journal outlives the resource unless
  *   `deletionPolicy: Delete`, which the operator carries out.
- * - **NetworkPolicy**: orders (8080), gRPC (50051) and market data (8081) from anywhere; operations (9090) from the operator's namespace, from any namespace labelled
+ * - **NetworkPolicy**: orders (8080), gRPC (50051) and market data (8081, 50052) from anywhere; operations (9090) from the operator's namespace, from any namespace labelled
  *   `hftengine.io/monitoring: "true"` and from pods beside the engine with that label. No egress at all, DNS included: an engine calls nobody.
  * - **PodDisruptionBudget** `minAvailable: 1` over one replica: an eviction closes a market, so nothing that evicts by itself (autoscaler,
  *   descheduler, `kubectl drain`) may do it. To empty a node, cordon it and delete the pod when closing is acceptable: the engine drains,
@@ -113,6 +114,7 @@ export class EngineChart extends Chart {
             servicePort('orders', ORDERS_PORT, spec.tls),
             servicePort('grpc', GRPC_PORT, spec.tls),
             servicePort('market-data', MARKET_DATA_PORT, spec.tls),
+            servicePort('grpc-market', MARKET_DATA_GRPC_PORT, spec.tls),
           ],
         },
       }),
@@ -149,7 +151,7 @@ export class EngineChart extends Chart {
         podSelector: { matchLabels: selector },
         policyTypes: ['Ingress', 'Egress'],
         ingress: [
-          { ports: [port(ORDERS_PORT), port(GRPC_PORT), port(MARKET_DATA_PORT)] },
+          { ports: [port(ORDERS_PORT), port(GRPC_PORT), port(MARKET_DATA_PORT), port(MARKET_DATA_GRPC_PORT)] },
           {
             ports: [port(OPERATIONS_PORT)],
             from: [

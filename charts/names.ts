@@ -26,6 +26,7 @@ export const ENGINE_CONTAINER = 'engine';
 export const ORDERS_PORT = 8080;
 export const GRPC_PORT = 50_051;
 export const MARKET_DATA_PORT = 8081;
+export const MARKET_DATA_GRPC_PORT = 50_052;
 export const OPERATIONS_PORT = 9090;
 export const ENGINE_CONFIG_FILE = '/etc/hft-engine/config.json';
 export const ENGINE_DATA_DIR = '/var/lib/hft-engine';

@@ -52,6 +52,7 @@ async function run({
   opsPort,
   grpcPort,
   marketDataPort,
+  marketDataGrpcPort,
   adminTokenFile,
   keysFile,
   acceptLossAfter,
@@ -70,6 +71,7 @@ async function run({
     opsPort,
     grpcPort,
     marketDataPort,
+    marketDataGrpcPort,
     adminToken: token,
     keysFile: keyFileOf(keysFile, dataDirectory),
     acceptLossAfter,
@@ -126,11 +128,11 @@ function end(cause: unknown, status?: number): never {
 }
 
 function announce(
-  { engine, log, port, opsPort, grpcPort, marketDataPort }: RunningEngine,
+  { engine, log, port, opsPort, grpcPort, marketDataPort, marketDataGrpcPort }: RunningEngine,
   { configFile, dataDirectory, adminTokenFile, keysFile }: Options,
 ): void {
   if (configFile !== undefined) {
-    log.info({ version: VERSION, configHash: engine.configHash, port, opsPort, grpcPort, marketDataPort }, 'serving');
+    log.info({ version: VERSION, configHash: engine.configHash, port, opsPort, grpcPort, marketDataPort, marketDataGrpcPort }, 'serving');
     return;
   }
   const instruments = engine.market.instruments.filter(({ listed }) => listed);
@@ -146,6 +148,7 @@ HFTEngine ${VERSION} is serving ${instruments.map(({ symbol }) => symbol).join('
   API and its documentation   ${api}/docs
   gRPC                        localhost:${grpcPort}${tls === undefined ? '' : ' (TLS)'}
   Market data (WebSocket)     ${tls === undefined ? 'ws' : 'wss'}://localhost:${marketDataPort}/v1/market-data
+  Market data (gRPC)          localhost:${marketDataGrpcPort}${tls === undefined ? '' : ' (TLS)'}
   Dashboard                   http://localhost:${opsPort}/dashboard
   Metrics                     ${api}/metrics
   Admin token                 ${adminTokenFile ?? `${dataDirectory}/admin-token`}

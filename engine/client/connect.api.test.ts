@@ -1,13 +1,14 @@
 /** The one API, the same checks over each transport, against an engine that is there, goes away and comes back. */
 import { connect as connectSocket, createServer, type AddressInfo, type Socket } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { localToken } from '../access/local-token.ts';
 import { startLocalEngine, type LocalEngine } from '../testing/local-engine.ts';
-import { connect, type EngineClient, type NewOrder } from './index.ts';
+import { connect, type EngineClient, type MarketEvent, type NewOrder, type Subscription } from './index.ts';
 
 let engine: LocalEngine;
 const LIMITS = { ordersPerSecond: 1e6, burst: 1e6 };
 beforeAll(async () => {
-  engine = await startLocalEngine({ config: { journal: { durability: 'commit' }, limits: LIMITS } });
+  engine = await startLocalEngine({ config: { journal: { durability: 'commit' }, limits: LIMITS }, marketData: true });
 });
 afterAll(async () => await engine[Symbol.asyncDispose]());
 
@@ -18,9 +19,15 @@ function portOf(scheme: Scheme): number {
   return scheme === 'grpc' ? engine.running.grpcPort : engine.running.port;
 }
 
-async function client(scheme: Scheme, options: { port?: number; timeoutMs?: number; maxInFlight?: number } = {}): Promise<EngineClient> {
+async function client(
+  scheme: Scheme,
+  options: { port?: number; timeoutMs?: number; maxInFlight?: number; marketDataUrl?: string } = {},
+): Promise<EngineClient> {
   const { port = portOf(scheme), ...others } = options;
-  return await connect({ url: `${scheme}://127.0.0.1:${port}`, token: engine.token, httpUrl: engine.baseUrl, ...others });
+  const { marketDataPort, marketDataGrpcPort } = engine.running;
+  const marketDataUrl = scheme === 'grpc' ? `grpc://127.0.0.1:${marketDataGrpcPort}` : `ws://127.0.0.1:${marketDataPort}`;
+  const urls = { url: `${scheme}://127.0.0.1:${port}`, httpUrl: engine.baseUrl, marketDataUrl };
+  return await connect({ token: engine.token, ...urls, ...others });
 }
 
 /** Each account has a name that is used once, so that tests do not meet. */
@@ -254,4 +261,95 @@ it('cancels with the connection, where there is one that stays', async () => {
   await expect(http.place(order(account, { cancelOnDisconnect: true }))).rejects.toMatchObject({ code: 'HFT_CLIENT_UNSUPPORTED' });
   await expect(connect({ url: 'ftp://x', token: '' })).rejects.toThrow('schemes');
   await expect(connect({ url: 'grpc://x', token: '' })).rejects.toMatchObject({ code: 'HFT_CLIENT_UNSUPPORTED' });
+});
+
+/** Events of a stream until one that `isIt`. */
+async function until(stream: Subscription, isIt: (event: MarketEvent) => boolean): Promise<MarketEvent[]> {
+  const events: MarketEvent[] = [];
+  for (;;) {
+    const { value } = await stream.next();
+    if (value === undefined) return events;
+    events.push(value);
+    if (isIt(value)) return events;
+  }
+}
+
+describe.each(['ws', 'grpc'] as const)('market data over %s', (scheme) => {
+  it('tells of books, orders and trades, and of an account its own', async () => {
+    await using here = await client(scheme);
+    const [maker, taker] = [newAccount(), newAccount()];
+    const symbol = 'ETH-USD';
+    const streams = {
+      top: await here.subscribe({ channel: 'top', symbol }),
+      book: await here.subscribe({ channel: 'book', symbol, depth: 10 }),
+      orders: await here.subscribe({ channel: 'orders', symbol }),
+      trades: await here.subscribe({ channel: 'trades' }),
+      own: await here.subscribe({ channel: 'own-orders', account: maker }),
+      copy: await here.subscribe({ channel: 'drop-copy' }),
+    };
+    const { order: rests } = await here.place(
+      order(maker, { symbol, side: 'sell', price: '70', quantity: '2', clientOrderId: 'ab'.repeat(8) }),
+    );
+    const best = (await until(streams.top, (event) => event.type === 'top' && event.ask !== null)).at(-1);
+    expect(best).toMatchObject({ symbol, state: 'trading', bid: null, ask: { price: '70', quantity: '2' } });
+    const level = { side: 'sell', price: '70', quantity: '2', orders: 1 };
+    const book = await until(streams.book, (event) => event.type === 'book' && event.levels.length > 0);
+    expect(book.at(-1)).toMatchObject({ symbol, levels: [level] });
+    const l3 = await until(streams.orders, (event) => event.type === 'order' && event.orderId === rests.id);
+    expect(l3.at(-1)).toMatchObject({ side: 'sell', price: '70', quantity: '2' });
+    const open = (await until(streams.own, (event) => event.type === 'orderUpdate')).at(-1);
+    expect(open).toMatchObject({
+      symbol,
+      account: maker,
+      orderId: rests.id,
+      status: 'open',
+      clientOrderId: 'ab'.repeat(8),
+      orderType: 'limit',
+    });
+
+    const { order: hits } = await here.place(order(taker, { symbol, price: '70', quantity: '0.5' }));
+    const trade = (await until(streams.trades, (event) => event.type === 'trade')).at(-1);
+    const both = { makerOrderId: rests.id, takerOrderId: hits.id, takerSide: 'buy' };
+    expect(trade).toMatchObject({ symbol, sequence: hits.sequence, price: '70', quantity: '0.5', ...both });
+    const fill = (await until(streams.own, (event) => event.type === 'fill')).at(-1);
+    expect(fill).toMatchObject({ orderId: rests.id, role: 'maker', quantity: '0.5', remainingQuantity: '1.5' });
+    await until(streams.copy, (event) => event.type === 'fill' && event.orderId === hits.id && event.role === 'taker');
+    await here.cancel(rests);
+    for await (const event of streams.top) if (event.type === 'top' && event.ask === null) break;
+    expect(await streams.top.next()).toEqual({ done: true, value: undefined });
+    await here.close();
+    expect(await streams.own.next()).toEqual({ done: true, value: undefined });
+  });
+
+  it('goes on from where it was when its connection is cut, without a gap', async () => {
+    const target = scheme === 'grpc' ? engine.running.marketDataGrpcPort : engine.running.marketDataPort;
+    using way = await cuttable(target);
+    await using here = await client(scheme, { marketDataUrl: `${scheme}://127.0.0.1:${way.port}` });
+    const account = newAccount();
+    const trades = await here.subscribe({ channel: 'trades', symbol: 'ETH-USD' });
+    const swap = async (price: string): Promise<void> => {
+      await here.place(order(account, { symbol: 'ETH-USD', side: 'sell', price, quantity: '1' }));
+      await here.place(order(account, { symbol: 'ETH-USD', price, quantity: '1' }));
+    };
+    await swap('50');
+    await until(trades, (event) => event.type === 'trade' && event.price === '50');
+    way.cut();
+    await swap('51');
+    await swap('52');
+    const heard = await until(trades, (event) => event.type === 'trade' && event.price === '52');
+    expect(heard.filter(({ type }) => type === 'gap')).toEqual([]);
+    expect(heard.flatMap((event) => (event.type === 'trade' && event.price !== '50' ? [event.price] : []))).toEqual(['51', '52']);
+  });
+
+  it('is refused what its token does not allow', async () => {
+    const token = await localToken(engine.dataDirectory, engine.running.engine.config.engine, { roles: ['trader'], accounts: ['zoe'] });
+    const { marketDataPort, marketDataGrpcPort } = engine.running;
+    const marketDataUrl = scheme === 'grpc' ? `grpc://127.0.0.1:${marketDataGrpcPort}` : `ws://127.0.0.1:${marketDataPort}`;
+    await using zoe = await connect({ url: engine.baseUrl, token, marketDataUrl });
+    await expect(zoe.subscribe({ channel: 'own-orders', account: 'alice' })).rejects.toMatchObject({ code: 'HFT_FORBIDDEN' });
+    await expect(zoe.subscribe({ channel: 'drop-copy' })).rejects.toMatchObject({ code: 'HFT_FORBIDDEN' });
+    await expect(zoe.subscribe({ channel: 'top', symbol: 'NOPE' })).rejects.toMatchObject({ name: 'EngineError' });
+    const own = await zoe.subscribe({ channel: 'own-orders', account: 'zoe' });
+    own.close();
+  });
 });

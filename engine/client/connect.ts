@@ -1,12 +1,15 @@
 /** One way in: the transport is what the address says. */
 import { credentials } from '@grpc/grpc-js';
-import { EngineClient, type Transport } from './engine-client.ts';
+import { EngineClient, type EngineClientParts, type Transport } from './engine-client.ts';
 import { EngineError } from './engine-error.ts';
 import { GrpcWay } from './grpc-way.ts';
 import { HttpWay } from './http-way.ts';
 import type { OrderWay } from './order-way.ts';
 import { OrderClient } from './orders.ts';
 import { settle } from './settle.ts';
+import { subscribeGrpc } from './subscribe-grpc.ts';
+import { subscribeWebSocket } from './subscribe-websocket.ts';
+import { Units } from './units.ts';
 import { WebSocketWay } from './websocket-way.ts';
 
 export interface ConnectOptions {
@@ -16,6 +19,8 @@ export interface ConnectOptions {
   readonly token: string | (() => string);
   /** With gRPC and WebSocket: where the orders port answers HTTP, for what they have no call for. Default: the same port, with gRPC 8080. */
   readonly httpUrl?: string;
+  /** Where market data is: `ws://HOST:8081/v1/market-data` or `grpc://HOST:50052`. Default: those ports of the same host, gRPC with gRPC. */
+  readonly marketDataUrl?: string;
   /** Bound on each call from its turn on, with all its tries, and on connecting. Default 10,000. */
   readonly timeoutMs?: number;
   /** Calls under way at most; further ones wait for their turn. Default 16 over HTTP, where each has a connection, else 1000. */
@@ -36,6 +41,8 @@ const MOST_IN_FLIGHT = 1000;
 /** Connections for what WebSocket and gRPC do not have. */
 const SPARE_CONNECTIONS = 8;
 const ORDERS_PORT = 8080;
+const MARKET_DATA_PORT = 8081;
+const MARKET_DATA_GRPC_PORT = 50_052;
 
 /** Resolves when the engine has let the client in. Throws EngineError: also when it did not within `timeoutMs`. */
 export async function connect(options: ConnectOptions): Promise<EngineClient> {
@@ -53,7 +60,7 @@ export async function connect(options: ConnectOptions): Promise<EngineClient> {
   let way: OrderWay | undefined;
   try {
     way = await wayOf(transport, at, { token, timeoutMs, maxInFlight }, http);
-    const client = new EngineClient({ transport, way, http, timeoutMs, maxInFlight });
+    const client = new EngineClient({ transport, way, http, subscribe: subscriber(options, at, transport), timeoutMs, maxInFlight });
     // Also says whether the token is taken.
     await client.instruments();
     return client;
@@ -61,6 +68,28 @@ export async function connect(options: ConnectOptions): Promise<EngineClient> {
     await Promise.all([way?.close(), http.close()]);
     throw cause;
   }
+}
+
+function subscriber(
+  { token, marketDataUrl, timeoutMs = TIMEOUT_MS }: ConnectOptions,
+  at: URL,
+  transport: Transport,
+): EngineClientParts['subscribe'] {
+  const secure = at.protocol.endsWith('s:') && at.protocol !== 'ws:';
+  const usual =
+    transport === 'grpc'
+      ? `grpc${secure ? 's' : ''}://${at.hostname}:${MARKET_DATA_GRPC_PORT}`
+      : `ws${secure ? 's' : ''}://${at.hostname}:${MARKET_DATA_PORT}`;
+  const url = new URL(marketDataUrl ?? usual);
+  return async (instruments, request) => {
+    const units = instruments.map((instrument) => new Units(instrument));
+    if (url.protocol === 'grpc:' || url.protocol === 'grpcs:') {
+      const tls = url.protocol === 'grpcs:' ? { credentials: credentials.createSsl() } : {};
+      return await subscribeGrpc({ address: url.host, token, timeoutMs, ...tls }, units, request);
+    }
+    if (url.pathname === '/') url.pathname = '/v1/market-data';
+    return await subscribeWebSocket({ url: url.href, token }, units, request);
+  };
 }
 
 async function wayOf(

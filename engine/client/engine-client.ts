@@ -33,6 +33,7 @@ import type {
   Position,
 } from './orders.ts';
 import { saysNothing, settle } from './settle.ts';
+import type { SubscribeOptions, Subscription } from './subscription.ts';
 import { Turns } from './turns.ts';
 import { shortest } from './units.ts';
 
@@ -54,6 +55,7 @@ export interface EngineClientParts {
   readonly way: OrderWay;
   /** For what the transport has no call of its own for. */
   readonly http: OrderClient;
+  readonly subscribe: (instruments: readonly Instrument[], options: SubscribeOptions) => Promise<Subscription>;
   readonly timeoutMs: number;
   readonly maxInFlight: number;
 }
@@ -62,6 +64,8 @@ export class EngineClient implements AsyncDisposable {
   readonly transport: Transport;
   readonly #way: OrderWay;
   readonly #http: OrderClient;
+  readonly #subscribe: EngineClientParts['subscribe'];
+  readonly #subscriptions = new Set<Subscription>();
   readonly #timeoutMs: number;
   readonly #turns: Turns;
   readonly #idPrefix = randomBytes(4).toString('hex');
@@ -72,6 +76,7 @@ export class EngineClient implements AsyncDisposable {
     this.transport = parts.transport;
     this.#way = parts.way;
     this.#http = parts.http;
+    this.#subscribe = parts.subscribe;
     this.#timeoutMs = parts.timeoutMs;
     this.#turns = new Turns(parts.maxInFlight);
   }
@@ -177,9 +182,20 @@ export class EngineClient implements AsyncDisposable {
     return await this.#settled(async () => await this.#http.limits(account, signal), signal);
   }
 
-  /** Ends the connections. Calls in flight fail. */
+  /**
+   * Market data, or an account's own orders and fills, as they happen: `for await (const event of await client.subscribe({channel: 'trades'}))`.
+   * Resolves when the stream has begun. A lost connection is made again and the stream goes on from where it was; what cannot be filled is a `gap`.
+   */
+  async subscribe(options: SubscribeOptions): Promise<Subscription> {
+    const subscription = await this.#subscribe(await this.instruments(), options);
+    this.#subscriptions.add(subscription);
+    return subscription;
+  }
+
+  /** Ends the connections and subscriptions. Calls in flight fail. */
   async close(): Promise<void> {
     this.#closed = true;
+    for (const subscription of this.#subscriptions) subscription.close();
     await Promise.all([this.#way.close(), this.#http.close()]);
   }
 

@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import type { MethodDefinition, ServiceDefinition } from '@grpc/grpc-js';
 import { loadSync, type PackageDefinition } from '@grpc/proto-loader';
 import { service as HEALTH_SERVICE } from 'grpc-health-check';
+import type { MarketDataMessage } from './market-messages.ts';
 
 /** Everything in the file, for reflection. */
 export const PACKAGE: PackageDefinition = loadSync(fileURLToPath(new URL('./proto/hftengine/v1/engine.proto', import.meta.url)), {
@@ -190,8 +191,18 @@ export interface OrderEntryResponse {
   answers: OrderAnswer[];
 }
 
+export interface SubscribeRequest {
+  /** Place in CHANNELS, from 1. */
+  channel: number;
+  symbol: string;
+  depth: number;
+  account: string;
+  fromSequence: number;
+}
+
 export const ORDER_SERVICE = service('hftengine.v1.OrderService');
 export const MARKET_SERVICE = service('hftengine.v1.MarketService');
+export const MARKET_DATA_SERVICE = service('hftengine.v1.MarketDataService');
 
 /** A method: its path and codecs, and the types of both messages. */
 export type Method<Request, Response> = MethodDefinition<Request, Response>;
@@ -204,6 +215,7 @@ export const METHODS = {
   orderEntry: method<OrderEntryRequest, OrderEntryResponse>(ORDER_SERVICE, 'OrderEntry'),
   getOrder: method<OrderIdRequest, OrderResponse>(ORDER_SERVICE, 'GetOrder'),
   instruments: method<InstrumentsRequest, InstrumentsResponse>(MARKET_SERVICE, 'Instruments'),
+  subscribe: method<SubscribeRequest, MarketDataMessage>(MARKET_DATA_SERVICE, 'Subscribe'),
   getBook: method<GetBookRequest, GetBookResponse>(MARKET_SERVICE, 'GetBook'),
 } as const;
 

@@ -1,6 +1,8 @@
 /** What `hftengine/client` exports: docs/client.md. */
 export { connect, type ConnectOptions } from './connect.ts';
 export { EngineClient, type BatchOutcome, type Transport } from './engine-client.ts';
+export type { MarketEvent } from './market-events.ts';
+export { Subscription, type SubscribeOptions } from './subscription.ts';
 export { EngineError } from './engine-error.ts';
 export type { ChangedOrder, MassCancelled, OrderReference, OwnFill, PlacedOrder } from './order-way.ts';
 export type {

@@ -17,6 +17,7 @@ export interface Options {
   readonly opsPort: number;
   readonly grpcPort: number;
   readonly marketDataPort: number;
+  readonly marketDataGrpcPort: number;
   /** undefined: one is made and kept in the data directory. */
   readonly adminTokenFile: string | undefined;
   /** undefined: keys are made and kept in the data directory. */
@@ -44,6 +45,8 @@ Without --config it trades BTC-USD and ETH-USD with an embedded configuration.
   --grpc-port N       gRPC, default 50051; 0 for any free port       HFT_GRPC_PORT
   --market-data-port N                                               HFT_MARKET_DATA_PORT
                       market data (WebSocket), default 8081; 0 for any free port
+  --market-data-grpc-port N                                          HFT_MARKET_DATA_GRPC_PORT
+                      market data (gRPC), default 50052; 0 for any free port
   --host ADDRESS      address to listen on, default :: (all)         HFT_HOST
   --admin-token-file FILE                                            HFT_ADMIN_TOKEN_FILE
                       token of the admin calls; default DIR/admin-token, made at the first start
@@ -76,6 +79,7 @@ const FLAGS = {
   'ops-port': { type: 'string' },
   'grpc-port': { type: 'string' },
   'market-data-port': { type: 'string' },
+  'market-data-grpc-port': { type: 'string' },
   host: { type: 'string' },
   'admin-token-file': { type: 'string' },
   'keys-file': { type: 'string' },
@@ -88,6 +92,8 @@ const FLAGS = {
   version: { type: 'boolean' },
 } as const;
 
+type PortFlag = 'port' | 'ops-port' | 'grpc-port' | 'market-data-port' | 'market-data-grpc-port';
+
 /** Throws ConfigError naming the flag or variable. */
 export function readOptions(args: readonly string[], environment: NodeJS.ProcessEnv): Options {
   const flags = parse(args);
@@ -96,7 +102,7 @@ export function readOptions(args: readonly string[], environment: NodeJS.Process
     const value = typeof given === 'string' ? given : environment[variable];
     return value === undefined || value === '' ? undefined : value;
   };
-  const port = (flag: 'port' | 'ops-port' | 'grpc-port' | 'market-data-port', variable: string, preset: number): number => {
+  const port = (flag: PortFlag, variable: string, preset: number): number => {
     const value = text(flag, variable);
     if (value === undefined) return preset;
     if (!/^[0-9]{1,5}$/.test(value) || Number(value) > 65_535)
@@ -123,6 +129,7 @@ export function readOptions(args: readonly string[], environment: NodeJS.Process
     opsPort: port('ops-port', 'HFT_OPS_PORT', 9090),
     grpcPort: port('grpc-port', 'HFT_GRPC_PORT', 50_051),
     marketDataPort: port('market-data-port', 'HFT_MARKET_DATA_PORT', 8081),
+    marketDataGrpcPort: port('market-data-grpc-port', 'HFT_MARKET_DATA_GRPC_PORT', 50_052),
     adminTokenFile: text('admin-token-file', 'HFT_ADMIN_TOKEN_FILE'),
     keysFile: text('keys-file', 'HFT_KEYS_FILE'),
     terminationLog: text('termination-log', 'HFT_TERMINATION_LOG'),

@@ -12,6 +12,7 @@ import { AccountHandles } from './account-handles.ts';
 import { Feed } from './feed.ts';
 import { MarketDataFigures } from './figures.ts';
 import { MarketGateway, type FeedInstrument } from './gateway.ts';
+import { MarketGrpcGateway } from './grpc-gateway.ts';
 import { Hub } from './hub.ts';
 import type { FromMarketData, MarketDataThread, ToMarketData } from './thread-messages.ts';
 
@@ -23,7 +24,7 @@ const IDLE_MS = 100;
 const MOST_SHARE = 0.25;
 const NICE = 10;
 
-const { engine, keysFile, dataDirectory, host, listenPort, figures: figuresBuffer, gc, port } = workerData as MarketDataThread;
+const { engine, keysFile, dataDirectory, host, listenPort, grpcPort, figures: figuresBuffer, gc, port } = workerData as MarketDataThread;
 const post = (message: FromMarketData): void => port.postMessage(message);
 const warn = (details: object, message: string): void => post({ kind: 'warning', details, message });
 
@@ -47,18 +48,28 @@ const endGc = recordGc(gc);
 let serving: { hub: Hub; instruments: readonly FeedInstrument[] } | undefined;
 let timer: NodeJS.Timeout | undefined;
 const gateway = new MarketGateway({ gatekeeper, figures, handles, served: () => serving, warn });
+const grpc = grpcPort === undefined ? undefined : new MarketGrpcGateway({ gatekeeper, handles, served: () => serving, warn });
 
-gateway.server.once('error', (cause: NodeJS.ErrnoException) => {
-  post({ kind: 'refused', code: cause.code ?? '', message: cause.message });
-  void end();
-});
-gateway.server.listen({ host, port: listenPort, backlog: 1024 }, () =>
-  post({ kind: 'listening', port: (gateway.server.address() as AddressInfo).port }),
-);
+gateway.server.once('error', (cause: NodeJS.ErrnoException) => refused(cause));
+gateway.server.listen({ host, port: listenPort, backlog: 1024 }, () => void listening((gateway.server.address() as AddressInfo).port));
 port.on('message', (message: ToMarketData) => {
   if (message === null) return void end();
   serve(message.instruments);
 });
+
+/** The port of WebSockets is there. */
+async function listening(webSocketPort: number): Promise<void> {
+  try {
+    post({ kind: 'listening', port: webSocketPort, grpcPort: (await grpc?.listen(host, grpcPort ?? 0)) ?? 0 });
+  } catch (cause) {
+    refused(cause as NodeJS.ErrnoException);
+  }
+}
+
+function refused({ code = '', message }: NodeJS.ErrnoException): void {
+  post({ kind: 'refused', code, message });
+  void end();
+}
 
 function serve(instruments: readonly FeedInstrument[]): void {
   const open = (): Feed => {
@@ -92,7 +103,7 @@ async function end(): Promise<void> {
   clearTimeout(timer);
   serving?.hub.close();
   serving = undefined;
-  await gateway.close();
+  await Promise.all([gateway.close(), grpc?.close()]);
   keys.stop();
   endGc();
   port.close();

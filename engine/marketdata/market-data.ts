@@ -42,9 +42,17 @@ export class MarketData {
   #running: Promise<void> = Promise.resolve();
   #host = '';
   #listenPort = 0;
+  #grpcPort: number | undefined;
 
-  constructor(options: MarketDataOptions) {
+  /** `grpcPort`: undefined for no gRPC. */
+  constructor(options: MarketDataOptions, grpcPort?: number) {
     this.#options = options;
+    this.#grpcPort = grpcPort;
+  }
+
+  /** That gRPC listens on, once {@link listen} has; 0 without. */
+  get grpcPort(): number {
+    return this.#grpcPort ?? 0;
   }
 
   /** Starts the thread, which is started again whenever it fails. Gives the port that it listens on. Throws PortRefused. */
@@ -84,6 +92,7 @@ export class MarketData {
       if (message.kind === 'listening') {
         hasListened = true;
         backoffMs = FIRST_BACKOFF_MS;
+        if (this.#grpcPort !== undefined) this.#grpcPort = message.grpcPort;
         first.resolve(message.port);
       } else if (message.kind === 'refused') first.reject(new PortRefused(message.code, message.message));
       else this.#options.log.warn(message.details, message.message);
@@ -110,6 +119,7 @@ export class MarketData {
       dataDirectory,
       host: this.#host,
       listenPort: this.#listenPort,
+      grpcPort: this.#grpcPort,
       figures: this.figures.buffer,
       gc: gcMemory('market-data'),
       port: port2,

@@ -9,6 +9,8 @@ export interface MarketDataThread {
   readonly dataDirectory: string;
   readonly host: string;
   readonly listenPort: number;
+  /** gRPC; undefined for none. */
+  readonly grpcPort: number | undefined;
   readonly figures: SharedArrayBuffer;
   /** Where the thread records its pauses for garbage collection. */
   readonly gc: SharedArrayBuffer;
@@ -19,7 +21,7 @@ export interface MarketDataThread {
 export type ToMarketData = { readonly instruments: readonly FeedInstrument[] } | null;
 
 export type FromMarketData =
-  | { readonly kind: 'listening'; readonly port: number }
-  /** The port cannot be had; the thread ends. */
+  | { readonly kind: 'listening'; readonly port: number; readonly grpcPort: number }
+  /** A port cannot be had; the thread ends. */
   | { readonly kind: 'refused'; readonly code: string; readonly message: string }
   | { readonly kind: 'warning'; readonly details: object; readonly message: string };

@@ -49,6 +49,8 @@ export async function spawnEngine(options: {
       '0',
       '--market-data-port',
       '0',
+      '--market-data-grpc-port',
+      '0',
       ...(options.args ?? []),
     ],
     {

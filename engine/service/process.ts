@@ -24,6 +24,7 @@ export interface RunningEngine {
   readonly grpcPort: number;
   /** 0 when there is no market data. */
   readonly marketDataPort: number;
+  readonly marketDataGrpcPort: number;
   readonly log: EngineLog;
   /** Resolves when it serves; rejects when it refuses to start. */
   readonly started: Promise<void>;
@@ -46,6 +47,7 @@ export async function runEngine(options: {
   grpcPort: number;
   /** undefined for no market data. */
   marketDataPort?: number | undefined;
+  marketDataGrpcPort?: number | undefined;
   adminToken: string;
   /** Keys that tokens are signed with, in JWKS form. */
   keysFile: string;
@@ -77,7 +79,7 @@ export async function runEngine(options: {
   const marketData =
     options.marketDataPort === undefined
       ? undefined
-      : new MarketData({ engine: config.engine, keysFile: options.keysFile, dataDirectory, log });
+      : new MarketData({ engine: config.engine, keysFile: options.keysFile, dataDirectory, log }, options.marketDataGrpcPort);
   const metrics = createMetrics(engine, access, trail, { marketData: marketData?.figures, certificates });
   const watch = new RuntimeWatch();
   // One account has one rate, whichever way its orders come in.
@@ -104,7 +106,12 @@ export async function runEngine(options: {
     await listen(api, options.host, options.port, '--port');
     grpcPort = await onHost(options.host, options.grpcPort, '--grpc-port', grpc.listen);
     if (marketData !== undefined)
-      marketDataPort = await onHost(options.host, options.marketDataPort ?? 0, '--market-data-port', marketData.listen);
+      marketDataPort = await onHost(
+        options.host,
+        options.marketDataPort ?? 0,
+        '--market-data-port or --market-data-grpc-port',
+        marketData.listen,
+      );
   } catch (cause) {
     watch.stop();
     access.stop();
@@ -134,6 +141,7 @@ export async function runEngine(options: {
     opsPort: portOf(ops),
     grpcPort,
     marketDataPort,
+    marketDataGrpcPort: marketData?.grpcPort ?? 0,
     log,
     started: engine.start().then(() => serveMarketData(engine, marketData)),
     stop: () => (stopped ??= stop()),

@@ -38,6 +38,7 @@ export async function startLocalEngine(
     opsPort: 0,
     grpcPort: 0,
     marketDataPort: options.marketData === true ? 0 : undefined,
+    marketDataGrpcPort: options.marketData === true ? 0 : undefined,
     adminToken: TEST_TOKEN,
     keysFile: keyFileOf(undefined, dataDirectory),
     onFatal: (cause) => {

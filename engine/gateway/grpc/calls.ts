@@ -9,7 +9,7 @@ import { problemOfCause, statusOf } from './status.ts';
 const BEARER = /^Bearer ([^\s]+)$/i;
 
 /** The bearer token of a call; undefined without one. Throws Problem when there is something that is none. */
-function tokenOf(metadata: Metadata): string | undefined {
+export function tokenOf(metadata: Metadata): string | undefined {
   const [value, ...more] = metadata.get('authorization');
   if (value === undefined) return undefined;
   const token = typeof value === 'string' && more.length === 0 ? BEARER.exec(value)?.[1] : undefined;

@@ -18,6 +18,7 @@ import { orderService } from './order-service.ts';
 /** A thousand orders in one message of a stream, with long names. */
 const MOST_MESSAGE_BYTES = 256 * 1024;
 const MOST_CONNECTIONS = 10_000;
+const SERVICES = ['hftengine.v1.OrderService', 'hftengine.v1.MarketService'];
 const OPTIONS: ServerOptions = {
   'grpc.max_receive_message_length': MOST_MESSAGE_BYTES,
   'grpc.max_concurrent_streams': 1000,
@@ -54,9 +55,9 @@ export function createGrpcServer(parts: GrpcParts): GrpcServer {
     { ...orderService(parts), OrderEntry: entry.open },
   );
   server.addService(MARKET_SERVICE, marketService(parts));
-  const health = new EngineHealth(engine, ['hftengine.v1.OrderService', 'hftengine.v1.MarketService']);
+  const health = new EngineHealth(engine, SERVICES);
   health.addToServer(server);
-  new ReflectionService(PACKAGE).addToServer(server);
+  new ReflectionService(PACKAGE, { services: SERVICES }).addToServer(server);
   // Connections are taken here rather than by the gRPC server, which would bound neither their number nor their end, and would need to be made
   // anew for another certificate.
   const injector = server.createConnectionInjector(ServerCredentials.createInsecure());

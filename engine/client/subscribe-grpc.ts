@@ -1,0 +1,107 @@
+/** Market data over gRPC. */
+import { setTimeout as delay } from 'node:timers/promises';
+import type { ClientReadableStream, ServiceError } from '@grpc/grpc-js';
+import { EngineError } from './engine-error.ts';
+import { METHODS, type SubscribeRequest } from './grpc-contract.ts';
+import { errorOf, GrpcPool, type GrpcPoolOptions } from './grpc-pool.ts';
+import { framesOfEvent, type MarketDataMessage } from './market-messages.ts';
+import { Subscription, type SubscribeOptions } from './subscription.ts';
+import type { Units } from './units.ts';
+import { CHANNELS } from './websocket-frames.ts';
+
+const FIRST_WAIT_MS = 100;
+const LONGEST_WAIT_MS = 5000;
+
+export type GrpcMarketOptions = Required<Pick<GrpcPoolOptions, 'address' | 'token' | 'timeoutMs'>> & Pick<GrpcPoolOptions, 'credentials'>;
+
+/** Resolves when the stream has begun; rejects when the engine refuses it. `units` by instrument, in any order. */
+export async function subscribeGrpc(options: GrpcMarketOptions, units: readonly Units[], request: SubscribeOptions): Promise<Subscription> {
+  const pool = new GrpcPool({ ...options, channels: 1 });
+  const accounts = [request.account ?? ''];
+  const numbers = {
+    instrumentOf: (symbol: string) => units.findIndex((one) => one.symbol === symbol),
+    handleOf: (account: string) => {
+      const known = accounts.indexOf(account);
+      return known >= 0 ? known : accounts.push(account) - 1;
+    },
+  };
+  const ended = new AbortController();
+  const subscription = new Subscription({ unitsOf: (id) => units[id], accountOf: (handle) => accounts[handle] ?? '' }, () => {
+    ended.abort();
+    pool.close();
+  });
+  const begun = Promise.withResolvers<void>();
+  const wire: SubscribeRequest = {
+    channel: CHANNELS.indexOf(request.channel) + 1,
+    symbol: request.symbol ?? '',
+    depth: request.depth ?? 0,
+    account: request.account ?? '',
+    fromSequence: request.fromSequence ?? 0,
+  };
+  let waitMs = FIRST_WAIT_MS;
+  const hear = ({ events }: MarketDataMessage): void => {
+    waitMs = FIRST_WAIT_MS;
+    const frames = events.flatMap((event) => framesOfEvent(event, numbers));
+    for (const frame of frames) if ('sequence' in frame) wire.fromSequence = Math.max(wire.fromSequence, frame.sequence);
+    if (events.some((event) => event.subscribed !== undefined)) begun.resolve();
+    subscription.hear(frames);
+  };
+  const follow = async (): Promise<void> => {
+    while (!ended.signal.aborted) {
+      const failure = await oneStream(pool, wire, hear, ended.signal);
+      if (ended.signal.aborted) return;
+      if (!failure.retryable && !failure.inDoubt) return void begun.reject(failure);
+      await delay(Math.max(waitMs, failure.retryAfterMs ?? 0), undefined, { signal: ended.signal }).catch(() => undefined);
+      waitMs = Math.min(LONGEST_WAIT_MS, waitMs * 2);
+    }
+  };
+  const late = setTimeout(
+    () =>
+      begun.reject(new EngineError({ code: 'HFT_CLIENT_TIMEOUT', status: 0, message: 'the stream did not begin in time', inDoubt: false })),
+    options.timeoutMs,
+  );
+  // A refusal after it has begun (the token has ended) is for whoever reads.
+  begun.promise.catch((cause: unknown) => subscription.fail(cause as EngineError));
+  void follow().catch((cause: unknown) => begun.reject(cause));
+  try {
+    await begun.promise;
+  } finally {
+    clearTimeout(late);
+  }
+  return subscription;
+}
+
+/** Why it ended. */
+async function oneStream(
+  pool: GrpcPool,
+  request: SubscribeRequest,
+  hear: (message: MarketDataMessage) => void,
+  signal: AbortSignal,
+): Promise<EngineError> {
+  let borrowed;
+  try {
+    borrowed = await pool.borrow(signal);
+  } catch (cause) {
+    return cause as EngineError;
+  }
+  const { client, metadata, release } = borrowed;
+  const { path, requestSerialize, responseDeserialize } = METHODS.subscribe;
+  const call: ClientReadableStream<MarketDataMessage> = client.makeServerStreamRequest(
+    path,
+    requestSerialize,
+    responseDeserialize,
+    request,
+    metadata,
+  );
+  const cancel = (): void => call.cancel();
+  signal.addEventListener('abort', cancel);
+  return await new Promise<EngineError>((resolve) => {
+    call.on('data', hear);
+    call.on('error', (error: ServiceError) => {
+      signal.removeEventListener('abort', cancel);
+      release();
+      resolve(errorOf(error));
+    });
+    call.on('end', () => undefined);
+  });
+}
