@@ -1,6 +1,7 @@
 /** The engine as a process: both servers up before recovery, drain on a signal, fail-stop on a fault. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { LIMITS_DEFAULTS, type EngineConfig } from '../../crds/engine-config.ts';
+import { protectionOf } from '../../crds/protection.ts';
 import { Access } from '../access/access.ts';
 import { AuditTrail } from '../access/audit-trail.ts';
 import { createGrpcServer } from '../gateway/grpc/server.ts';
@@ -8,6 +9,7 @@ import { createApiServer } from '../gateway/http/api.ts';
 import type { HttpServer } from '../gateway/http/server.ts';
 import { RateLimiter } from '../gateway/rate-limit.ts';
 import { registerWebSocket } from '../gateway/websocket/gateway.ts';
+import { ConnectionBound } from '../protection/addresses.ts';
 import { createMetrics } from '../telemetry/metrics.ts';
 import { createOpsServer } from '../telemetry/ops-server.ts';
 import { RuntimeWatch } from '../telemetry/runtime-watch.ts';
@@ -57,16 +59,18 @@ export async function runEngine(options: {
     error: (details, message) => logs.target?.error(details, message),
   };
   const { config, dataDirectory, acceptLossAfter, onFatal } = options;
-  const engine = new Engine({ config, dataDirectory, acceptLossAfter, stats, log, onFatal });
+  const trail = new AuditTrail({ dataDirectory, log });
+  const onRecovered = async (): Promise<void> => await trail.prepare();
+  const engine = new Engine({ config, dataDirectory, acceptLossAfter, stats, log, onFatal, onRecovered });
   const access = new Access({
     engine: config.engine,
     keysFile: options.keysFile,
     dataDirectory,
     adminToken: options.adminToken,
     requestLimits: requestLimitsOf(config),
+    failedTokens: failedTokensOf(config),
     log,
   });
-  const trail = new AuditTrail({ dataDirectory, log });
   const metrics = createMetrics(engine, access, trail);
   const watch = new RuntimeWatch();
   // One account has one rate, whichever way its orders come in.
@@ -74,12 +78,15 @@ export async function runEngine(options: {
   engine.live.onChange((changed) => {
     limiter.configure(changed.limits);
     access.configure(requestLimitsOf(changed));
+    access.failedTokens.configure(failedTokensOf(changed));
   });
-  const entry = new OrderEntry({ engine, limiter, stats });
+  const entry = new OrderEntry({ engine, limiter, stats, admission: engine.admission });
+  engine.answersFill = () => entry.fill;
   const api = await createApiServer(engine, metrics, access, { limiter, consoleAtDocs: options.consoleAtDocs ?? true });
   registerWebSocket(api, { engine, entry, gatekeeper: access.gatekeeper, requests: access });
   const ops = createOpsServer(engine, metrics, watch, access, trail);
   const grpc = createGrpcServer({ engine, access, log, limiter, entry });
+  for (const app of [api, ops]) new ConnectionBound(() => engine.admission.settings.connectionsPerAddress).watch(app.server);
   logs.target = api.log;
   engine.live.onChange(({ observability }) => {
     for (const app of [api, ops]) app.log.level = observability.logLevel;
@@ -117,6 +124,11 @@ export async function runEngine(options: {
     started: engine.start(),
     stop: () => (stopped ??= stop()),
   };
+}
+
+function failedTokensOf({ protection }: EngineConfig): { perSecond: number; burst: number } {
+  const { failedTokensPerSecond: perSecond, failedTokensBurst: burst } = protectionOf(protection);
+  return { perSecond, burst };
 }
 
 /** Of one user. */

@@ -27,6 +27,15 @@ export interface ViewsOptions {
   /** Told when a snapshot is on the disk: the journal may be compacted, and the rows will miss nothing of it. */
   readonly onSnapshot?: ((sequence: number) => void) | undefined;
   readonly log?: ViewsLog | undefined;
+  /** Asked before every query, and told what became of it. */
+  readonly breaker?: QueryBreaker | undefined;
+}
+
+export interface QueryBreaker {
+  /** 0 when a query may be asked; else the milliseconds to wait. */
+  take(nowMs: number): number;
+  answered(durationMs: number): void;
+  failed(): void;
 }
 
 export interface ViewsLog {
@@ -128,6 +137,24 @@ class ThreadedViews implements Views {
   }
 
   async #ask<Kind extends keyof Questions>(kind: Kind, args: Questions[Kind]['args'], atLeast: number): Promise<Questions[Kind]['answer']> {
+    const { breaker } = this.#options;
+    // What the engine asks of its own accord is no query.
+    if (breaker === undefined || kind === 'state' || kind === 'snapshot') return await this.#put(kind, args, atLeast);
+    const startMs = performance.now();
+    const waitMs = breaker.take(startMs);
+    if (waitMs > 0)
+      throw new ViewsError('HFT_VIEWS_BREAKER', 'queries fail or take too long: none is asked for a while', { retryAfterMs: waitMs });
+    try {
+      const answer = await this.#put(kind, args, atLeast);
+      breaker.answered(performance.now() - startMs);
+      return answer;
+    } catch (cause) {
+      breaker.failed();
+      throw cause;
+    }
+  }
+
+  async #put<Kind extends keyof Questions>(kind: Kind, args: Questions[Kind]['args'], atLeast: number): Promise<Questions[Kind]['answer']> {
     const thread = this.#thread;
     if (thread === undefined) throw this.#unavailable();
     if (this.#asked.size >= MOST_QUESTIONS) throw new ViewsError('HFT_VIEWS_BEHIND', `${MOST_QUESTIONS} queries wait already: try again`);

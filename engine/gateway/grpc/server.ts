@@ -6,6 +6,7 @@ import { MARKET_SERVICE, METHODS, ORDER_SERVICE, PACKAGE } from '../../client/gr
 import type { Engine } from '../../service/engine.ts';
 import type { RateLimiter } from '../rate-limit.ts';
 import type { OrderEntry } from '../../service/order-entry.ts';
+import { ConnectionBound } from '../../protection/addresses.ts';
 import type { UnaryParts } from './calls.ts';
 import { EntryService } from './entry-service.ts';
 import { EngineHealth } from './health.ts';
@@ -55,7 +56,9 @@ export function createGrpcServer(parts: GrpcParts): GrpcServer {
   // Connections are taken here rather than by the gRPC server, which would bound neither their number nor their end.
   const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
   const sockets = new Set<Socket>();
+  const bound = new ConnectionBound(() => engine.admission.settings.connectionsPerAddress);
   const listener = createServer({ noDelay: true }, (socket) => {
+    if (bound.refuses(socket)) return;
     sockets.add(socket);
     socket.once('close', () => sockets.delete(socket));
     injector.injectConnection(socket);

@@ -40,6 +40,8 @@ export interface GatewayParts {
   readonly requests: {
     /** Takes one request of a user: the milliseconds to wait when it has sent too many, else 0. */
     takeRequest(principal: Principal, nowMs: number): number;
+    /** As the gatekeeper's, for a token from this address; the gatekeeper's without it. */
+    authenticate?(token: string | undefined, address: string | undefined): Promise<Principal>;
   };
   readonly heartbeatMs?: number;
   readonly mostConnections?: number;
@@ -110,7 +112,7 @@ class Gateway {
   }
 
   async #admit(request: IncomingMessage): Promise<Principal> {
-    const { engine, gatekeeper, mostConnections = MOST_CONNECTIONS } = this.#parts;
+    const { engine, gatekeeper, requests, mostConnections = MOST_CONNECTIONS } = this.#parts;
     if ((request.url ?? '').split('?', 1)[0] !== PATH) throw new Problem('HFT_NOT_FOUND', `WebSockets are at ${PATH}`);
     const offered = (request.headers['sec-websocket-protocol'] ?? '').split(',').map((protocol) => protocol.trim());
     if (!offered.includes(BINARY) && !offered.includes(JSON_FORM))
@@ -124,8 +126,8 @@ class Gateway {
     const token = /^bearer /i.test(authorization)
       ? authorization.slice(7)
       : offered.find((one) => one.startsWith(BEARER))?.slice(BEARER.length);
-    const principal = await gatekeeper.authenticate(token);
-    const waitMs = this.#parts.requests.takeRequest(principal, performance.now());
+    const principal = await (requests.authenticate?.(token, request.socket.remoteAddress) ?? gatekeeper.authenticate(token));
+    const waitMs = requests.takeRequest(principal, performance.now());
     if (waitMs > 0)
       throw new Problem('HFT_USER_RATE_LIMIT', `this user sends more requests than it may: wait ${Math.ceil(waitMs)} ms`, {
         retryAfterMs: waitMs,
