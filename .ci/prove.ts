@@ -28,6 +28,10 @@ const PROOFS: Readonly<Record<string, Proof>> = {
     program: 'engine/prove/openapi.ts',
     about: 'Schemathesis calls the order API as its document says; every answer must be as it says',
   },
+  clients: {
+    program: 'engine/prove/clients.ts',
+    about: '500 slow, half-open, never-reading and byte-at-a-time clients: the p99 of others within 2x, memory within its bound',
+  },
   gc: { program: 'engine/prove/gc.ts', about: 'ten minutes of orders at half the peak rate; every pause must be short and the heap flat' },
 };
 

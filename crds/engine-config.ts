@@ -11,6 +11,7 @@ import {
   volatilitySchema,
   type HFTEngineSpec,
 } from './hftengine.ts';
+import { protectionSchema } from './protection.ts';
 
 const { retention, snapshotEvery } = journalSchema.shape;
 const { ordersPerSecond, burst } = limitsSchema.shape;
@@ -65,6 +66,9 @@ export const engineConfigSchema = z.strictObject({
     requestsPerSecond: hot(requestsPerSecond.unwrap().optional()),
     requestBurst: hot(requestBurst.unwrap().optional()),
   }),
+  protection: hot(
+    protectionSchema.optional().describe('Circuit breakers, load shedding, and what one address or user may hold: docs/operations.md.'),
+  ),
   auth: z.strictObject({ allowedOrigins: authSchema.shape.allowedOrigins }).optional(),
   tls: tlsFilesSchema.optional(),
   observability: z.strictObject({ dashboard: observabilitySchema.shape.dashboard, logLevel: hot(observabilitySchema.shape.logLevel) }),

@@ -2,6 +2,8 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { dirname, resolve } from 'node:path';
 import { RateLimiter } from '../gateway/rate-limit.ts';
+import { FailedTokens } from '../protection/addresses.ts';
+import { Problem } from '../service/problem.ts';
 import { audienceOf } from './claims.ts';
 import { JwtGatekeeper } from './jwt-gatekeeper.ts';
 import { KeyFile } from './key-file.ts';
@@ -19,19 +21,23 @@ export interface AccessOptions {
   readonly adminToken: string;
   /** Of one user. */
   readonly requestLimits: { perSecond: number; burst: number };
+  /** Of one address. */
+  readonly failedTokens: { perSecond: number; burst: number };
   readonly log: { info(details: object, message: string): void; warn(details: object, message: string): void };
 }
 
 export class Access {
   readonly gatekeeper: JwtGatekeeper;
+  readonly failedTokens: FailedTokens;
   #requestLimits: AccessOptions['requestLimits'];
   readonly #keyFile: KeyFile;
   readonly #users: RateLimiter;
   readonly #adminToken: Buffer;
 
   /** Throws ConfigError when the key file cannot be used. */
-  constructor({ engine, keysFile, dataDirectory, adminToken, requestLimits, log }: AccessOptions) {
+  constructor({ engine, keysFile, dataDirectory, adminToken, requestLimits, failedTokens, log }: AccessOptions) {
     this.#requestLimits = requestLimits;
+    this.failedTokens = new FailedTokens(failedTokens);
     this.#users = new RateLimiter({ ordersPerSecond: requestLimits.perSecond, burst: requestLimits.burst });
     this.#adminToken = digest(adminToken);
     const isQuiet = resolve(dirname(keysFile)) !== resolve(dataDirectory);
@@ -67,6 +73,19 @@ export class Access {
   operator(token: string): Principal | undefined {
     // Digests have one length, so the comparison tells nothing about the token.
     return timingSafeEqual(digest(token), this.#adminToken) ? OPERATOR : undefined;
+  }
+
+  /** The principal of a bearer token that came from `address`. Throws Problem: 401, or 429 when too many of that address were not accepted. */
+  async authenticate(token: string | undefined, address: string | undefined): Promise<Principal> {
+    const known = token === undefined ? undefined : this.gatekeeper.known(token);
+    if (known !== undefined) return known;
+    this.failedTokens.require(address);
+    try {
+      return await this.gatekeeper.authenticate(token);
+    } catch (cause) {
+      if (cause instanceof Problem && cause.status === 401) this.failedTokens.failed(address);
+      throw cause;
+    }
   }
 
   /** Takes one request of a user: the milliseconds to wait when it has sent too many, else 0. */

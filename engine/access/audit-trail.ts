@@ -1,4 +1,4 @@
-/** The audit log as an engine uses it: opened with the first entry, so that a process that is refused its data directory touches nothing there. */
+/** The audit log as an engine uses it: opened by a process that has its data directory, so that a process that is refused its data directory touches nothing there. */
 import type { ReadStream } from 'node:fs';
 import { RateLimiter } from '../gateway/rate-limit.ts';
 import type { AuditEntry } from './audit-chain.ts';
@@ -23,6 +23,11 @@ export class AuditTrail {
 
   constructor(options: AuditTrailOptions) {
     this.#options = options;
+  }
+
+  /** Opens the log, which reads it through: so that the first entry need not wait for that, nor any order with it. What is wrong is told again with every entry. */
+  async prepare(): Promise<void> {
+    await this.#open().catch((cause: unknown) => this.#options.log.error({ err: cause }, 'the audit log cannot be opened'));
   }
 
   /** Resolves when the entry is on the disk, or could not be written: the action has been done by then, so a failure is told and no more. */

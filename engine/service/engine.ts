@@ -1,10 +1,12 @@
 /** An engine: one configuration, one data directory, one set of books; from recovery to drain. Knows nothing of HTTP. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { JOURNAL_DEFAULTS, type EngineConfig } from '../../crds/engine-config.ts';
+import { protectionOf } from '../../crds/protection.ts';
 import { parseDurationMs } from '../../crds/quantity.ts';
 import type { ConfigCheck, EngineStatus } from '../client/admin.ts';
 import { validateConfig } from '../config/config.ts';
 import { VERSION } from '../config/version.ts';
+import { SLOT_WORDS } from '../core/command.ts';
 import { MatchingCore } from '../core/core.ts';
 import type { PoolFigures } from '../core/pool-figures.ts';
 import type { BookView } from '../core/types.ts';
@@ -12,6 +14,7 @@ import { recover, type Recovery } from '../journal/recovery.ts';
 import { SqliteJournal } from '../journal/sqlite-journal.ts';
 import { JournalError } from '../journal/types.ts';
 import type { Place } from '../pools/leak-watch.ts';
+import { Admission, type Load } from '../protection/admission.ts';
 import type { EngineStats } from '../telemetry/stats.ts';
 import type { ReplicaState, Views } from '../views/types.ts';
 import { openViews } from '../views/views.ts';
@@ -51,6 +54,8 @@ export interface EngineParts {
   readonly onFatal: (cause: unknown) => void;
   /** Of the ports that speak TLS; told in the status. */
   readonly certificates?: { readonly expiresAtMs: number; readonly failure: string | undefined } | undefined;
+  /** Awaited once the data directory is this engine's, before it serves. */
+  readonly onRecovered?: () => Promise<void>;
 }
 
 const NO_HASH = '0'.repeat(16);
@@ -64,6 +69,10 @@ export class Engine {
   /** What configures it while it runs. */
   readonly live: LiveConfig;
   readonly stats: EngineStats;
+  /** Whether new orders and queries are taken, where the engine itself would take them. */
+  readonly admission: Admission;
+  /** Answers that wait in the order entry, as a part of what it holds; set by whoever has one. */
+  answersFill: () => number = () => 0;
   /** Connections that cancel what was sent by them when they end. */
   readonly sessions = new Sessions(async (session) => await this.#open().desk.endSession(session));
   readonly #parts: EngineParts;
@@ -87,6 +96,8 @@ export class Engine {
   constructor(parts: EngineParts) {
     this.live = new LiveConfig(parts.config, parts.log, () => this.requireAccepting());
     this.#startConfigHash = this.live.hash;
+    this.admission = new Admission(protectionOf(parts.config.protection), parts.log, () => this.#load());
+    this.live.onChange(({ protection }) => this.admission.configure(protectionOf(protection)));
     this.stats = parts.stats;
     this.#parts = parts;
     this.#log = parts.log;
@@ -125,6 +136,7 @@ export class Engine {
     try {
       await this.#recover(this.#parts.acceptLossAfter);
       if (this.#stopping.signal.aborted) return;
+      await this.#parts.onRecovered?.();
       await this.#admit();
       this.#phase = 'warming';
       this.#warmup = await warmUp(WARM_UP_ORDERS, this.#stopping.signal);
@@ -167,6 +179,11 @@ export class Engine {
       snapshotEvery,
       instruments: instruments.length,
       onSnapshot: () => void this.#compact(),
+      breaker: {
+        take: (nowMs) => this.admission.views.take(nowMs),
+        answered: (durationMs) => this.admission.views.record(durationMs <= this.admission.settings.slowQueryMs, performance.now()),
+        failed: () => this.admission.views.record(false, performance.now()),
+      },
       log: this.#log,
     });
     const views = this.#views;
@@ -179,7 +196,13 @@ export class Engine {
       risk: config.risk,
       sequencing: {
         journal,
-        observer: this.stats,
+        observer: {
+          matched: (nanos) => this.stats.matched(nanos),
+          committed: (commands, fills, nanos) => {
+            this.stats.committed(commands, fills, nanos);
+            this.admission.committed(nanos);
+          },
+        },
         nowMicros: () => Date.now() * 1000,
         onFull: (cause) => this.#rebuild(cause),
         onFatal: this.#parts.onFatal,
@@ -222,6 +245,7 @@ export class Engine {
   #rebuild(cause: JournalError): void {
     this.#log.error({ err: cause }, 'no room is left for the journal: orders are refused, the books are rebuilt from it');
     this.#blocked = cause;
+    this.admission.journal.trip('no room is left', performance.now());
     this.#phase = this.#phase === 'serving' ? 'recovering' : this.#phase;
     this.#market?.sequencer.close();
     this.#market = undefined;
@@ -269,6 +293,14 @@ export class Engine {
     }
   }
 
+  #load(): Load | undefined {
+    if (this.#market === undefined || this.#journal === undefined) return undefined;
+    const { sequence, durableSequence } = this.#market.sequencer;
+    const { ring } = this.#journal;
+    const fill = Math.max(this.answersFill(), (ring.waiting * SLOT_WORDS) / ring.slots.words.length);
+    return { sequence, durableSequence, fill };
+  }
+
   #openJournal(): SqliteJournal {
     if (this.#journal === undefined) throw recovering();
     return this.#journal;
@@ -282,6 +314,13 @@ export class Engine {
   /** Where commands go; undefined while none are taken: {@link refusal} says why. */
   get accepting(): Market | undefined {
     return this.#phase === 'serving' && this.#blocked === undefined ? this.#market : undefined;
+  }
+
+  /** As {@link requireAccepting}, for what may be refused although commands are taken: new orders and replacements. */
+  requireOrders(): Market {
+    const market = this.requireAccepting();
+    this.admission.requireOrder();
+    return market;
   }
 
   /** Why {@link accepting} is undefined. */
@@ -393,6 +432,7 @@ export class Engine {
     this.#phase = 'draining';
     this.#stopping.abort();
     for (const timer of this.#timers) clearInterval(timer);
+    this.admission.stop();
   }
 
   /** After {@link drain}: waits for the last commit, takes a snapshot, records the state hash, closes the journal. */

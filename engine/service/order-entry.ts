@@ -42,6 +42,8 @@ export interface EntryParts {
     readonly accepting: EntryMarket | undefined;
     refusal(): Problem;
   };
+  /** Whether new orders and replacements are taken: not looked at while `shut` is 0. */
+  readonly admission?: { readonly shut: number; refuseOrder(nowMs: number): Reject };
   readonly limiter: {
     /** Takes a token: 0 when there was one. */
     take(account: string, nowMs: number): number;
@@ -56,6 +58,7 @@ const CAPACITY = 65_536;
 /** So that one connection cannot have all the others refused. */
 const MOST_OF_LINK = 1 / 4;
 const MOST_SELF_TRADE = 7;
+const OPEN_TO_ALL = { shut: 0, refuseOrder: (): Reject => REJECT.none };
 
 export class OrderEntry implements DurableListener {
   /** What {@link place} takes. */
@@ -64,14 +67,16 @@ export class OrderEntry implements DurableListener {
   readonly replacement = new EntryReplacement();
   readonly #engine: EntryParts['engine'];
   readonly #limiter: EntryParts['limiter'];
+  readonly #admission: NonNullable<EntryParts['admission']>;
   readonly #queue: AnswerQueue;
   readonly #mostOfLink: number;
   readonly #outcome = new OrderOutcome();
   #market: EntryMarket | undefined;
   #scheduled = false;
 
-  constructor({ engine, limiter, stats, capacity = CAPACITY }: EntryParts) {
+  constructor({ engine, limiter, stats, admission = OPEN_TO_ALL, capacity = CAPACITY }: EntryParts) {
     this.#engine = engine;
+    this.#admission = admission;
     this.#limiter = limiter;
     this.#queue = new AnswerQueue(stats, capacity);
     this.#mostOfLink = capacity * MOST_OF_LINK;
@@ -80,6 +85,12 @@ export class OrderEntry implements DurableListener {
   /** Answers that wait, of all links. */
   get waiting(): number {
     return this.#queue.ring.size;
+  }
+
+  /** How full the ring of answers is, from 0 to 1. */
+  get fill(): number {
+    const { size, room } = this.#queue.ring;
+    return size / (size + room);
   }
 
   /** Answers of one link that wait. */
@@ -100,7 +111,7 @@ export class OrderEntry implements DurableListener {
   /** Places {@link order}. `receivedMs`, here and below: when the request arrived, on the clock of performance.now(). */
   place(link: number, request: number, account: EntryAccount, receivedMs: number): void {
     const market = this.#begin(link, request, account, receivedMs);
-    if (market === undefined) return;
+    if (market === undefined || this.#isShut(link, request, receivedMs)) return;
     const { order } = this;
     const limited = this.#limiter.take(account.name, receivedMs) !== 0;
     // What had been accepted before is answered at any rate.
@@ -130,7 +141,7 @@ export class OrderEntry implements DurableListener {
   /** Changes an order of `account` as {@link replacement} says. */
   replace(link: number, request: number, account: EntryAccount, receivedMs: number): void {
     const market = this.#begin(link, request, account, receivedMs);
-    if (market === undefined) return;
+    if (market === undefined || this.#isShut(link, request, receivedMs)) return;
     if (account.id < 0) return this.#reject(link, request, REJECT.unknownOrder, receivedMs);
     if (this.#limiter.take(account.name, receivedMs) !== 0) return this.#reject(link, request, REJECT.rate, receivedMs);
     const { sequencer } = market;
@@ -213,6 +224,15 @@ export class OrderEntry implements DurableListener {
       account.id = market.accounts.find(account.name) ?? -1;
     }
     return market;
+  }
+
+  /** Whether new orders and replacements are refused now, which this one then is. */
+  #isShut(link: number, request: number, receivedMs: number): boolean {
+    if (this.#admission.shut === 0) return false;
+    const reject = this.#admission.refuseOrder(receivedMs);
+    if (reject === REJECT.none) return false;
+    this.#aside(link, request, reject, receivedMs);
+    return true;
   }
 
   /** The command was taken: its answer, and the fills of its order. */

@@ -55,6 +55,7 @@ export const PROBLEMS = {
   HFT_CLIENT_ORDER_ID_REUSED: { status: 422, title: 'The client order id belongs to another order', number: REJECT.duplicate },
   HFT_RATE_LIMIT: { status: 429, title: 'The account sends faster than its limit', number: REJECT.rate },
   HFT_USER_RATE_LIMIT: { status: 429, title: 'The user sends faster than its limit' },
+  HFT_TOKEN_RATE_LIMIT: { status: 429, title: 'Too many tokens of this address were not accepted' },
   HFT_HEADERS_TOO_LARGE: { status: 431, title: 'The headers are too large' },
   HFT_REQUEST_TIMEOUT: { status: 408, title: 'The request did not arrive in time' },
   HFT_INTERNAL: { status: 500, title: 'The engine failed' },
@@ -63,10 +64,13 @@ export const PROBLEMS = {
   HFT_DRAINING: { status: 503, title: 'The engine is stopping', number: REJECT.stopping },
   HFT_BOOK_FULL: { status: 503, title: 'No further order can rest', number: REJECT.noRoom },
   HFT_JOURNAL_BUSY: { status: 503, title: 'More is on its way to the journal than it has room for', number: REJECT.busy },
+  HFT_OVERLOADED: { status: 503, title: 'More is asked of the engine than it can do', number: REJECT.busy },
+  HFT_VIEWS_BREAKER: { status: 503, title: 'Queries fail or take too long: they are refused for a while' },
   HFT_VIEWS_BEHIND: { status: 503, title: 'Queries are behind the journal' },
   HFT_VIEWS_UNAVAILABLE: { status: 503, title: 'Queries are not there for the moment' },
   HFT_JOURNAL_FULL: { status: 503, title: 'No room is left for the journal', number: REJECT.journal },
   HFT_DONE_NOT_SHOWN: { status: 504, title: 'The command is done and durable; only its answer is missing' },
+  HFT_JOURNAL_BREAKER: { status: 503, title: 'Commits fail or take too long: orders are refused for a while', number: REJECT.journal },
   HFT_JOURNAL_FAILED: { status: 503, title: 'The journal cannot be written', number: REJECT.journal },
 } as const satisfies Record<string, ProblemKind>;
 export type ProblemCode = keyof typeof PROBLEMS;

@@ -1,6 +1,7 @@
 /** The engine as a process: both servers up before recovery, drain on a signal, fail-stop on a fault. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { LIMITS_DEFAULTS, type EngineConfig } from '../../crds/engine-config.ts';
+import { protectionOf } from '../../crds/protection.ts';
 import { Access } from '../access/access.ts';
 import { AuditTrail } from '../access/audit-trail.ts';
 import { Certificates } from '../access/tls.ts';
@@ -10,6 +11,7 @@ import type { HttpServer } from '../gateway/http/server.ts';
 import { RateLimiter } from '../gateway/rate-limit.ts';
 import { registerWebSocket } from '../gateway/websocket/gateway.ts';
 import { MarketData } from '../marketdata/market-data.ts';
+import { ConnectionBound } from '../protection/addresses.ts';
 import { createMetrics } from '../telemetry/metrics.ts';
 import { createOpsServer } from '../telemetry/ops-server.ts';
 import { RuntimeWatch } from '../telemetry/runtime-watch.ts';
@@ -65,17 +67,19 @@ export async function runEngine(options: {
     error: (details, message) => logs.target?.error(details, message),
   };
   const { config, dataDirectory, acceptLossAfter, onFatal } = options;
+  const trail = new AuditTrail({ dataDirectory, log });
+  const onRecovered = async (): Promise<void> => await trail.prepare();
   const certificates = config.tls === undefined ? undefined : new Certificates(config.tls, { dataDirectory, log });
-  const engine = new Engine({ config, dataDirectory, acceptLossAfter, stats, log, onFatal, certificates });
+  const engine = new Engine({ config, dataDirectory, acceptLossAfter, stats, log, onFatal, certificates, onRecovered });
   const access = new Access({
     engine: config.engine,
     keysFile: options.keysFile,
     dataDirectory,
     adminToken: options.adminToken,
     requestLimits: requestLimitsOf(config),
+    failedTokens: failedTokensOf(config),
     log,
   });
-  const trail = new AuditTrail({ dataDirectory, log });
   const marketData =
     options.marketDataPort === undefined
       ? undefined
@@ -87,12 +91,15 @@ export async function runEngine(options: {
   engine.live.onChange((changed) => {
     limiter.configure(changed.limits);
     access.configure(requestLimitsOf(changed));
+    access.failedTokens.configure(failedTokensOf(changed));
   });
-  const entry = new OrderEntry({ engine, limiter, stats });
+  const entry = new OrderEntry({ engine, limiter, stats, admission: engine.admission });
+  engine.answersFill = () => entry.fill;
   const api = await createApiServer(engine, metrics, access, { limiter, consoleAtDocs: options.consoleAtDocs ?? true, certificates });
   registerWebSocket(api, { engine, entry, gatekeeper: access.gatekeeper, requests: access });
   const ops = createOpsServer(engine, metrics, watch, access, trail);
   const grpc = createGrpcServer({ engine, access, log, limiter, entry, certificates });
+  for (const app of [api, ops]) new ConnectionBound(() => engine.admission.settings.connectionsPerAddress).watch(app.server);
   logs.target = api.log;
   if (certificates?.failure !== undefined)
     log.warn({ reason: certificates.failure }, 'the certificate is served although clients will refuse it');
@@ -152,6 +159,11 @@ export async function runEngine(options: {
 function serveMarketData(engine: Engine, marketData: MarketData | undefined): void {
   if (marketData === undefined || !engine.serving) return;
   marketData.serve(engine.market.instruments.map(({ symbol, tick, lot }) => ({ symbol, tickSize: tick.text, lotSize: lot.text })));
+}
+
+function failedTokensOf({ protection }: EngineConfig): { perSecond: number; burst: number } {
+  const { failedTokensPerSecond: perSecond, failedTokensBurst: burst } = protectionOf(protection);
+  return { perSecond, burst };
 }
 
 /** Of one user. */

@@ -6,6 +6,7 @@ import type { Access } from '../access/access.ts';
 import type { AuditTrail } from '../access/audit-trail.ts';
 import type { Certificates } from '../access/tls.ts';
 import type { Engine } from '../service/engine.ts';
+import type { Breaker } from '../protection/breaker.ts';
 import { histogramText } from './exposition.ts';
 import type { MarketDataFigures } from '../marketdata/figures.ts';
 import { marketDataMetrics } from './market-data-metrics.ts';
@@ -35,6 +36,7 @@ export function createMetrics(
   // It counts only the first of the collections that it is told of together, and nothing under a millisecond: ours has the name.
   register.removeSingleMetric('nodejs_gc_duration_seconds');
   const { stats } = engine;
+  const breakers = [engine.admission.journal, engine.admission.views];
   // Registered by hand rather than by their constructors, so that what `new` makes is seen to be used.
   const registers: Registry[] = [];
 
@@ -133,6 +135,51 @@ export function createMetrics(
       }),
     );
   }
+  register.registerMetric(
+    new Gauge({
+      name: 'hft_breaker_state',
+      help: 'Circuit breakers: 0 closed, 1 open, 2 trying.',
+      labelNames: ['breaker'],
+      registers,
+      collect() {
+        for (const { name, state } of breakers) this.set({ breaker: name }, state);
+      },
+    }),
+  );
+  const ofBreakers = (name: string, help: string, read: (breaker: Breaker) => number): void => {
+    register.registerMetric(
+      new Counter({
+        name,
+        help,
+        labelNames: ['breaker'],
+        registers,
+        collect() {
+          this.reset();
+          for (const breaker of breakers) this.inc({ breaker: breaker.name }, read(breaker));
+        },
+      }),
+    );
+  };
+  ofBreakers('hft_breaker_opens_total', 'How often a circuit breaker has opened.', ({ opens }) => opens);
+  ofBreakers('hft_breaker_refused_total', 'What an open circuit breaker has refused.', ({ refused }) => refused);
+  register.registerMetric(
+    new Counter({
+      name: 'hft_shed_total',
+      help: 'New orders and queries that were refused because of the load.',
+      labelNames: ['kind'],
+      registers,
+      collect() {
+        this.reset();
+        for (const [kind, count] of Object.entries(engine.admission.shed)) this.inc({ kind }, count);
+      },
+    }),
+  );
+  gauge('hft_standing_delay_seconds', 'Shortest lateness of the last turns of the event loop.', () => engine.admission.delayMs / 1e3);
+  counter(
+    'hft_unread_tokens_total',
+    'Tokens that were not looked at: too many of their address were not accepted.',
+    () => access.failedTokens.refused,
+  );
   counter('hft_config_reloads_total', 'Changes of the configuration that were taken over.', () => engine.live.reloads);
   counter('hft_config_reload_failures_total', 'Changes of the configuration that were refused.', () => engine.live.failures);
   register.registerMetric(

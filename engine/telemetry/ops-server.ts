@@ -64,6 +64,12 @@ export function createOpsServer(engine: Engine, metrics: Metrics, watch: Runtime
           bytes: engine.journalBytes(),
           blocked: engine.blocked?.message ?? null,
         },
+        protection: {
+          breakers: [engine.admission.journal.figures, engine.admission.views.figures],
+          shedding: engine.admission.shedding,
+          shed: engine.admission.shed,
+          standingDelayMs: engine.admission.delayMs,
+        },
         books: engine.booksNow().map(({ symbol, book }) => ({ symbol, openOrders: book.openOrders })),
         pools: poolStats(engine.pools()),
         leaks: engine.leaks(),

@@ -119,14 +119,19 @@ export type ViewsErrorCode =
   /** The views are further behind than a query may wait: try again. */
   | 'HFT_VIEWS_BEHIND'
   /** The thread has failed; the engine matches on without queries until it is back. */
-  | 'HFT_VIEWS_UNAVAILABLE';
+  | 'HFT_VIEWS_UNAVAILABLE'
+  /** Too many queries failed or were slow: none is asked for a while. */
+  | 'HFT_VIEWS_BREAKER';
 
 export class ViewsError extends Error {
   override readonly name = 'ViewsError';
   readonly code: ViewsErrorCode;
+  /** When it makes sense to try again, in milliseconds. */
+  readonly retryAfterMs: number;
 
-  constructor(code: ViewsErrorCode, message: string, cause?: unknown) {
+  constructor(code: ViewsErrorCode, message: string, { cause, retryAfterMs = 1000 }: { cause?: unknown; retryAfterMs?: number } = {}) {
     super(message, cause === undefined ? undefined : { cause });
     this.code = code;
+    this.retryAfterMs = retryAfterMs;
   }
 }

@@ -27,6 +27,15 @@ export interface ViewsOptions {
   /** Told when a snapshot is on the disk: the journal may be compacted, and the rows will miss nothing of it. */
   readonly onSnapshot?: ((sequence: number) => void) | undefined;
   readonly log?: ViewsLog | undefined;
+  /** Asked before every query, and told what became of it. */
+  readonly breaker?: QueryBreaker | undefined;
+}
+
+export interface QueryBreaker {
+  /** 0 when a query may be asked; else the milliseconds to wait. */
+  take(nowMs: number): number;
+  answered(durationMs: number): void;
+  failed(): void;
 }
 
 export interface ViewsLog {
@@ -41,13 +50,17 @@ const FIRST_BACKOFF_MS = 100;
 const LONGEST_BACKOFF_MS = 10_000;
 /** A thread that says nothing for so long says nothing any more: it may be writing a snapshot to a slow disk until then. */
 const GIVE_UP_MS = 60_000;
+/** A query that should have been refused by the thread long ago: the thread hangs at the disk. */
+const GIVE_UP_QUERY_MS = LONGEST_WAIT_MS + 1000;
+const GIVE_UP_CHECK_MS = 500;
 /** Threads that ran for so long are started again as if for the first time. */
 const STEADY_MS = 60_000;
 
 interface Asked {
   readonly resolve: (answer: never) => void;
   readonly reject: (cause: ViewsError) => void;
-  readonly askedMs: number;
+  /** When it is given up, on the clock of performance.now(). */
+  readonly untilMs: number;
 }
 
 /** Starts the threads. Resolves when the rows are open, or cannot be opened yet: that never keeps an engine from starting. */
@@ -64,7 +77,7 @@ class ThreadedViews implements Views {
   readonly #asked = new Map<number, Asked>();
   readonly #ending = new AbortController();
   readonly #running: Promise<void>;
-  readonly #givingUp = setInterval(() => this.#giveUp(), GIVE_UP_MS / 10).unref();
+  readonly #givingUp = setInterval(() => this.#giveUp(), GIVE_UP_CHECK_MS).unref();
   #request = 0;
   #thread: ViewThread | undefined;
   #failure: string | undefined;
@@ -128,13 +141,32 @@ class ThreadedViews implements Views {
   }
 
   async #ask<Kind extends keyof Questions>(kind: Kind, args: Questions[Kind]['args'], atLeast: number): Promise<Questions[Kind]['answer']> {
+    const { breaker } = this.#options;
+    // What the engine asks of its own accord is no query.
+    if (breaker === undefined || kind === 'state' || kind === 'snapshot') return await this.#put(kind, args, atLeast);
+    const startMs = performance.now();
+    const waitMs = breaker.take(startMs);
+    if (waitMs > 0)
+      throw new ViewsError('HFT_VIEWS_BREAKER', 'queries fail or take too long: none is asked for a while', { retryAfterMs: waitMs });
+    try {
+      const answer = await this.#put(kind, args, atLeast);
+      breaker.answered(performance.now() - startMs);
+      return answer;
+    } catch (cause) {
+      breaker.failed();
+      throw cause;
+    }
+  }
+
+  async #put<Kind extends keyof Questions>(kind: Kind, args: Questions[Kind]['args'], atLeast: number): Promise<Questions[Kind]['answer']> {
     const thread = this.#thread;
     if (thread === undefined) throw this.#unavailable();
     if (this.#asked.size >= MOST_QUESTIONS) throw new ViewsError('HFT_VIEWS_BEHIND', `${MOST_QUESTIONS} queries wait already: try again`);
     this.#request += 1;
     const request = this.#request;
+    const waitMs = kind === 'state' || kind === 'snapshot' ? GIVE_UP_MS : GIVE_UP_QUERY_MS;
     return await new Promise<Questions[Kind]['answer']>((resolve, reject) => {
-      this.#asked.set(request, { resolve, reject, askedMs: performance.now() });
+      this.#asked.set(request, { resolve, reject, untilMs: performance.now() + waitMs });
       thread.ask({ request, kind, args, atLeast, untilMs: Date.now() + LONGEST_WAIT_MS });
     });
   }
@@ -208,8 +240,8 @@ class ThreadedViews implements Views {
   }
 
   #giveUp(): void {
-    const beforeMs = performance.now() - GIVE_UP_MS;
-    this.#refuse(({ askedMs }) => askedMs < beforeMs);
+    const nowMs = performance.now();
+    this.#refuse(({ untilMs }) => untilMs < nowMs);
   }
 
   #unavailable(): ViewsError {

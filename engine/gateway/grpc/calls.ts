@@ -18,7 +18,7 @@ export function tokenOf(metadata: Metadata): string | undefined {
 }
 
 export interface UnaryParts {
-  readonly access: Pick<Access, 'gatekeeper' | 'requestLimits' | 'takeRequest'>;
+  readonly access: Pick<Access, 'gatekeeper' | 'requestLimits' | 'authenticate' | 'takeRequest'>;
   readonly log: EngineLog;
 }
 
@@ -49,7 +49,7 @@ async function serve<Request, Response>(
 ): Promise<Served<Response>> {
   const startMs = performance.now();
   try {
-    const principal = await admit(access, call.metadata);
+    const principal = await admit(access, call);
     if (call.cancelled || Number(call.getDeadline()) <= Date.now())
       throw new Problem('HFT_REQUEST_TIMEOUT', 'the deadline had passed before the call was begun: nothing was done');
     const answer = await work(call.request, principal);
@@ -63,9 +63,14 @@ async function serve<Request, Response>(
   }
 }
 
+/** The address of a peer, which is ADDRESS:PORT. */
+function hostOf(peer: string): string {
+  return peer.slice(0, peer.lastIndexOf(':')).replace(/^\[(.*)\]$/, '$1');
+}
+
 /** Whose token it is. Throws Problem without a good one, and for a user that sends faster than it may. */
-export async function admit(access: UnaryParts['access'], metadata: Metadata): Promise<Principal> {
-  const principal = await access.gatekeeper.authenticate(tokenOf(metadata));
+export async function admit(access: UnaryParts['access'], call: { metadata: Metadata; getPeer(): string }): Promise<Principal> {
+  const principal = await access.authenticate(tokenOf(call.metadata), hostOf(call.getPeer()));
   const waitMs = access.takeRequest(principal, performance.now());
   if (waitMs === 0) return principal;
   const { perSecond } = access.requestLimits;

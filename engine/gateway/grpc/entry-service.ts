@@ -70,11 +70,22 @@ export class EntryService {
         stream.finish(new Problem('HFT_UNAUTHORIZED', 'the key of the token is no longer taken: open a stream with a new token'));
   }
 
+  #boundUser({ subject }: Principal): void {
+    const { streamsPerUser } = this.#parts.engine.admission.settings;
+    let open = 0;
+    for (const { principal } of this.#streams) if (principal.subject === subject) open += 1;
+    if (open >= streamsPerUser)
+      throw new Problem('HFT_USER_RATE_LIMIT', `${streamsPerUser} streams of this user are open, and no more are taken`, {
+        retryAfterMs: 1000,
+      });
+  }
+
   async #open(call: EntryCall): Promise<void> {
     try {
-      const principal = await admit(this.#parts.access, call.metadata);
+      const principal = await admit(this.#parts.access, call);
       if (call.cancelled) return;
       if (this.#draining) throw drainingProblem();
+      this.#boundUser(principal);
       const stream = new EntryStream(call, principal, this.#parts);
       this.#streams.add(stream);
       call.once('close', () => this.#streams.delete(stream));

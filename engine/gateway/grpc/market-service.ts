@@ -17,6 +17,7 @@ export function marketService(parts: UnaryParts & { readonly engine: Engine }): 
 
   async function instruments(_request: InstrumentsRequest, principal: Principal): Promise<InstrumentsResponse> {
     gatekeeper.authorize(principal, 'market.read');
+    engine.admission.requireQuery();
     const { bySymbol, core, sequencer } = engine.market;
     const messages = [...bySymbol.values()].map((instrument) => instrumentMessage(instrument, core.book(instrument.id)));
     await sequencer.settled();
@@ -25,6 +26,7 @@ export function marketService(parts: UnaryParts & { readonly engine: Engine }): 
 
   async function book({ symbol, depth }: GetBookRequest, principal: Principal): Promise<GetBookResponse> {
     gatekeeper.authorize(principal, 'market.read');
+    engine.admission.requireQuery();
     if (depth > MAX_DEPTH) throw new Problem('HFT_INVALID_FIELD', `depth must be from 1 to ${MAX_DEPTH}`, { field: 'depth' });
     const { market } = engine;
     const { core, sequencer } = market;

@@ -52,7 +52,7 @@ export function orderService(parts: OrderParts): UntypedServiceImplementation {
       });
     }
     // One market for the whole answer: after an await the books may be being rebuilt, and what is recorded must be answered all the same.
-    const market = engine.requireAccepting();
+    const market = engine.requireOrders();
     const placed = await market.desk.place({ account, clientOrderId, sender: principal.subject }, () => {
       requireToken(account);
       return termsOf(request, requireTraded(market, symbol).id, 0);
@@ -63,7 +63,7 @@ export function orderService(parts: OrderParts): UntypedServiceImplementation {
   }
 
   async function replace(request: ReplaceOrderRequest, principal: Principal): Promise<ReplaceOrderResponse> {
-    const market = engine.requireAccepting();
+    const market = engine.requireOrders();
     const id = requireOrderId(request.orderId);
     const account = await accountOf(market, id);
     gatekeeper.authorize(principal, 'orders.write', account);
@@ -96,6 +96,7 @@ export function orderService(parts: OrderParts): UntypedServiceImplementation {
   }
 
   async function get({ orderId }: OrderIdRequest, principal: Principal): Promise<OrderResponse> {
+    engine.admission.requireQuery();
     const { market } = engine;
     const order = await market.views.order(requireOrderId(orderId), market.sequencer.durableSequence);
     if (order === undefined) throw unknownOrder(orderId);

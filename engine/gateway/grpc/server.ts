@@ -9,6 +9,7 @@ import { MARKET_SERVICE, METHODS, ORDER_SERVICE, PACKAGE } from '../../client/gr
 import type { Engine } from '../../service/engine.ts';
 import type { RateLimiter } from '../rate-limit.ts';
 import type { OrderEntry } from '../../service/order-entry.ts';
+import { ConnectionBound } from '../../protection/addresses.ts';
 import type { UnaryParts } from './calls.ts';
 import { EntryService } from './entry-service.ts';
 import { EngineHealth } from './health.ts';
@@ -62,8 +63,11 @@ export function createGrpcServer(parts: GrpcParts): GrpcServer {
   // anew for another certificate.
   const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
   const sockets = new Set<Socket>();
-  const take = (socket: Socket): void => injector.injectConnection(socket);
+  const take = (socket: Socket): void => {
+    if (!socket.destroyed) injector.injectConnection(socket);
+  };
   const { listener, cutSilent } = listenerOf(parts.certificates, take);
+  new ConnectionBound(() => engine.admission.settings.connectionsPerAddress).watch(listener);
   listener.prependListener('connection', (socket: Socket) => {
     sockets.add(socket);
     socket.once('close', () => sockets.delete(socket));

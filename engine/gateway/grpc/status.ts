@@ -45,7 +45,7 @@ export function statusOfCode(code: ProblemCode): status | undefined {
 /** Whatever a handler threw as a problem; a fault of the engine's own is not told to clients. */
 export function problemOfCause(cause: unknown): Problem {
   if (cause instanceof Problem) return cause;
-  if (cause instanceof ViewsError) return new Problem(cause.code, cause.message, { retryAfterMs: 1000 });
+  if (cause instanceof ViewsError) return new Problem(cause.code, cause.message, { retryAfterMs: cause.retryAfterMs });
   return new Problem('HFT_INTERNAL', 'the engine failed to answer; its log says why');
 }
 

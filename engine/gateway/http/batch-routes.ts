@@ -76,6 +76,7 @@ async function run(
     case 'place': {
       const { order } = operation;
       authorize(principal, 'orders.write', order.account);
+      call.engine.admission.requireOrder();
       const placed = await placeOrder(
         call,
         order.clientOrderId === undefined && key !== undefined ? { ...order, clientOrderId: key } : order,
@@ -85,6 +86,7 @@ async function run(
     case 'replace': {
       const id = orderNumber(operation.id);
       authorizeOwner(market, principal, 'orders.write', id, known);
+      call.engine.admission.requireOrder();
       const placed = await market.desk.replaceAtOnce(id, principal.subject, known.get(id), replacementOf(call, operation.change));
       return { status: 200, ...placementOf(market, placed) };
     }

@@ -68,7 +68,7 @@ export function guard(app: HttpServer, access: Access, { operator, openPaths = [
     action: Action,
   ): Promise<Error | undefined> {
     try {
-      admit(request, reply, await gatekeeper.authenticate(token), action);
+      admit(request, reply, await access.authenticate(token, request.socket.remoteAddress), action);
       return undefined;
     } catch (cause) {
       if (cause instanceof Problem && cause.status === 401)

@@ -150,7 +150,7 @@ const FASTIFY_PROBLEMS: Readonly<Record<string, ProblemCode>> = {
 /** What a client is told of a failure. */
 export function problemOf(error: Error & { code?: string; statusCode?: number }): Problem {
   if (error instanceof Problem) return error;
-  if (error instanceof ViewsError) return new Problem(error.code, error.message, { retryAfterMs: 1000 });
+  if (error instanceof ViewsError) return new Problem(error.code, error.message, { retryAfterMs: error.retryAfterMs });
   const code = FASTIFY_PROBLEMS[error.code ?? ''];
   if (code !== undefined) return new Problem(code, detailOf(code, error.message));
   if (error.statusCode !== undefined && error.statusCode >= 400 && error.statusCode < 500)

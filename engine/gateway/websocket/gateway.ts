@@ -39,6 +39,8 @@ export interface GatewayParts {
   readonly requests: {
     /** Takes one request of a user: the milliseconds to wait when it has sent too many, else 0. */
     takeRequest(principal: Principal, nowMs: number): number;
+    /** As the gatekeeper's, for a token from this address; the gatekeeper's without it. */
+    authenticate?(token: string | undefined, address: string | undefined): Promise<Principal>;
   };
   readonly heartbeatMs?: number;
   readonly mostConnections?: number;
@@ -109,7 +111,7 @@ class Gateway {
   }
 
   async #admit(request: IncomingMessage): Promise<Principal> {
-    const { engine, gatekeeper, mostConnections = MOST_CONNECTIONS } = this.#parts;
+    const { engine, gatekeeper, requests, mostConnections = MOST_CONNECTIONS } = this.#parts;
     if ((request.url ?? '').split('?', 1)[0] !== PATH) throw new Problem('HFT_NOT_FOUND', `WebSockets are at ${PATH}`);
     const offered = offeredProtocols(request);
     if (!offered.includes(BINARY) && !offered.includes(JSON_FORM))
@@ -119,8 +121,9 @@ class Gateway {
     if (!engine.serving) throw engine.refusal();
     if (this.#connections.size + this.#opening > mostConnections)
       throw new Problem('HFT_RATE_LIMIT', `${mostConnections} connections are open, and no more are taken`, { retryAfterMs: 1000 });
-    const principal = await gatekeeper.authenticate(tokenOf(request, offered));
-    const waitMs = this.#parts.requests.takeRequest(principal, performance.now());
+    const token = tokenOf(request, offered);
+    const principal = await (requests.authenticate?.(token, request.socket.remoteAddress) ?? gatekeeper.authenticate(token));
+    const waitMs = requests.takeRequest(principal, performance.now());
     if (waitMs > 0)
       throw new Problem('HFT_USER_RATE_LIMIT', `this user sends more requests than it may: wait ${Math.ceil(waitMs)} ms`, {
         retryAfterMs: waitMs,
