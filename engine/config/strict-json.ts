@@ -26,6 +26,8 @@ export function parseStrictJson(text: string): unknown {
     throw new JsonFault('syntax', walk(text).badToken, reason);
   }
   const { colons, depth } = measure(text);
+  // An object of texts and numbers, as an order is: its keys are all there are.
+  if (depth === 1 && colons === keysOf(value)) return value;
   if (depth > MAX_DEPTH) throw new JsonFault('depth', undefined, `nested more than ${MAX_DEPTH} levels deep`);
   // Every key costs one colon outside a string. A duplicate leaves fewer keys than colons, so equal counts prove that there is none.
   if (colons !== countKeys(value)) {
@@ -60,6 +62,11 @@ function measure(text: string): { colons: number; depth: number } {
     }
   }
   return { colons, depth };
+}
+
+/** Keys of `value` itself; 0 when it is no object. */
+function keysOf(value: unknown): number {
+  return value === null || typeof value !== 'object' || Array.isArray(value) ? 0 : Object.keys(value).length;
 }
 
 /** Keys of all objects in `value`. Iterative: depth is up to whoever sent it. */

@@ -26,7 +26,7 @@ export interface AnswerStats {
   ordersAccepted: number;
   cancels: number;
   rejected(code: string): void;
-  /** From the arrival of a request until its answer was handed to the socket. */
+  /** From the arrival of a request until its answer was queued for its socket: the write follows. */
   answeredInFrames(durationMs: number): void;
 }
 
@@ -45,16 +45,12 @@ export class AnswerQueue {
   readonly #isUnsent: boolean[] = [];
   /** When the requests came whose answers have been given and not been sent. */
   readonly #received: Float64Array;
-  /** Their links, and when each of those was told to send. */
-  readonly #receivedBy: Int32Array;
-  readonly #sentMs: number[] = [];
   #unsentAnswers = 0;
 
   constructor(stats: AnswerStats, capacity: number) {
     this.#stats = stats;
     this.ring = new AnswerRing(capacity);
     this.#received = new Float64Array(capacity);
-    this.#receivedBy = new Int32Array(capacity);
   }
 
   waitingOf(link: number): number {
@@ -125,17 +121,15 @@ export class AnswerQueue {
   send(): void {
     const unsent = this.#unsent;
     if (unsent.length === 0) return;
+    const queuedMs = performance.now();
     for (const link of unsent) {
       this.#isUnsent[link] = false;
       (this.#links[link] as EntryLink).flush();
-      this.#sentMs[link] = performance.now();
       this.#recycle(link);
     }
     unsent.length = 0;
-    for (let index = 0; index < this.#unsentAnswers; index += 1) {
-      const sentMs = this.#sentMs[this.#receivedBy[index] as number] as number;
-      this.#stats.answeredInFrames(sentMs - (this.#received[index] as number));
-    }
+    for (let index = 0; index < this.#unsentAnswers; index += 1)
+      this.#stats.answeredInFrames(queuedMs - (this.#received[index] as number));
     this.#unsentAnswers = 0;
   }
 
@@ -159,7 +153,6 @@ export class AnswerQueue {
     }
     if (this.#unsentAnswers === this.#received.length) return;
     this.#received[this.#unsentAnswers] = values[at + ANSWER_RECEIVED] as number;
-    this.#receivedBy[this.#unsentAnswers] = values[at + ANSWER_LINK] as number;
     this.#unsentAnswers += 1;
   }
 

@@ -244,7 +244,7 @@ export function createMetrics(
       histogramText('hft_order_seconds', 'Time from the arrival of an order request to its reply.', [
         { labels, histogram: stats.orderSeconds },
       ]),
-      histogramText('hft_frame_seconds', 'Time from the arrival of an order frame until its answer is handed to the socket.', [
+      histogramText('hft_frame_seconds', 'Time from the arrival of an order frame until its answer is queued for its socket.', [
         { labels, histogram: stats.frameSeconds },
       ]),
       histogramText('hft_http_processing_seconds', 'Time from the parsed body of an order request over HTTP to its queued reply.', [

@@ -53,7 +53,7 @@ export class EngineStats implements SequencerObserver {
   readonly rejectedByCode = new Map<string, number>();
   readonly matchSeconds = new BucketHistogram(LATENCY_BUCKETS);
   readonly orderSeconds = new BucketHistogram(LATENCY_BUCKETS);
-  /** Of requests in frames: from the arrival of the message until the answer is handed to the socket. */
+  /** Of requests in frames: from the arrival of the message until the answer is queued for its socket: the write follows. */
   readonly frameSeconds = new BucketHistogram(LATENCY_BUCKETS);
   /** Of order requests over HTTP, from the parsed body to the queued reply. */
   readonly processingSeconds = new BucketHistogram(PROCESSING_BUCKETS);
@@ -95,7 +95,7 @@ export class EngineStats implements SequencerObserver {
     this.#sinceStart.record(nanos);
   }
 
-  /** One request that came in a frame, from its arrival until its answer was handed to the socket. */
+  /** One request that came in a frame, from its arrival until its answer was queued for its socket: the write follows. */
   answeredInFrames(durationMs: number): void {
     this.frameSeconds.record(durationMs / 1e3);
   }

@@ -109,7 +109,7 @@ function authorizeOwner(market: Market, principal: Principal, action: Action, id
 function refusalOf(engine: Engine, requestId: string, log: FastifyBaseLogger): (cause: unknown) => BatchResult {
   return (cause) => {
     const problem = problemOf(cause instanceof Error ? cause : new Error(String(cause)));
-    if (problem.code === 'HFT_INTERNAL') log.error({ err: cause }, 'an operation of a batch failed');
+    if (problem.code === 'HFT_INTERNAL') log.error({ err: cause, requestId }, 'an operation of a batch failed');
     engine.stats.rejected(problem.code);
     return { status: problem.status, problem: problemView(problem, requestId) };
   };

@@ -1,5 +1,5 @@
 /** Access on HTTP: every route names its action, every request its principal. A route without an action does not get registered. */
-import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyReply, FastifyRequest, onRequestHookHandler } from 'fastify';
 import type { Access } from '../../access/access.ts';
 import { authorize, authorizeRole } from '../../access/authorize.ts';
 import type { Principal } from '../../access/principal.ts';
@@ -16,6 +16,8 @@ declare module 'fastify' {
   interface FastifyRequest {
     /** null on open routes. */
     principal: Principal | null;
+    /** What it asks for; null on open routes. */
+    action: Action | null;
   }
 }
 
@@ -32,29 +34,28 @@ export interface GuardOptions {
 export function guard(app: HttpServer, access: Access, { operator, openPaths = [] }: GuardOptions): void {
   const { gatekeeper } = access;
   app.decorateRequest('principal', null);
+  app.decorateRequest('action', null);
 
   app.addHook('onRoute', (route) => {
     const open = route.url === '*' || openPaths.some((path) => route.url.startsWith(path));
     if (open) route.config = { ...route.config, action: 'open' };
-    else if (route.config?.action === undefined)
-      throw new Error(`${String(route.method)} ${route.url} names no action: see engine/access/roles.ts`);
+    const action = route.config?.action;
+    if (action === undefined) throw new Error(`${String(route.method)} ${route.url} names no action: see engine/access/roles.ts`);
+    if (action === 'open') return;
+    // Before whatever else the route does. What has no route has no action, and needs no token.
+    const hooks = route.onRequest ?? [];
+    route.onRequest = [hookOf(action), ...(Array.isArray(hooks) ? hooks : [hooks])];
   });
 
-  app.addHook('onRequest', (request, reply, done) => {
-    // Only what has no route has no action.
-    const { action = 'open' } = request.routeOptions.config;
-    if (action === 'open') {
-      done();
-      return;
-    }
-    const token = BEARER.exec(request.headers.authorization ?? '')?.[1];
-    const known = token === undefined ? undefined : (gatekeeper.known(token) ?? (operator ? access.operator(token) : undefined));
-    if (known !== undefined) {
-      done(fault(() => admit(request, reply, known, action)));
-      return;
-    }
-    void enter(request, reply, token, action, done);
-  });
+  function hookOf(action: Action): onRequestHookHandler {
+    return (request, reply, done) => {
+      request.action = action;
+      const token = BEARER.exec(request.headers.authorization ?? '')?.[1];
+      const known = token === undefined ? undefined : (gatekeeper.known(token) ?? (operator ? access.operator(token) : undefined));
+      if (known === undefined) void enter(request, reply, token, action, done);
+      else done(fault(() => admit(request, reply, known, action)));
+    };
+  }
 
   async function enter(...[request, reply, token, action, done]: [...Parameters<typeof prove>, (refusal?: Error) => void]): Promise<void> {
     done(await prove(request, reply, token, action));
@@ -123,8 +124,8 @@ export function principalOf({ principal }: FastifyRequest): Principal {
 
 /** Throws Problem HFT_FORBIDDEN unless the request may do what its route does to `account`; undefined for all accounts. */
 export function authorizeAccount(request: FastifyRequest, account: string | undefined): void {
-  const { action = 'open' } = request.routeOptions.config;
-  if (action === 'open') return;
+  const { action } = request;
+  if (action === null) return;
   authorize(principalOf(request), action, account);
 }
 

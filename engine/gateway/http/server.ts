@@ -11,6 +11,7 @@ import { ViewsError } from '../../views/types.ts';
 import { problemJson } from '../problem-json.ts';
 import { ownRequestId, REQUEST_ID_HEADER, requestIdOf } from './request-id.ts';
 import { HTTP_OPTIONS, SecureServer, TIMEOUTS } from './secure-server.ts';
+import { zodSerializer } from './serialization.ts';
 import { zodValidator } from './validation.ts';
 
 declare module 'fastify' {
@@ -45,7 +46,9 @@ export function createHttpServer(options: HttpServerOptions) {
   const app = Fastify({
     logger: { level: options.logLevel },
     // A log line a request would cost more than the request.
-    logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'requestId' }),
+    logController: new LogController({ disableRequestLogging: true }),
+    // Nor a logger of its own: the few lines about a request name its id themselves.
+    childLoggerFactory: (logger) => logger,
     bodyLimit: options.bodyLimit,
     ...TIMEOUTS,
     maxRequestsPerSocket: 0,
@@ -68,9 +71,7 @@ export function createHttpServer(options: HttpServerOptions) {
   app.server.maxConnections = CONNECTION_LIMIT;
   app.server.prependListener('request', track);
   app.setValidatorCompiler(zodValidator);
-  // What handlers send has the type of the schema: the compiler has checked it, and `npm run prove -- openapi` does. Checking each answer again would cost more
-  // than matching its order.
-  app.setSerializerCompiler(() => (answer) => JSON.stringify(answer));
+  app.setSerializerCompiler(zodSerializer);
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body, done) => {
     try {
@@ -87,7 +88,7 @@ export function createHttpServer(options: HttpServerOptions) {
   });
   app.setErrorHandler<FastifyError | Problem>((error, request, reply) => {
     const problem = problemOf(error);
-    if (problem.code === 'HFT_INTERNAL') request.log.error({ err: error, method: request.method, url: request.url }, 'a request failed');
+    if (problem.code === 'HFT_INTERNAL') request.log.error({ err: error, requestId: request.id, method: request.method, url: request.url }, 'a request failed');
     return answer(request, reply, problem, options);
   });
   handleUnknownPaths(app, options);
@@ -182,16 +183,29 @@ function answer(request: FastifyRequest, reply: FastifyReply, problem: Problem, 
   );
 }
 
-/** Answers under way, by connection. */
-const outstanding = new WeakMap<Socket, Set<ServerResponse>>();
+/** The answers to the last two requests of a connection: only the last request can be one that has not come whole. */
+interface LastAnswers {
+  last: ServerResponse;
+  before: ServerResponse | undefined;
+}
+const lastAnswers = new WeakMap<Socket, LastAnswers>();
 /** Connections that end with an answer under way. */
 const ending = new WeakSet<Socket>();
 
 function track(request: IncomingMessage, response: ServerResponse): void {
-  const answers = outstanding.get(request.socket) ?? new Set();
-  outstanding.set(request.socket, answers);
-  answers.add(response);
-  response.once('close', () => answers.delete(response));
+  const known = lastAnswers.get(request.socket);
+  if (known === undefined) lastAnswers.set(request.socket, { last: response, before: undefined });
+  else {
+    known.before = known.last;
+    known.last = response;
+  }
+}
+
+/** The answer that is still to be sent to the last request that came whole. */
+function dueOn(socket: Socket): ServerResponse | undefined {
+  const { last, before } = lastAnswers.get(socket) ?? {};
+  const whole = last?.req.complete === true ? last : before;
+  return whole === undefined || whole.closed ? undefined : whole;
 }
 
 /** What is no HTTP gets an answer too, then the connection ends. */
@@ -201,8 +215,7 @@ function answerBrokenHttp(error: Error & { code?: string }, socket: Socket): voi
     return;
   }
   if (ending.has(socket)) return;
-  const due = [...(outstanding.get(socket) ?? [])].filter(({ req }) => req.complete);
-  const last = due.at(-1);
+  const last = dueOn(socket);
   if (last !== undefined) {
     // Whole requests came before on this connection, and what they did is recorded: their answers are sent, and what follows them gets none.
     ending.add(socket);

@@ -90,14 +90,24 @@ const REASON_NAMES = {
   [INTERRUPTED]: 'interrupted',
 } as const satisfies Readonly<Record<Reason, OrderView['reason']>>;
 
-/** RFC 3339 in UTC, to the millisecond. */
+let lastMs = 0;
+let lastText = timeOf(0);
+
+/** RFC 3339 in UTC, to the millisecond. Many orders share one. */
 export function timeText(micros: number): string {
-  return new Date(micros / 1000).toISOString();
+  const ms = Math.floor(micros / 1000);
+  if (ms === lastMs) return lastText;
+  lastText = timeOf(ms);
+  lastMs = ms;
+  return lastText;
+}
+
+function timeOf(ms: number): string {
+  return new Date(ms).toISOString();
 }
 
 export function orderView(order: OrderRecord, instrument: Instrument, account: string): OrderView {
   const { lot, tick } = instrument;
-  const reason = REASON_NAMES[order.reason];
   return {
     id: String(order.id),
     sequence: order.id,
@@ -106,18 +116,18 @@ export function orderView(order: OrderRecord, instrument: Instrument, account: s
     side: order.side === BUY ? 'buy' : 'sell',
     type: TYPE_NAMES[order.type],
     timeInForce: TIME_IN_FORCE_NAMES[order.timeInForce],
-    ...(order.priceTicks > 0 && { price: tick.format(order.priceTicks) }),
-    ...(order.stopTicks > 0 && { stopPrice: tick.format(order.stopTicks) }),
-    ...(order.displayLots > 0 && { displayQuantity: lot.format(order.displayLots) }),
-    ...(order.expiryMicros > 0 && { expiresAt: timeText(order.expiryMicros) }),
-    ...(order.postOnly === 1 && { postOnly: true }),
-    ...(order.selfTrade !== ALLOW && { selfTradePrevention: SELF_TRADE_NAMES[order.selfTrade] }),
+    price: order.priceTicks > 0 ? tick.format(order.priceTicks) : undefined,
+    stopPrice: order.stopTicks > 0 ? tick.format(order.stopTicks) : undefined,
+    displayQuantity: order.displayLots > 0 ? lot.format(order.displayLots) : undefined,
+    expiresAt: order.expiryMicros > 0 ? timeText(order.expiryMicros) : undefined,
+    postOnly: order.postOnly === 1 ? true : undefined,
+    selfTradePrevention: order.selfTrade === ALLOW ? undefined : SELF_TRADE_NAMES[order.selfTrade],
     quantity: lot.format(order.quantityLots),
     filledQuantity: lot.format(order.filledLots),
     remainingQuantity: lot.format(order.remainingLots),
     status: STATUS_NAMES[order.status],
-    ...(reason !== undefined && { reason }),
-    ...(order.clientOrderId !== null && { clientOrderId: order.clientOrderId }),
+    reason: REASON_NAMES[order.reason],
+    clientOrderId: order.clientOrderId ?? undefined,
     createdAt: timeText(order.createdAtMicros),
     updatedAt: timeText(order.updatedAtMicros),
   };
