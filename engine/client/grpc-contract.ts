@@ -184,6 +184,7 @@ export interface OrderAnswer {
   priceTicks: number;
   fillIndex: number;
   taker: boolean;
+  retryAfterMs: number;
 }
 
 export interface OrderEntryResponse {

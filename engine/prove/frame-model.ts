@@ -130,7 +130,13 @@ export class FrameModel {
   /** The connection has ended. */
   end(): void {
     if (this.#session === 0) return;
-    const command = { kind: MASS_CANCEL, instrument: ALL_INSTRUMENTS, account: ANY_ACCOUNT, session: this.#session, reason: DISCONNECTED } as const;
+    const command = {
+      kind: MASS_CANCEL,
+      instrument: ALL_INSTRUMENTS,
+      account: ANY_ACCOUNT,
+      session: this.#session,
+      reason: DISCONNECTED,
+    } as const;
     this.#world.naive.submit(this.#world.nowMicros, command, new Happened());
   }
 
@@ -148,7 +154,8 @@ export class FrameModel {
     };
     if ((flags & ~Object.values(bit).reduce((all, one) => all | one, 0)) !== 0) return this.#refuse(number, REJECT.badTerms);
     if (name === 'heartbeat') return;
-    if (name === 'useAccount') return this.#useAccount(number, new Uint8Array(view.buffer, view.byteOffset + at + (offsets['name'] as number), 32));
+    if (name === 'useAccount')
+      return this.#useAccount(number, new Uint8Array(view.buffer, view.byteOffset + at + (offsets['name'] as number), 32));
     if (name === 'subscribe' || name === 'unsubscribe') return this.#refuse(number, REJECT.badTerms);
     const account = this.#handles[read('account')];
     const action = name === 'cancel' || name === 'massCancel' ? 'orders.cancel' : 'orders.write';
@@ -181,7 +188,13 @@ export class FrameModel {
       case 'replace': {
         const terms = { priceTicks: read('priceTicks'), quantityLots: read('quantityLots'), stopTicks: read('stopTicks') };
         const orderId = read('orderId');
-        return this.#change('replaced', number, { kind: REPLACE_ORDER, account: id, orderId, ...terms, expectedLots: read('expectedLots') });
+        return this.#change('replaced', number, {
+          kind: REPLACE_ORDER,
+          account: id,
+          orderId,
+          ...terms,
+          expectedLots: read('expectedLots'),
+        });
       }
       case 'cancel':
         return this.#change('cancelled', number, { kind: CANCEL_ORDER, account: id, orderId: read('orderId') });

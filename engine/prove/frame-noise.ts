@@ -9,7 +9,14 @@ const USUAL_FRAMES = 24;
 const EXTREMES: readonly bigint[] = [0n, 1n, 2n ** 31n, 2n ** 32n - 1n, 2n ** 32n, 2n ** 53n - 1n, 2n ** 53n, 2n ** 63n, 2n ** 64n - 1n];
 const CLIENT_FRAMES = FRAME_NAMES.filter((name) => FRAMES[name].from !== 'server');
 /** What they send, by how often: mass cancels keep the books small. */
-const WEIGHTS: Readonly<Partial<Record<FrameName, number>>> = { newOrder: 44, newOrderFull: 22, replace: 10, cancel: 10, massCancel: 6, useAccount: 2 };
+const WEIGHTS: Readonly<Partial<Record<FrameName, number>>> = {
+  newOrder: 44,
+  newOrderFull: 22,
+  replace: 10,
+  cancel: 10,
+  massCancel: 6,
+  useAccount: 2,
+};
 
 export class FrameNoise {
   readonly #random: () => number;
@@ -115,7 +122,7 @@ export class FrameNoise {
     const type = full ? this.below(4) : Number(this.below(5) === 0);
     set('orderType', type);
     const immediate = type === 1 || (type === 0 && this.below(4) === 0);
-    set('timeInForce', immediate ? 1 + this.below(2) : [0, 0, 0, 4, full ? 3 : 0][this.below(5)] as number);
+    set('timeInForce', immediate ? 1 + this.below(2) : ([0, 0, 0, 4, full ? 3 : 0][this.below(5)] as number));
     if (type === 1 || type === 2) set('priceTicks', 0);
     if (!full) return;
     if (type >= 2) set('stopTicks', 95 + this.below(11));
@@ -156,7 +163,10 @@ export class FrameNoise {
   #length(message: Buffer): Buffer {
     const changed = Buffer.from(message);
     const at = this.#frameAt(changed);
-    changed.writeUInt16LE([0, 7, 8, changed.readUInt16LE(at) + 8, changed.readUInt16LE(at) - 8, 65_535, this.below(65_536)][this.below(7)] as number, at);
+    changed.writeUInt16LE(
+      [0, 7, 8, changed.readUInt16LE(at) + 8, changed.readUInt16LE(at) - 8, 65_535, this.below(65_536)][this.below(7)] as number,
+      at,
+    );
     return changed;
   }
 
@@ -171,7 +181,11 @@ export class FrameNoise {
     const from = this.below(message.length + 1);
     const piece = message.subarray(from, from + this.below(200));
     const at = this.below(3) === 0 ? this.below(message.length + 1) : this.#frameAt(message);
-    return Buffer.concat([message.subarray(0, at), piece, message.subarray(this.below(2) === 0 ? at : Math.min(message.length, at + piece.length))]).subarray(0, MOST_MESSAGE_BYTES);
+    return Buffer.concat([
+      message.subarray(0, at),
+      piece,
+      message.subarray(this.below(2) === 0 ? at : Math.min(message.length, at + piece.length)),
+    ]).subarray(0, MOST_MESSAGE_BYTES);
   }
 
   #frameAt(message: Buffer): number {

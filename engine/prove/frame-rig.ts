@@ -256,7 +256,11 @@ class Rig {
     const { naive } = this.#world;
     RULES.forEach((_rules, instrument) => {
       for (const side of [BUY, SELL] as const)
-        deepStrictEqual(this.#core.book(instrument).orders(side, Infinity), naive.book(instrument).orders(side, Infinity), `book ${instrument}`);
+        deepStrictEqual(
+          this.#core.book(instrument).orders(side, Infinity),
+          naive.book(instrument).orders(side, Infinity),
+          `book ${instrument}`,
+        );
     });
     strictEqual(this.#core.sequence, naive.sequence);
     strictEqual(this.#core.stateHash(), naive.stateHash());

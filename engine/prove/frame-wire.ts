@@ -64,8 +64,18 @@ export async function runWire(options: { seed: number; frames: number; grpcMessa
     const grpc = await sendGrpcNoise({ address: `127.0.0.1:${grpcPort}`, token: engine.token, noise, messages: options.grpcMessages });
     const hash = await stop(engine, dataDirectory);
     const { commands, orders } = replayed(dataDirectory, hash);
-    for (const sequence of wire.placed) strictEqual(orders.has(sequence), true, `the order that was placed at ${sequence} is in the journal`);
-    return { frames: wire.frames, messages: wire.messages, connections: wire.connections, closed: wire.closed, placed: wire.placed.size, grpc, commands, hash };
+    for (const sequence of wire.placed)
+      strictEqual(orders.has(sequence), true, `the order that was placed at ${sequence} is in the journal`);
+    return {
+      frames: wire.frames,
+      messages: wire.messages,
+      connections: wire.connections,
+      closed: wire.closed,
+      placed: wire.placed.size,
+      grpc,
+      commands,
+      hash,
+    };
   } finally {
     engine.kill('SIGKILL');
     await engine.ended;
@@ -80,7 +90,9 @@ async function tokensOf(dataDirectory: string): Promise<string[]> {
     { roles: ['trader', 'risk'], accounts: ['a1', 'a2', 'b-7'] },
     { roles: ['viewer'], accounts: ['a0'] },
   ] as const;
-  return await Promise.all(claims.map(async (claim, index) => await localToken(dataDirectory, CONFIG.engine, { subject: `s${index}`, ...claim })));
+  return await Promise.all(
+    claims.map(async (claim, index) => await localToken(dataDirectory, CONFIG.engine, { subject: `s${index}`, ...claim })),
+  );
 }
 
 /** The state hash of the engine, which has ended as it should. */
@@ -160,7 +172,9 @@ class Wire {
     this.connections += 1;
     const over = { is: false };
     ws.on('error', () => undefined);
-    ws.on('message', (data, isBinary) => this.#read(isBinary ? decodeMessage(data as Buffer) : (JSON.parse((data as Buffer).toString()) as AnyFrame[])));
+    ws.on('message', (data, isBinary) =>
+      this.#read(isBinary ? decodeMessage(data as Buffer) : (JSON.parse((data as Buffer).toString()) as AnyFrame[])),
+    );
     const closed = once(ws, 'close').then(([code]) => {
       over.is = true;
       this.closed[Number(code)] = (this.closed[Number(code)] ?? 0) + 1;

@@ -30,7 +30,13 @@ if (import.meta.main) {
       help: { type: 'boolean', default: false },
     },
   });
-  const [frames = 0, history = 0, wire = 0, grpc = 0, first = 0] = [values.frames, values.history, values.wire, values.grpc, values.seed].map(Number);
+  const [frames = 0, history = 0, wire = 0, grpc = 0, first = 0] = [
+    values.frames,
+    values.history,
+    values.wire,
+    values.grpc,
+    values.seed,
+  ].map(Number);
   const wanted = [frames, history, wire, grpc, first];
   if (values.help) console.log(HELP);
   else if (!wanted.every((number) => Number.isSafeInteger(number) && number >= 0) || history === 0) {

@@ -113,7 +113,12 @@ function requestFor(noise: FrameNoise, path: string): Buffer {
     case METHODS.placeOrder.path:
       return METHODS.placeOrder.requestSerialize(orderOf(noise));
     case METHODS.replaceOrder.path:
-      return METHODS.replaceOrder.requestSerialize({ orderId, priceTicks: noise.below(110), quantityLots: noise.below(9), stopPriceTicks: 0 });
+      return METHODS.replaceOrder.requestSerialize({
+        orderId,
+        priceTicks: noise.below(110),
+        quantityLots: noise.below(9),
+        stopPriceTicks: 0,
+      });
     case METHODS.cancelOrder.path:
     case METHODS.getOrder.path:
       return METHODS.getOrder.requestSerialize({ orderId });

@@ -99,10 +99,11 @@ export class OrderEntry implements DurableListener {
     const market = this.#begin(link, request, account, receivedMs);
     if (market === undefined) return;
     const { order } = this;
-    const limited = this.#limiter.take(account.name, receivedMs) !== 0;
+    const waitMs = this.#limiter.take(account.name, receivedMs);
+    const limited = waitMs !== 0;
     // What had been accepted before is answered at any rate.
     const unknown = account.id < 0 || (order.idLow | order.idHigh) === 0;
-    if (limited && unknown) return this.#reject(link, request, REJECT.rate, receivedMs);
+    if (limited && unknown) return this.#reject(link, request, REJECT.rate, receivedMs, waitMs);
     if (order.selfTrade > MOST_SELF_TRADE) return this.#reject(link, request, REJECT.badTerms, receivedMs);
     const { accounts, core, sequencer } = market;
     const isNew = account.id < 0;
@@ -121,7 +122,7 @@ export class OrderEntry implements DurableListener {
     } else if (reject === REJECT.duplicate) {
       if (!limited) this.#limiter.giveBack(account.name);
       this.#push(link, request, receivedMs, ANSWER.placed, core.duplicateOf, 0, 0, 1);
-    } else this.#reject(link, request, limited ? REJECT.rate : reject, receivedMs);
+    } else this.#reject(link, request, limited ? REJECT.rate : reject, receivedMs, waitMs);
   }
 
   /** Changes an order of `account` as {@link replacement} says. */
@@ -129,7 +130,8 @@ export class OrderEntry implements DurableListener {
     const market = this.#begin(link, request, account, receivedMs);
     if (market === undefined) return;
     if (account.id < 0) return this.#reject(link, request, REJECT.unknownOrder, receivedMs);
-    if (this.#limiter.take(account.name, receivedMs) !== 0) return this.#reject(link, request, REJECT.rate, receivedMs);
+    const waitMs = this.#limiter.take(account.name, receivedMs);
+    if (waitMs !== 0) return this.#reject(link, request, REJECT.rate, receivedMs, waitMs);
     const { sequencer } = market;
     const at = sequencer.begin();
     if (at < 0) return this.#refuse(link, request, sequencer.refusal(), receivedMs);
@@ -160,7 +162,8 @@ export class OrderEntry implements DurableListener {
     const { sequencer } = market;
     // Of an account that nobody has heard of there is none.
     if (account.id < 0) return this.#push(link, request, receivedMs, ANSWER.massCancelled, 0, 0, 0, 0);
-    if (this.#limiter.take(account.name, receivedMs) !== 0) return this.#reject(link, request, REJECT.rate, receivedMs);
+    const waitMs = this.#limiter.take(account.name, receivedMs);
+    if (waitMs !== 0) return this.#reject(link, request, REJECT.rate, receivedMs, waitMs);
     const at = sequencer.begin();
     if (at < 0) {
       this.#limiter.giveBack(account.name);
@@ -261,9 +264,9 @@ export class OrderEntry implements DurableListener {
     }
   }
 
-  /** A refusal of what was looked at. */
-  #reject(link: number, request: number, reject: Reject, receivedMs: number): void {
-    this.#push(link, request, receivedMs, ANSWER.rejected, 0, 0, reject, 0);
+  /** A refusal of what was looked at; of a rate, with what is to be waited. */
+  #reject(link: number, request: number, reject: Reject, receivedMs: number, waitMs = 0): void {
+    this.#push(link, request, receivedMs, ANSWER.rejected, 0, 0, reject, 0, Math.ceil(waitMs));
   }
 
   /** An answer without an outcome. It leaves as soon as nothing of what it could tell of is waited for. */
@@ -276,6 +279,7 @@ export class OrderEntry implements DurableListener {
     filled: number,
     status: number,
     extra: number,
+    detail = 0,
   ): void {
     const { core, sequencer } = this.#market as EntryMarket;
     this.#queue.count(link);
@@ -291,7 +295,7 @@ export class OrderEntry implements DurableListener {
       0,
       status,
       0,
-      0,
+      detail,
       extra,
     );
     if (core.sequence <= sequencer.durableSequence) this.#soon();
