@@ -28,6 +28,10 @@ const PROOFS: Readonly<Record<string, Proof>> = {
     program: 'engine/prove/openapi.ts',
     about: 'Schemathesis calls the order API as its document says; every answer must be as it says',
   },
+  frames: {
+    program: 'engine/prove/frames.ts',
+    about: 'ten million damaged frames; every answer and book must be those of a model, and an engine under them must go on serving',
+  },
   gc: { program: 'engine/prove/gc.ts', about: 'ten minutes of orders at half the peak rate; every pause must be short and the heap flat' },
 };
 
