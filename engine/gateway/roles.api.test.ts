@@ -144,7 +144,7 @@ function expectedOf(name: FrameName, role: Role, scope: Scope): string | number 
 interface Rpc {
   readonly asks: Asks;
   readonly method: MethodDefinition<never, unknown>;
-  request(orderId: number): object;
+  readonly request: (orderId: number) => object;
 }
 const rpc = (method: object, needs: Asks, request: Rpc['request']): Rpc => ({ method: method as Rpc['method'], asks: needs, request });
 const UNARY: Readonly<Record<string, Rpc>> = {

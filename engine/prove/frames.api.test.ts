@@ -3,7 +3,7 @@ import { expect, it } from 'vitest';
 import { runWire } from './frame-wire.ts';
 
 it('an engine goes on under damaged frames and protobuf, and its journal gives its books', async () => {
-  const { frames, placed, closed, grpc, commands } = await runWire({ seed: Date.now() % 2 ** 31, frames: 4000, grpcMessages: 400 });
+  const { frames, placed, closed, grpc, commands } = await runWire({ seed: 1, frames: 4000, grpcMessages: 400 });
   expect(frames).toBeGreaterThanOrEqual(4000);
   expect(commands).toBeGreaterThanOrEqual(placed);
   expect(placed).toBeGreaterThan(100);

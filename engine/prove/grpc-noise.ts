@@ -32,7 +32,7 @@ export async function sendGrpcNoise({ address, token, noise, messages }: GrpcNoi
   const metadata = new Metadata();
   metadata.set('authorization', `Bearer ${token}`);
   const seen: Record<string, number> = {};
-  let sent = 0;
+  const progress = { sent: 0 };
   const count = ({ code, details }: StatusObject, what: string): void => {
     const isFine = FINE.has(code) || (code === status.INTERNAL && /deserializ/i.test(details));
     strictEqual(isFine, true, `${what} ended with ${code} ${details}`);
@@ -43,7 +43,7 @@ export async function sendGrpcNoise({ address, token, noise, messages }: GrpcNoi
     const methods = Object.values(METHODS).filter(({ requestStream }) => !requestStream);
     const { path } = methods[noise.below(methods.length)] as (typeof methods)[number];
     const bytes = damaged(noise, requestFor(noise, path));
-    sent += 1;
+    progress.sent += 1;
     const ended = await new Promise<StatusObject>((resolve) => {
       const call = client.makeUnaryRequest(path, asIs, asIs, bytes, metadata, { deadline: Date.now() + DEADLINE_MS }, () => undefined);
       call.on('status', resolve);
@@ -57,7 +57,7 @@ export async function sendGrpcNoise({ address, token, noise, messages }: GrpcNoi
     call.on('error', () => undefined);
     call.resume();
     for (let left = MESSAGES_OF_STREAM; left > 0 && !over.is; left -= 1) {
-      sent += 1;
+      progress.sent += 1;
       const bytes = METHODS.orderEntry.requestSerialize({ commands: Array.from({ length: 1 + noise.below(10) }, () => commandOf(noise)) });
       await new Promise((resolve) => call.write(damaged(noise, bytes), resolve));
     }
@@ -65,7 +65,7 @@ export async function sendGrpcNoise({ address, token, noise, messages }: GrpcNoi
     count(await ended, 'a stream');
   };
   const work = async (): Promise<void> => {
-    while (sent < messages) await (noise.below(8) === 0 ? stream() : unary());
+    while (progress.sent < messages) await (noise.below(8) === 0 ? stream() : unary());
   };
   try {
     await Promise.all(Array.from({ length: AT_ONCE }, work));

@@ -38,7 +38,7 @@ export function writeAnswer(out: Outgoing, values: Float64Array, from: number): 
       return out.u32(at + MASS_CANCELLED.at.count, values[from + ANSWER_FILLED] as number);
     }
     default:
-      return writeReject(out, number, values[from + ANSWER_STATUS] as number, values[from + ANSWER_DETAIL] as number);
+      return writeReject(out, number, values[from + ANSWER_STATUS] as number, values[from + ANSWER_DETAIL]);
   }
 }
 
