@@ -94,6 +94,7 @@ export function readSnapshot(dataDirectory: string, sequence: number): Snapshot 
     if (head.readUInt32LE(8) !== FORMAT) throw damaged(path, `is of format ${head.readUInt32LE(8)}, not ${FORMAT}`);
     const wordCount = head.readDoubleLE(48);
     const nameBytes = head.readUInt32LE(12);
+    if (!Number.isSafeInteger(wordCount) || wordCount < 0) throw damaged(path, `says that it holds ${wordCount} words`);
     if (size !== HEAD_BYTES + wordCount * 8 + nameBytes + CRC_BYTES) throw damaged(path, `has ${size} bytes, not what its head says`);
     const words = new Float64Array(wordCount);
     const wordBytes = readPart(path, file, HEAD_BYTES, wordCount * 8, words.buffer);
