@@ -19,7 +19,7 @@ import { JournalError } from '../journal/types.ts';
 import { changes, damaged, damagedTexts } from '../testing/damage.test-support.ts';
 import { temporaryDirectory } from '../testing/temporary-directory.ts';
 
-const RUNS = { numRuns: 1500 };
+const RUNS = { numRuns: 1000 };
 let directory: string;
 beforeEach(() => {
   directory = temporaryDirectory();
