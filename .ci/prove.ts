@@ -32,6 +32,10 @@ const PROOFS: Readonly<Record<string, Proof>> = {
     program: 'engine/prove/clients.ts',
     about: '500 slow, half-open, never-reading and byte-at-a-time clients: the p99 of others within 2x, memory within its bound',
   },
+  frames: {
+    program: 'engine/prove/frames.ts',
+    about: 'ten million damaged frames; every answer and book must be those of a model, and an engine under them must go on serving',
+  },
   gc: { program: 'engine/prove/gc.ts', about: 'ten minutes of orders at half the peak rate; every pause must be short and the heap flat' },
 };
 

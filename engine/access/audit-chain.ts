@@ -74,7 +74,12 @@ function faultOf(line: string, head: AuditHead): string | AuditHead {
   if (typeof value !== 'object' || value === null) return 'it is no entry';
   const { hash: _claimed, ...content } = value as Record<string, unknown>;
   if (content['number'] !== head.number + 1) return `it has another number than ${head.number + 1}: lines are missing, or in another order`;
-  const sealed = seal(head, content);
+  let sealed: ReturnType<typeof seal>;
+  try {
+    sealed = seal(head, content);
+  } catch {
+    return 'it is nested more deeply than anything that is recorded';
+  }
   // The text, not only what it means: another way to write the same is an edit as well.
   return sealed.line === line ? sealed.head : 'its hash does not follow from what it says and the line before';
 }

@@ -185,6 +185,7 @@ export interface OrderAnswer {
   priceTicks: number;
   fillIndex: number;
   taker: boolean;
+  retryAfterMs: number;
 }
 
 export interface OrderEntryResponse {

@@ -215,7 +215,10 @@ export const FRAMES = {
     type: 39,
     from: 'server',
     what: 'A request was refused. Nothing was changed or recorded.',
-    fields: { reject: { type: 'u16', what: 'why: see the numbers below' } },
+    fields: {
+      reject: { type: 'u16', what: 'why: see the numbers below' },
+      retryAfterMs: { type: 'u32', unit: 'ms', what: 'of a rate (21), how long to wait until the next is taken; else 0' },
+    },
   },
   fill: {
     type: 40,

@@ -175,9 +175,9 @@ it.each([REJECT.busy, REJECT.stopping, REJECT.starting, REJECT.journal, REJECT.f
     const server = await scripted({
       take: ({ frame, number }, ws, connection) => {
         if (frame !== 'newOrderFull') return;
-        if (connection === 1 && number === 1) ws.send(encodeMessage([{ frame: 'rejected', number, reject }]));
+        if (connection === 1 && number === 1) ws.send(encodeMessage([{ frame: 'rejected', number, reject, retryAfterMs: 0 }]));
         else if (connection === 1) ws.terminate();
-        else ws.send(encodeMessage([{ frame: 'rejected', number, reject }]));
+        else ws.send(encodeMessage([{ frame: 'rejected', number, reject, retryAfterMs: 0 }]));
       },
     });
     const client = await WebSocketOrders.connect({ url: server.url, token: TOKEN });

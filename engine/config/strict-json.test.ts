@@ -51,6 +51,10 @@ describe('parseStrictJson', () => {
       );
   });
 
+  it('names the beginning of a path that is longer than anybody reads', () => {
+    expect(() => parseStrictJson('['.repeat(16_000))).toThrow(expect.objectContaining({ kind: 'syntax', field: '[0]'.repeat(16) }));
+  });
+
   it.each([
     ['{"a":1,"b":NaN}', 'b'],
     ['{"a":[1,2,undefined]}', 'a[2]'],

@@ -39,6 +39,8 @@ export function parseStrictJson(text: string): unknown {
 
 /** What recursive code (JSON.stringify, validators) can always walk; nothing here is nested five levels deep. */
 const MAX_DEPTH = 64;
+/** Steps of a path that a fault names: an answer must not be longer than what it answers. */
+const MOST_NAMED = 16;
 const QUOTE = 34;
 const COLON = 58;
 const OPEN_ARRAY = 91;
@@ -122,7 +124,9 @@ function walk(text: string): { badToken: string | undefined; duplicate: string |
 
 function pathOf(stack: readonly Frame[]): string | undefined {
   return fieldPath(
-    stack.flatMap<string | number>((frame) => (frame.keys === undefined ? [frame.index] : frame.key === undefined ? [] : [frame.key])),
+    stack
+      .slice(0, MOST_NAMED)
+      .flatMap<string | number>((frame) => (frame.keys === undefined ? [frame.index] : frame.key === undefined ? [] : [frame.key])),
   );
 }
 

@@ -1,3 +1,4 @@
+import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { RateLimiter } from './rate-limit.ts';
 
@@ -10,6 +11,27 @@ describe('RateLimiter', () => {
     expect(limiter.take('a', 100)).toBe(0);
     expect(limiter.take('a', 100)).toBe(100);
     expect(limiter.take('b', 100)).toBe(0);
+  });
+
+  it('takes who has waited as long as was said, and nobody before, however often they ask', () => {
+    const parts = fc.array(fc.double({ min: 0, max: 0.99, noNaN: true }), { maxLength: 5 }).map((list) => list.toSorted((a, b) => a - b));
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 1, max: 5000 }),
+        fc.integer({ min: 1, max: 50 }),
+        fc.nat(10 ** 7),
+        parts,
+        (ordersPerSecond, burst, atMs, asks) => {
+          const limiter = new RateLimiter({ ordersPerSecond, burst });
+          for (let sent = 0; sent < burst; sent += 1) expect(limiter.take('a', atMs)).toBe(0);
+          const waitMs = limiter.take('a', atMs);
+          for (const part of asks) expect(limiter.take('a', atMs + waitMs * part)).toBeCloseTo(waitMs * (1 - part), 3);
+          expect(limiter.take('a', atMs + waitMs)).toBe(0);
+          expect(limiter.take('a', atMs + waitMs)).toBeGreaterThan(waitMs * 0.99);
+        },
+      ),
+      { examples: [[20, 1, 0, [1.2e-11]]] },
+    );
   });
 
   it('never holds more than the burst', () => {

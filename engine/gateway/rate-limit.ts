@@ -6,6 +6,8 @@ interface Bucket {
 }
 
 export const MAX_BUCKETS = 100_000;
+/** Tokens that sums of small times may be short by: who has waited as long as was said must be taken. */
+const ROUNDING = 1e-6;
 
 export class RateLimiter {
   #perMs = 0;
@@ -45,8 +47,8 @@ export class RateLimiter {
       bucket.tokens = this.#level(bucket, nowMs);
       bucket.atMs = nowMs;
     }
-    if (bucket.tokens >= 1) {
-      bucket.tokens -= 1;
+    if (bucket.tokens >= 1 - ROUNDING) {
+      bucket.tokens = Math.max(0, bucket.tokens - 1);
       return 0;
     }
     return (1 - bucket.tokens) / this.#perMs;

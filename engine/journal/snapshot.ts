@@ -102,6 +102,7 @@ export function readSnapshot(dataDirectory: string, sequence: number): Snapshot 
     const chainBytes = format === FORMAT ? CHAIN_BYTES : 0;
     const wordCount = head.readDoubleLE(48);
     const nameBytes = head.readUInt32LE(12);
+    if (!Number.isSafeInteger(wordCount) || wordCount < 0) throw damaged(path, `says that it holds ${wordCount} words`);
     if (size !== HEAD_BYTES + wordCount * 8 + nameBytes + chainBytes + CRC_BYTES)
       throw damaged(path, `has ${size} bytes, not what its head says`);
     const words = new Float64Array(wordCount);

@@ -2,6 +2,7 @@
 import { REJECT } from '../core/types.ts';
 import {
   ANSWER,
+  ANSWER_DETAIL,
   ANSWER_EXTRA,
   ANSWER_FILLED,
   ANSWER_KIND,
@@ -99,6 +100,7 @@ export class AnswerQueue {
       }
       values[at + ANSWER_KIND] = ANSWER.rejected;
       values[at + ANSWER_STATUS] = problem.number ?? REJECT.journal;
+      values[at + ANSWER_DETAIL] = 0;
       this.give(at);
     }
     this.send();

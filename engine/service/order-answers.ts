@@ -23,7 +23,7 @@ export const ANSWER_REMAINING = 5;
 export const ANSWER_STATUS = 6;
 /** Reason. FILL: place among all fills of the command, from 0. */
 export const ANSWER_REASON = 7;
-/** FILL: its price in ticks. Else how many fills of the order this command has caused; at most MOST_ANSWERED_FILLS of them follow. */
+/** FILL: its price in ticks. REJECTED for its rate: how long to wait, in whole milliseconds; else 0. Of the others how many fills of the order this command has caused; at most MOST_ANSWERED_FILLS of them follow. */
 export const ANSWER_DETAIL = 8;
 /** FILL: the instrument. PLACED: 1 when the client order id was known already: ANSWER_ORDER is the order that was placed first, nothing else is told. */
 export const ANSWER_EXTRA = 9;

@@ -113,10 +113,11 @@ export class OrderEntry implements DurableListener {
     const market = this.#begin(link, request, account, receivedMs);
     if (market === undefined || this.#isShut(link, request, receivedMs)) return;
     const { order } = this;
-    const limited = this.#limiter.take(account.name, receivedMs) !== 0;
+    const waitMs = this.#limiter.take(account.name, receivedMs);
+    const limited = waitMs !== 0;
     // What had been accepted before is answered at any rate.
     const unknown = account.id < 0 || (order.idLow | order.idHigh) === 0;
-    if (limited && unknown) return this.#reject(link, request, REJECT.rate, receivedMs);
+    if (limited && unknown) return this.#reject(link, request, REJECT.rate, receivedMs, waitMs);
     if (order.selfTrade > MOST_SELF_TRADE) return this.#reject(link, request, REJECT.badTerms, receivedMs);
     const { accounts, core, sequencer } = market;
     const isNew = account.id < 0;
@@ -135,7 +136,7 @@ export class OrderEntry implements DurableListener {
     } else if (reject === REJECT.duplicate) {
       if (!limited) this.#limiter.giveBack(account.name);
       this.#push(link, request, receivedMs, ANSWER.placed, core.duplicateOf, 0, 0, 1);
-    } else this.#reject(link, request, limited ? REJECT.rate : reject, receivedMs);
+    } else this.#reject(link, request, limited ? REJECT.rate : reject, receivedMs, waitMs);
   }
 
   /** Changes an order of `account` as {@link replacement} says. */
@@ -143,7 +144,8 @@ export class OrderEntry implements DurableListener {
     const market = this.#begin(link, request, account, receivedMs);
     if (market === undefined || this.#isShut(link, request, receivedMs)) return;
     if (account.id < 0) return this.#reject(link, request, REJECT.unknownOrder, receivedMs);
-    if (this.#limiter.take(account.name, receivedMs) !== 0) return this.#reject(link, request, REJECT.rate, receivedMs);
+    const waitMs = this.#limiter.take(account.name, receivedMs);
+    if (waitMs !== 0) return this.#reject(link, request, REJECT.rate, receivedMs, waitMs);
     const { sequencer } = market;
     const at = sequencer.begin();
     if (at < 0 || !sequencer.by(account.actor)) return this.#refuse(link, request, sequencer.refusal(), receivedMs);
@@ -174,7 +176,8 @@ export class OrderEntry implements DurableListener {
     const { sequencer } = market;
     // Of an account that nobody has heard of there is none.
     if (account.id < 0) return this.#push(link, request, receivedMs, ANSWER.massCancelled, 0, 0, 0, 0);
-    if (this.#limiter.take(account.name, receivedMs) !== 0) return this.#reject(link, request, REJECT.rate, receivedMs);
+    const waitMs = this.#limiter.take(account.name, receivedMs);
+    if (waitMs !== 0) return this.#reject(link, request, REJECT.rate, receivedMs, waitMs);
     const at = sequencer.begin();
     if (at < 0 || !sequencer.by(account.actor)) {
       this.#limiter.giveBack(account.name);
@@ -284,9 +287,9 @@ export class OrderEntry implements DurableListener {
     }
   }
 
-  /** A refusal of what was looked at. */
-  #reject(link: number, request: number, reject: Reject, receivedMs: number): void {
-    this.#push(link, request, receivedMs, ANSWER.rejected, 0, 0, reject, 0);
+  /** A refusal of what was looked at; of a rate, with what is to be waited. */
+  #reject(link: number, request: number, reject: Reject, receivedMs: number, waitMs = 0): void {
+    this.#push(link, request, receivedMs, ANSWER.rejected, 0, 0, reject, 0, Math.ceil(waitMs));
   }
 
   /** An answer without an outcome. It leaves as soon as nothing of what it could tell of is waited for. */
@@ -299,6 +302,7 @@ export class OrderEntry implements DurableListener {
     filled: number,
     status: number,
     extra: number,
+    detail = 0,
   ): void {
     const { core, sequencer } = this.#market as EntryMarket;
     this.#queue.count(link);
@@ -314,7 +318,7 @@ export class OrderEntry implements DurableListener {
       0,
       status,
       0,
-      0,
+      detail,
       extra,
     );
     if (core.sequence <= sequencer.durableSequence) this.#soon();

@@ -105,7 +105,7 @@ it('never takes a number that a double cannot hold for another', () => {
 });
 
 it('writes answers as the general codec reads them', () => {
-  const kinds = Object.values(ANSWER).filter((kind) => kind !== ANSWER.rejected);
+  const kinds = Object.values(ANSWER);
   const answer = fc.tuple(fc.constantFrom(...kinds), count, count, count, count, count, fc.nat(3), fc.nat(10), fc.nat(), fc.nat(1), count);
   fc.assert(
     fc.property(fc.array(answer, { minLength: 1, maxLength: 5 }), count, (answers, refused) => {
@@ -126,13 +126,29 @@ it('writes answers as the general codec reads them', () => {
   );
 });
 
+const NOTHING = {
+  orderId: 0,
+  sequence: 0,
+  filledLots: 0,
+  remainingLots: 0,
+  status: 0,
+  reason: 0,
+  fillCount: 0,
+  repeated: false,
+  atMicros: 0,
+  priceTicks: 0,
+  fillIndex: 0,
+  taker: false,
+};
+
 function expectedOf(kind: AnswerKind, from: Readonly<Record<string, number>>): OrderAnswer {
   const { request = 0, order = 0, sequence = 0, filled = 0, remaining = 0, status = 0, reason = 0, detail = 0, extra = 0, time = 0 } = from;
   const isFill = kind === ANSWER.fill;
   const repeated = kind === ANSWER.placed && extra === 1;
+  const rest = { request, kind, retryAfterMs: 0, reject: 0 };
+  if (kind === ANSWER.rejected) return { ...NOTHING, ...rest, reject: status, retryAfterMs: detail };
   return {
-    request,
-    kind,
+    ...rest,
     orderId: order,
     sequence,
     filledLots: filled,
@@ -141,7 +157,6 @@ function expectedOf(kind: AnswerKind, from: Readonly<Record<string, number>>): O
     reason: isFill ? 0 : reason,
     fillCount: isFill ? 0 : detail,
     repeated,
-    reject: 0,
     atMicros: time,
     priceTicks: isFill ? detail : 0,
     fillIndex: isFill ? reason : 0,

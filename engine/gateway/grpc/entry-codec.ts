@@ -215,6 +215,7 @@ export function writeAnswer(writer: WireWriter, values: Float64Array, at: number
   writer.number(2, kind);
   if (kind === ANSWER.rejected) {
     writer.number(11, status);
+    writer.farNumber(16, values[at + ANSWER_DETAIL] as number);
     writer.close(start);
     return;
   }

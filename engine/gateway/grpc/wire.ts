@@ -131,6 +131,13 @@ export class WireWriter {
     this.#varint(value);
   }
 
+  /** As {@link number}, for fields from 16, whose keys take two bytes. */
+  farNumber(field: number, value: number): void {
+    if (value === 0) return;
+    this.#varint(field << 3);
+    this.#varint(value);
+  }
+
   /** Begins a message of less than 128 bytes; gives what {@link close} must be told. */
   open(field: number): number {
     this.#bytes[this.#at] = (field << 3) | 2;

@@ -38,13 +38,15 @@ export function writeAnswer(out: Outgoing, values: Float64Array, from: number): 
       return out.u32(at + MASS_CANCELLED.at.count, values[from + ANSWER_FILLED] as number);
     }
     default:
-      return writeReject(out, number, values[from + ANSWER_STATUS] as number);
+      return writeReject(out, number, values[from + ANSWER_STATUS] as number, values[from + ANSWER_DETAIL]);
   }
 }
 
-export function writeReject(out: Outgoing, number: number, reject: number): void {
+/** `waitMs`: what is to be waited, of a rate; else 0. */
+export function writeReject(out: Outgoing, number: number, reject: number, waitMs = 0): void {
   const at = out.begin(REJECTED.type, REJECTED.bytes, 0, number);
   out.u16(at + REJECTED.at.reject, reject);
+  if (waitMs !== 0) out.u32(at + REJECTED.at.retryAfterMs, waitMs);
 }
 
 function writeDone(out: Outgoing, values: Float64Array, from: number, type: number, flags: number): void {

@@ -47,7 +47,7 @@ describe('a connection', () => {
     client.send({ ...ORDER, number: 3 }, { ...ORDER, number: 4, account: 9 });
     client.send({ frame: 'useAccount', number: 5, name: 'carol' }, { frame: 'useAccount', number: 6, name: 'no spaces' });
     for (const number of [3, 4, 5, 6])
-      expect(await client.next('rejected')).toEqual({ frame: 'rejected', number, reject: REJECT.forbidden });
+      expect(await client.next('rejected')).toEqual({ frame: 'rejected', number, reject: REJECT.forbidden, retryAfterMs: 0 });
     client.ws.close();
     const all = await gateway.connect({ token: 'trader:all' });
     all.send({ frame: 'useAccount', number: 7, name: 'carol' });

@@ -217,7 +217,8 @@ class Gateway {
   }
 }
 
-function receive(connection: Connection, data: RawData, isBinary: boolean, json: boolean): void {
+/** A message of a client has come. */
+export function receive(connection: Connection, data: RawData, isBinary: boolean, json: boolean): void {
   // The library gives messages as Buffers unless it is told otherwise.
   const bytes = data as Buffer;
   if (isBinary === json) return connection.close(CLOSE.unsupported, json ? 'hft.json.v1 is text' : 'hft.binary.v1 is binary');
