@@ -12,6 +12,7 @@ import { constants, getPriority, setPriority } from 'node:os';
 /** By how much a thread is nicer than the program's own. Not 19: the log must be copied back, and queries answered, when all cores are busy as well. */
 export const VIEWS_NICE = 5;
 export const FILES_NICE = 10;
+export const MARKET_DATA_NICE = 10;
 
 /** Has the calling thread give way to the program's own by so much. */
 export function giveWay(nice: number): void {

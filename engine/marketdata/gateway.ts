@@ -1,15 +1,17 @@
 /** WebSockets of the market data port, at /v1/market-data: who comes in, what they ask for. */
-import { createServer, type IncomingMessage, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { WebSocketServer, type WebSocket } from 'ws';
 import type { Gatekeeper } from '../access/gatekeeper.ts';
 import type { Principal } from '../access/principal.ts';
+import type { Certificates } from '../access/tls.ts';
 import { ACCOUNT_TEXT } from '../client/schemas.ts';
 import { decodeMessage, encodeMessage, FrameFault, type AnyFrame, type FrameOf } from '../client/websocket-codec.ts';
 import { CHANNELS } from '../client/websocket-frames.ts';
 import { REJECT } from '../core/types.ts';
+import { HTTP_OPTIONS, SecureServer, TIMEOUTS } from '../gateway/http/secure-server.ts';
 import { problemJson } from '../gateway/problem-json.ts';
 import { Backlog } from '../gateway/websocket/backlog.ts';
 import { CLOSE } from '../gateway/websocket/closing.ts';
@@ -58,12 +60,15 @@ export interface MarketGatewayParts {
   /** What is served, once the engine serves. */
   readonly served: () => { readonly hub: Hub; readonly instruments: readonly FeedInstrument[] } | undefined;
   readonly warn: (details: object, message: string) => void;
+  /** The port speaks TLS, with these. */
+  readonly certificates?: Certificates | undefined;
   readonly heartbeatMs?: number;
   readonly mostConnections?: number;
 }
 
 export class MarketGateway {
-  readonly server: Server = createServer({ maxHeaderSize: 16_384, headersTimeout: 5000, requestTimeout: 10_000 });
+  readonly server: Server;
+  readonly #secure: SecureServer | undefined;
   readonly #parts: MarketGatewayParts;
   readonly #heartbeatMs: number;
   readonly #subscribers = new Set<WebSocketSubscriber>();
@@ -84,10 +89,12 @@ export class MarketGateway {
     this.#parts = parts;
     this.#heartbeatMs = parts.heartbeatMs ?? HEARTBEAT_MS;
     this.#timer = setInterval(() => this.#beat(), this.#heartbeatMs).unref();
-    this.server.on('request', (_request, response) => {
+    const refuse: RequestListener = (_request, response) => {
       const problem = new Problem('HFT_NOT_FOUND', `this port serves WebSockets at ${PATH}, and nothing else`);
       response.writeHead(problem.status, { 'content-type': 'application/problem+json', connection: 'close' }).end(problemJson(problem));
-    });
+    };
+    this.#secure = parts.certificates === undefined ? undefined : new SecureServer(parts.certificates);
+    this.server = this.#secure?.create(refuse) ?? createServer({ ...HTTP_OPTIONS, requestTimeout: TIMEOUTS.requestTimeout }, refuse);
     this.server.on('upgrade', (request, socket, head) => void this.#upgrade(request, socket, head));
   }
 
@@ -96,6 +103,7 @@ export class MarketGateway {
     clearInterval(this.#timer);
     for (const subscriber of this.#subscribers) subscriber.close(CLOSE.restart, 'the engine stops: connect again');
     this.server.close();
+    void this.#secure?.cutSilent();
     const untilMs = performance.now() + DRAIN_MS;
     while (this.#subscribers.size > 0 && performance.now() < untilMs) await delay(DRAIN_CHECK_MS);
     this.server.closeAllConnections();
@@ -294,5 +302,5 @@ function tell(subscriber: WebSocketSubscriber, frames: readonly AnyFrame[]): voi
 }
 
 function refuse(subscriber: WebSocketSubscriber, number: number, reject: number): undefined {
-  tell(subscriber, [{ frame: 'rejected', number, reject }]);
+  tell(subscriber, [{ frame: 'rejected', number, reject, retryAfterMs: 0 }]);
 }

@@ -1,14 +1,16 @@
 /** gRPC of market data, on a port of its own in the thread of market data: who comes in, what they ask for. */
-import { createServer, type AddressInfo, type Socket } from 'node:net';
+import type { AddressInfo, Server as Listener, Socket } from 'node:net';
 import { Server, ServerCredentials } from '@grpc/grpc-js';
 import { ReflectionService } from '@grpc/reflection';
 import type { Gatekeeper } from '../access/gatekeeper.ts';
 import type { Principal } from '../access/principal.ts';
+import type { Certificates } from '../access/tls.ts';
 import { METHODS, PACKAGE } from '../client/grpc-contract.ts';
 import { ACCOUNT_TEXT } from '../client/schemas.ts';
 import { CHANNELS } from '../client/websocket-frames.ts';
 import { tokenOf } from '../gateway/grpc/calls.ts';
 import { EngineHealth } from '../gateway/grpc/health.ts';
+import { listenerOf } from '../gateway/grpc/listener.ts';
 import { problemOfCause, statusOf } from '../gateway/grpc/status.ts';
 import { CLOSE } from '../gateway/websocket/closing.ts';
 import { Problem } from '../service/problem.ts';
@@ -31,6 +33,8 @@ export interface GrpcGatewayParts {
   readonly handles: AccountHandles;
   readonly served: () => { readonly hub: Hub; readonly instruments: readonly FeedInstrument[] } | undefined;
   readonly warn: (details: object, message: string) => void;
+  /** The port speaks TLS, with these. */
+  readonly certificates?: Certificates | undefined;
 }
 
 export class MarketGrpcGateway {
@@ -40,11 +44,8 @@ export class MarketGrpcGateway {
   readonly #health: EngineHealth;
   readonly #timer: NodeJS.Timeout;
   readonly #injector: ReturnType<Server['createConnectionInjector']>;
-  readonly #listener = createServer({ noDelay: true }, (socket) => {
-    this.#sockets.add(socket);
-    socket.once('close', () => this.#sockets.delete(socket));
-    this.#injector.injectConnection(socket);
-  });
+  readonly #listener: Listener;
+  readonly #cutSilent: () => void;
 
   constructor(parts: GrpcGatewayParts) {
     this.#parts = parts;
@@ -69,6 +70,13 @@ export class MarketGrpcGateway {
     this.#health.addToServer(server);
     new ReflectionService(PACKAGE, { services: [NAME] }).addToServer(server);
     this.#injector = server.createConnectionInjector(ServerCredentials.createInsecure());
+    const { listener, cutSilent } = listenerOf(parts.certificates, (socket) => this.#injector.injectConnection(socket));
+    this.#listener = listener;
+    this.#cutSilent = cutSilent;
+    this.#listener.prependListener('connection', (socket: Socket) => {
+      this.#sockets.add(socket);
+      socket.once('close', () => this.#sockets.delete(socket));
+    });
     this.#listener.maxConnections = MOST_CONNECTIONS;
   }
 
@@ -87,6 +95,7 @@ export class MarketGrpcGateway {
     if (!this.#listener.listening) return;
     const closed = new Promise<void>((resolve) => void this.#listener.close(() => resolve()));
     this.#injector.destroy();
+    this.#cutSilent();
     const cut = setTimeout(() => {
       for (const socket of this.#sockets) socket.destroy();
     }, DRAIN_MS);

@@ -112,7 +112,7 @@ export class Hub {
   /** Begins a stream, or one for each instrument, in one of the next turns; says so, or why not, by frames. */
   subscribe(subscriber: Subscriber, request: StreamRequest): void {
     const reject = this.#subscribe(subscriber, request);
-    if (reject !== REJECT.none) this.#tell(subscriber, [{ frame: 'rejected', number: request.number, reject }]);
+    if (reject !== REJECT.none) this.#tell(subscriber, [{ frame: 'rejected', number: request.number, reject, retryAfterMs: 0 }]);
   }
 
   /** Ends streams; those that were not there are none the less. */

@@ -1,12 +1,13 @@
 /** The thread of market data: a port of its own, a core of its own, keys of its own. Nothing of it runs on the thread that matches. */
 import { dirname, resolve } from 'node:path';
 import type { AddressInfo } from 'node:net';
-import { constants, getPriority, setPriority } from 'node:os';
 import { workerData } from 'node:worker_threads';
 import { audienceOf } from '../access/claims.ts';
 import { JwtGatekeeper } from '../access/jwt-gatekeeper.ts';
 import { KeyFile } from '../access/key-file.ts';
+import { Certificates } from '../access/tls.ts';
 import { JournalReader } from '../journal/reader.ts';
+import { giveWay, MARKET_DATA_NICE } from '../thread-priority.ts';
 import { recordGc } from '../telemetry/gc.ts';
 import { AccountHandles } from './account-handles.ts';
 import { Feed } from './feed.ts';
@@ -22,9 +23,19 @@ const INTERVAL_MS = 10;
 const IDLE_MS = 100;
 /** A turn may take this part of the time at most: with many subscribers the interval grows instead of the load. */
 const MOST_SHARE = 0.25;
-const NICE = 10;
 
-const { engine, keysFile, dataDirectory, host, listenPort, grpcPort, figures: figuresBuffer, gc, port } = workerData as MarketDataThread;
+const {
+  engine,
+  keysFile,
+  dataDirectory,
+  tls,
+  host,
+  listenPort,
+  grpcPort,
+  figures: figuresBuffer,
+  gc,
+  port,
+} = workerData as MarketDataThread;
 const post = (message: FromMarketData): void => port.postMessage(message);
 const warn = (details: object, message: string): void => post({ kind: 'warning', details, message });
 
@@ -40,15 +51,17 @@ const keys = new KeyFile(
   },
   isQuiet,
 );
-// Matching goes before telling of it, where there are fewer cores than threads. 0 is the thread that calls on Linux, and the whole process elsewhere.
-if (process.platform === 'linux') setPriority(0, Math.min(constants.priority.PRIORITY_LOW, getPriority(0) + NICE));
+giveWay(MARKET_DATA_NICE);
 const gatekeeper = new JwtGatekeeper({ audience: audienceOf(engine), keys: keys.first });
+// The engine's thread reads the same files, and says what becomes of them.
+const silent = { info: () => undefined, warn: () => undefined };
+const certificates = tls === undefined ? undefined : new Certificates(tls, { dataDirectory, log: silent });
 const endGc = recordGc(gc);
 
 let serving: { hub: Hub; instruments: readonly FeedInstrument[] } | undefined;
 let timer: NodeJS.Timeout | undefined;
-const gateway = new MarketGateway({ gatekeeper, figures, handles, served: () => serving, warn });
-const grpc = grpcPort === undefined ? undefined : new MarketGrpcGateway({ gatekeeper, handles, served: () => serving, warn });
+const gateway = new MarketGateway({ gatekeeper, figures, handles, served: () => serving, warn, certificates });
+const grpc = grpcPort === undefined ? undefined : new MarketGrpcGateway({ gatekeeper, handles, served: () => serving, warn, certificates });
 
 gateway.server.once('error', (cause: NodeJS.ErrnoException) => refused(cause));
 gateway.server.listen({ host, port: listenPort, backlog: 1024 }, () => void listening((gateway.server.address() as AddressInfo).port));
@@ -105,6 +118,7 @@ async function end(): Promise<void> {
   serving = undefined;
   await Promise.all([gateway.close(), grpc?.close()]);
   keys.stop();
+  certificates?.stop();
   endGc();
   port.close();
 }

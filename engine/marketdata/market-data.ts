@@ -8,7 +8,7 @@ import { MarketDataFigures } from './figures.ts';
 import type { FeedInstrument } from './gateway.ts';
 import type { FromMarketData, MarketDataThread, ToMarketData } from './thread-messages.ts';
 
-export interface MarketDataOptions extends Pick<MarketDataThread, 'engine' | 'keysFile' | 'dataDirectory'> {
+export interface MarketDataOptions extends Pick<MarketDataThread, 'engine' | 'keysFile' | 'dataDirectory' | 'tls'> {
   readonly log: { warn(details: object, message: string): void };
 }
 
@@ -111,12 +111,13 @@ export class MarketData {
 
   /** Resolves when the thread has ended, to why. */
   async #runThread(hear: (message: FromMarketData) => void): Promise<string> {
-    const { engine, keysFile, dataDirectory } = this.#options;
+    const { engine, keysFile, dataDirectory, tls } = this.#options;
     const { port1, port2 } = new MessageChannel();
     const workerData: MarketDataThread = {
       engine,
       keysFile,
       dataDirectory,
+      tls,
       host: this.#host,
       listenPort: this.#listenPort,
       grpcPort: this.#grpcPort,

@@ -1,5 +1,6 @@
 /** What the thread of market data is started with, and what it and the engine's thread say to each other. */
 import type { MessagePort } from 'node:worker_threads';
+import type { TlsFilesConfig } from '../../crds/engine-config.ts';
 import type { FeedInstrument } from './gateway.ts';
 
 export interface MarketDataThread {
@@ -7,6 +8,8 @@ export interface MarketDataThread {
   readonly engine: string;
   readonly keysFile: string;
   readonly dataDirectory: string;
+  /** Both ports speak TLS, with these. */
+  readonly tls: TlsFilesConfig | undefined;
   readonly host: string;
   readonly listenPort: number;
   /** gRPC; undefined for none. */

@@ -83,7 +83,10 @@ export async function runEngine(options: {
   const marketData =
     options.marketDataPort === undefined
       ? undefined
-      : new MarketData({ engine: config.engine, keysFile: options.keysFile, dataDirectory, log }, options.marketDataGrpcPort);
+      : new MarketData(
+          { engine: config.engine, keysFile: options.keysFile, dataDirectory, tls: config.tls, log },
+          options.marketDataGrpcPort,
+        );
   const metrics = createMetrics(engine, access, trail, { marketData: marketData?.figures, certificates });
   const watch = new RuntimeWatch();
   // One account has one rate, whichever way its orders come in.

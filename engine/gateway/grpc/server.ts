@@ -1,10 +1,8 @@
 /** The gRPC server: its limits, its services, and its end. */
-import { createServer, type AddressInfo, type Server as Listener, type Socket } from 'node:net';
-import { createServer as createTlsServer } from 'node:tls';
+import type { AddressInfo, Socket } from 'node:net';
 import { Server, ServerCredentials, type ServerOptions } from '@grpc/grpc-js';
 import { ReflectionService } from '@grpc/reflection';
 import type { Certificates } from '../../access/tls.ts';
-import { tlsOnly } from '../../access/tls-only.ts';
 import { MARKET_SERVICE, METHODS, ORDER_SERVICE, PACKAGE } from '../../client/grpc-contract.ts';
 import type { Engine } from '../../service/engine.ts';
 import type { RateLimiter } from '../rate-limit.ts';
@@ -13,6 +11,7 @@ import { ConnectionBound } from '../../protection/addresses.ts';
 import type { UnaryParts } from './calls.ts';
 import { EntryService } from './entry-service.ts';
 import { EngineHealth } from './health.ts';
+import { listenerOf } from './listener.ts';
 import { marketService } from './market-service.ts';
 import { orderService } from './order-service.ts';
 
@@ -99,14 +98,6 @@ export function createGrpcServer(parts: GrpcParts): GrpcServer {
       clearTimeout(cut);
     },
   };
-}
-
-/** `take` gets every connection, above TLS where there is one; `cutSilent` ends those that have said nothing. */
-function listenerOf(certificates: Certificates | undefined, take: (socket: Socket) => void): { listener: Listener; cutSilent: () => void } {
-  if (certificates === undefined) return { listener: createServer({ noDelay: true }, take), cutSilent: () => undefined };
-  const listener = createTlsServer({ noDelay: true, ...certificates.options(['h2']) }, take);
-  certificates.serve(listener);
-  return { listener, cutSilent: tlsOnly(listener, '') };
 }
 
 /** Streams of orders decode and encode by themselves. */

@@ -3,6 +3,8 @@ import type { RequestListener, Server } from 'node:http';
 import { createServer } from 'node:https';
 import type { Certificates } from '../../access/tls.ts';
 import { tlsOnly } from '../../access/tls-only.ts';
+import { Problem } from '../../service/problem.ts';
+import { brokenHttpAnswer } from './broken-answer.ts';
 
 /** Of connections, with TLS and without. */
 export const TIMEOUTS = {
@@ -16,23 +18,20 @@ export const HTTP_OPTIONS = { headersTimeout: 5000, maxHeaderSize: 16_384, conne
 
 export class SecureServer {
   readonly #certificates: Certificates;
-  readonly #plainAnswer: string;
   #cut: (() => void) | undefined;
 
-  /** `plainAnswer`: all that whoever speaks plain HTTP hears. */
-  constructor(certificates: Certificates, plainAnswer: string) {
+  constructor(certificates: Certificates) {
     this.#certificates = certificates;
-    this.#plainAnswer = plainAnswer;
   }
 
-  /** For Fastify, which sets no limit of a server that it is given. */
+  /** With the limits as well: Fastify sets none of a server that it is given. */
   readonly create = (handler: RequestListener): Server => {
     const server = createServer({ ...HTTP_OPTIONS, ...this.#certificates.options(['http/1.1']) }, handler);
     server.keepAliveTimeout = TIMEOUTS.keepAliveTimeout;
     server.requestTimeout = TIMEOUTS.requestTimeout;
     server.setTimeout(TIMEOUTS.connectionTimeout);
     this.#certificates.serve(server);
-    this.#cut = tlsOnly(server, this.#plainAnswer);
+    this.#cut = tlsOnly(server, brokenHttpAnswer(new Problem('HFT_TLS_REQUIRED', 'this port speaks TLS: use https:// or wss://')));
     return server;
   };
 

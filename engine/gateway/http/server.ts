@@ -1,6 +1,6 @@
 /** The frame of both HTTP servers: every limit set, strict JSON, and one error format (RFC 9457 with a stable code). */
 import { isUtf8 } from 'node:buffer';
-import { STATUS_CODES, type IncomingMessage, type ServerResponse } from 'node:http';
+import { type IncomingMessage, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import Fastify, { LogController, type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
@@ -9,7 +9,8 @@ import { JsonFault, parseStrictJson } from '../../config/strict-json.ts';
 import { Problem, PROBLEMS, type ProblemCode } from '../../service/problem.ts';
 import { ViewsError } from '../../views/types.ts';
 import { problemJson } from '../problem-json.ts';
-import { ownRequestId, REQUEST_ID_HEADER, requestIdOf } from './request-id.ts';
+import { brokenHttpAnswer } from './broken-answer.ts';
+import { REQUEST_ID_HEADER, requestIdOf } from './request-id.ts';
 import { HTTP_OPTIONS, SecureServer, TIMEOUTS } from './secure-server.ts';
 import { zodSerializer } from './serialization.ts';
 import { zodValidator } from './validation.ts';
@@ -39,10 +40,7 @@ const CLOSE_DELAY_MS = 200;
 /** A Fastify instance without routes. It does not listen yet. */
 export function createHttpServer(options: HttpServerOptions) {
   const { certificates } = options;
-  const secure =
-    certificates === undefined
-      ? undefined
-      : new SecureServer(certificates, brokenHttpAnswer(new Problem('HFT_TLS_REQUIRED', 'this port speaks TLS: use https:// or wss://')));
+  const secure = certificates === undefined ? undefined : new SecureServer(certificates);
   const app = Fastify({
     logger: { level: options.logLevel },
     // A log line a request would cost more than the request.
@@ -88,7 +86,8 @@ export function createHttpServer(options: HttpServerOptions) {
   });
   app.setErrorHandler<FastifyError | Problem>((error, request, reply) => {
     const problem = problemOf(error);
-    if (problem.code === 'HFT_INTERNAL') request.log.error({ err: error, requestId: request.id, method: request.method, url: request.url }, 'a request failed');
+    if (problem.code === 'HFT_INTERNAL')
+      request.log.error({ err: error, requestId: request.id, method: request.method, url: request.url }, 'a request failed');
     return answer(request, reply, problem, options);
   });
   handleUnknownPaths(app, options);
@@ -232,11 +231,4 @@ function answerBrokenHttp(error: Error & { code?: string }, socket: Socket): voi
   socket.end(brokenHttpAnswer(new Problem(code, PROBLEMS[code].title)));
   // A client that neither reads nor closes must not keep the socket.
   setTimeout(() => socket.destroy(), CLOSE_DELAY_MS).unref();
-}
-
-/** A whole answer, for a connection that has no request. */
-function brokenHttpAnswer(problem: Problem): string {
-  const requestId = ownRequestId();
-  const body = problemJson(problem, requestId);
-  return `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status] ?? ''}\r\ncontent-type: application/problem+json\r\ncontent-length: ${Buffer.byteLength(body)}\r\n${REQUEST_ID_HEADER}: ${requestId}\r\nconnection: close\r\n\r\n${body}`;
 }
