@@ -61,7 +61,10 @@ export function createGrpcServer(parts: GrpcParts): GrpcServer {
   // anew for another certificate.
   const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
   const sockets = new Set<Socket>();
-  const take = (socket: Socket): void => injector.injectConnection(socket);
+  const take = (socket: Socket): void => {
+    // One whose certificate was not good enough has been ended meanwhile.
+    if (!socket.destroyed) injector.injectConnection(socket);
+  };
   const { listener, cutSilent } = listenerOf(parts.certificates, take);
   listener.prependListener('connection', (socket: Socket) => {
     sockets.add(socket);
