@@ -63,6 +63,7 @@ export function createGrpcServer(parts: GrpcParts): GrpcServer {
   const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
   const sockets = new Set<Socket>();
   const take = (socket: Socket): void => {
+    // One that is one too many, or whose certificate was not good enough, has been ended meanwhile.
     if (!socket.destroyed) injector.injectConnection(socket);
   };
   const { listener, cutSilent } = listenerOf(parts.certificates, take);
