@@ -4,7 +4,7 @@ import { dirname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parentPort, workerData } from 'node:worker_threads';
 import { recordGc } from '../telemetry/gc.ts';
-import { FILES_NICE, giveWay } from '../thread-priority.ts';
+import { giveWay } from '../thread-priority.ts';
 import { compactionStep } from './compaction.ts';
 import type { MaintenanceAnswer, MaintenanceData, MaintenanceRequest } from './maintenance-protocol.ts';
 import { openAnother } from './open-database.ts';
@@ -18,10 +18,12 @@ const WAIT_MS = 1000;
 const PASSES = 6;
 /** So much of the log may be left for the last pass, during which nobody can write. */
 const LAST_PASS_FRAMES = 64;
+/** Nobody waits for this thread but in its last pass. Not 19: the log must be copied back when all cores are busy as well. */
+const NICE = 10;
 /** Between two steps of compaction: others get their turn. */
 const PAUSE_MS = 5;
 
-giveWay(FILES_NICE);
+giveWay(NICE);
 const { path, durability, file, ended, gc } = workerData as MaintenanceData;
 process.once('exit', () => {
   const word = new Int32Array(ended);

@@ -7,7 +7,7 @@ import { JwtGatekeeper } from '../access/jwt-gatekeeper.ts';
 import { KeyFile } from '../access/key-file.ts';
 import { Certificates } from '../access/tls.ts';
 import { JournalReader } from '../journal/reader.ts';
-import { giveWay, MARKET_DATA_NICE } from '../thread-priority.ts';
+import { giveWay } from '../thread-priority.ts';
 import { recordGc } from '../telemetry/gc.ts';
 import { AccountHandles } from './account-handles.ts';
 import { Feed } from './feed.ts';
@@ -23,6 +23,8 @@ const INTERVAL_MS = 10;
 const IDLE_MS = 100;
 /** A turn may take this part of the time at most: with many subscribers the interval grows instead of the load. */
 const MOST_SHARE = 0.25;
+/** Matching goes before telling of it. */
+const NICE = 10;
 
 const {
   engine,
@@ -51,7 +53,7 @@ const keys = new KeyFile(
   },
   isQuiet,
 );
-giveWay(MARKET_DATA_NICE);
+giveWay(NICE);
 const gatekeeper = new JwtGatekeeper({ audience: audienceOf(engine), keys: keys.first });
 // The engine's thread reads the same files, and says what becomes of them.
 const silent = { info: () => undefined, warn: () => undefined };

@@ -8,13 +8,11 @@ import { receiveMessageOnPort, workerData } from 'node:worker_threads';
 import { JournalReader } from '../journal/reader.ts';
 import { messageOf } from '../journal/sqlite-errors.ts';
 import { GcPoll } from '../telemetry/gc.ts';
-import { giveWay, VIEWS_NICE } from '../thread-priority.ts';
 import { ViewsDamaged } from './database.ts';
 import { Follower } from './follower.ts';
 import { Replica } from './replica.ts';
 import { SharedProgress, type FromThread, type ThreadData, type ToThread } from './threads.ts';
 
-giveWay(VIEWS_NICE);
 const { dataDirectory, instruments, retentionMs, snapshotEvery, shared: buffer, gc: gcBuffer, port } = workerData as ThreadData;
 const shared = new SharedProgress(buffer);
 const gc = new GcPoll(gcBuffer);
