@@ -1,4 +1,3 @@
-import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it } from 'vitest';
@@ -7,9 +6,10 @@ import { localToken } from '../access/local-token.ts';
 import type { Role } from '../access/roles.ts';
 import { MarketDataClient, StreamRefused } from '../client/market-data.ts';
 import type { NewOrder } from '../client/orders.ts';
-import { tableOf, type AnyFrame, type FrameOf } from '../client/websocket-codec.ts';
+import type { AnyFrame, FrameOf } from '../client/websocket-codec.ts';
 import { REJECT } from '../core/types.ts';
 import { Client } from '../gateway/websocket/gateway.test-support.ts';
+import { pricesByPython, readByPython } from '../gateway/websocket/python-decoder.test-support.ts';
 import { startLocalEngine, type LocalEngine } from '../testing/local-engine.ts';
 
 let engine: LocalEngine;
@@ -272,33 +272,10 @@ it('Python reads the live streams by the table, and price updates without one', 
   const { sequence } = await place({ side: 'buy', price: '97', account: 'carol', quantity: '1' });
   const trade = await nextThat(client, 'trade', (frame) => frame.sequence === sequence);
   while (raw.length === 0) await delay(5);
-  const program = `
-import json, struct, sys
-given = json.load(sys.stdin)
-table = {frame['type']: frame for frame in given['table']}
-codes = {'u8': '<B', 'u16': '<H', 'u32': '<I', 'u64': '<Q', 'i64': '<q', 'id': '<Q'}
-out = []
-for message in given['messages']:
-    data, at = bytes.fromhex(message), 0
-    while at < len(data):
-        length, kind, flags, number = struct.unpack_from('<HBBI', data, at)
-        frame = {'frame': table[kind]['name'], 'number': number}
-        for field in table[kind]['fields']:
-            if not field['type'].startswith('char'):
-                frame[field['name']] = struct.unpack_from(codes[field['type']], data, at + field['at'])[0]
-        out.append(frame)
-        at += length
-prices = [struct.unpack('<8sQQq', bytes.fromhex(given['prices'])[at:at + 32]) for at in range(0, len(given['prices']) // 2, 32)]
-print(json.dumps({'frames': out, 'prices': [[symbol.decode(), price, volume, str(nanos)] for symbol, price, volume, nanos in prices]}))`;
-  const messages = client.messages.map((message) => message.toString('hex'));
-  const input = JSON.stringify({ table: tableOf(), messages, prices: Buffer.concat(raw).toString('hex') });
-  const read = JSON.parse(execFileSync('python3', ['-c', program], { input, encoding: 'utf8', timeout: 10_000 })) as {
-    frames: Record<string, unknown>[];
-    prices: unknown[];
-  };
-  expect(read.frames.filter(({ frame }) => frame === 'trade').at(-1)).toEqual({ ...trade, takerSide: 0, number: trade.number });
-  expect(read.frames.filter(({ frame }) => frame === 'level').length).toBeGreaterThan(0);
-  expect(read.prices.at(-1)).toEqual(['BTC-USD\0', 9700, 10_000, `${trade.timeMicros}000`]);
+  const read = readByPython(client.messages);
+  expect(read.filter(({ frame }) => frame === 'trade').at(-1)).toEqual({ ...trade, takerSide: 0, number: trade.number });
+  expect(read.filter(({ frame }) => frame === 'level').length).toBeGreaterThan(0);
+  expect(pricesByPython(Buffer.concat(raw)).at(-1)).toEqual(['BTC-USD\0', 9700, 10_000, `${trade.timeMicros}000`]);
 });
 
 it('the client goes on where it was when the connection is lost', async () => {
