@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
@@ -279,17 +280,43 @@ it('Python reads the live streams by the table, and price updates without one', 
 });
 
 it('the client goes on where it was when the connection is lost', async () => {
+  const sockets = new Set<Socket>();
+  const proxy = createServer((near) => {
+    const far = connect(engine.running.marketDataPort, '127.0.0.1');
+    for (const [one, other] of [
+      [near, far],
+      [far, near],
+    ] as const) {
+      sockets.add(one);
+      one.pipe(other);
+      one.on('error', () => undefined);
+      one.on('close', () => other.destroy());
+    }
+  });
+  proxy.listen(0, '127.0.0.1');
+  await once(proxy, 'listening');
   const frames: AnyFrame[] = [];
-  const client = await MarketDataClient.connect({ url, token: engine.token, onFrame: (frame) => frames.push(frame) });
+  const lost: number[] = [];
+  const client = await MarketDataClient.connect({
+    url: `ws://127.0.0.1:${(proxy.address() as AddressInfo).port}/v1/market-data`,
+    token: engine.token,
+    onFrame: (frame) => frames.push(frame),
+    onLost: (code) => lost.push(code),
+  });
   await client.subscribe({ channel: 'trades', symbol: 'BTC-USD' });
   await client.subscribe({ channel: 'own-orders', account: 'grace' });
   await expect(client.subscribe({ channel: 'trades', symbol: 'NO-SUCH' })).rejects.toThrow(RangeError);
   await place({ side: 'sell', price: '96', account: 'grace', quantity: '2' });
-  const { sequence } = await place({ side: 'buy', price: '96', account: 'heidi', quantity: '1' });
-  const heard = (at: number): boolean => frames.some((frame) => frame.frame === 'trade' && frame.sequence === at);
-  while (!heard(sequence)) await delay(5);
-  expect(frames.some(({ frame }) => frame === 'fill')).toBe(true);
+  const first = await place({ side: 'buy', price: '96', account: 'heidi', quantity: '1' });
+  const trades = (): number[] => frames.flatMap((frame) => (frame.frame === 'trade' ? [frame.sequence] : []));
+  await expect.poll(trades).toEqual([first.sequence]);
+  for (const socket of sockets) socket.destroy();
+  const second = await place({ side: 'buy', price: '96', account: 'heidi', quantity: '1' });
+  await expect.poll(trades, { timeout: 5000 }).toEqual([first.sequence, second.sequence]);
+  await expect.poll(() => frames.filter(({ frame }) => frame === 'fill').length).toBe(2);
+  expect(lost).toEqual([1006]);
   client.close();
+  proxy.close();
   const narrow = await MarketDataClient.connect({ url, token: await tokenOf('trader', 'ivan'), onFrame: () => undefined });
   await expect(narrow.subscribe({ channel: 'drop-copy' })).rejects.toThrow(StreamRefused);
   await expect(narrow.subscribe({ channel: 'own-orders', account: 'grace' })).rejects.toThrow(StreamRefused);
