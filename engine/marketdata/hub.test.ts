@@ -1,6 +1,6 @@
 import { rmSync } from 'node:fs';
 import { setImmediate as nextTick } from 'node:timers/promises';
-import { expect, it } from 'vitest';
+import { expect, it, vi } from 'vitest';
 import type { AnyFrame, FrameOf } from '../client/websocket-codec.ts';
 import { BUY, OPEN, PENDING, SELL } from '../core/types.ts';
 import { JournalReader } from '../journal/reader.ts';
@@ -265,15 +265,11 @@ it('sends everybody away when the journal cannot be followed, and serves those t
   const listener = new Listener();
   test.hub.subscribe(listener, REQUEST);
   test.turn();
-  const read = JournalReader.prototype.read;
-  JournalReader.prototype.read = () => {
+  const read = vi.spyOn(JournalReader.prototype, 'read').mockImplementation(() => {
     throw new Error('the disk is gone');
-  };
-  try {
-    test.turn();
-  } finally {
-    JournalReader.prototype.read = read;
-  }
+  });
+  test.turn();
+  read.mockRestore();
   expect(listener.closed).toBe(1012);
   expect(test.warnings).toHaveLength(1);
   test.hub.leave(listener);

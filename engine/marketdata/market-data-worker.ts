@@ -116,6 +116,8 @@ function turn(hub: Hub): void {
 
 async function end(): Promise<void> {
   clearTimeout(timer);
+  // What is durable by now is told before the end.
+  serving?.hub.turn();
   serving?.hub.close();
   serving = undefined;
   await Promise.all([gateway.close(), grpc?.close()]);
