@@ -33,6 +33,10 @@ export class Subscription implements AsyncIterableIterator<MarketEvent>, AsyncDi
     this.#stop = stop;
   }
 
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
   /** Takes frames of one message. */
   hear(frames: readonly AnyFrame[]): void {
     for (const index of frames.keys()) {
