@@ -49,8 +49,7 @@ export async function marketDataFanout(runs: number): Promise<Comparison[]> {
     const value = await withServer('market-data', async (server) => {
       const subscribers = await subscribe(server);
       try {
-        const found = await p99(server, subscribers);
-        return found;
+        return await p99(server, subscribers);
       } finally {
         subscribers.kill('SIGKILL');
         await once(subscribers, 'exit');
@@ -90,21 +89,22 @@ async function p99(server: Server, subscribers?: ChildProcess): Promise<number> 
   return percentile(micros.sort(), 0.99);
 }
 
-/** Sends orders at a steady rate for so long, and takes the time of each from when it was due to its answer. */
+/** Sends orders at a steady rate for so long, and takes the time of each from its sending to its answer, in µs. */
 async function orders({ port }: Server, durationMs: number): Promise<Float64Array> {
   const connection = await LoadConnection.open(port, { packed: 1, account: 0, countsFrames: true });
   const total = Math.round((durationMs / 1000) * PER_SECOND);
   const sentMs = new Float64Array(total);
   const micros = new Float64Array(total);
-  let [sent, answered] = [0, 0];
+  let sent = 0;
+  const come = { answers: 0 };
   connection.onAnswers = (count) => {
     const nowMs = performance.now();
-    for (let left = count; left > 0; left -= 1, answered += 1) micros[answered] = (nowMs - (sentMs[answered] as number)) * 1000;
+    for (let left = count; left > 0; left -= 1, come.answers += 1) micros[come.answers] = (nowMs - (sentMs[come.answers] as number)) * 1000;
   };
   const startMs = performance.now();
-  while (answered < total) {
+  while (come.answers < total) {
     const nowMs = performance.now();
-    if (nowMs > startMs + durationMs * 3) throw new Error(`${answered} of ${total} orders were answered`);
+    if (nowMs > startMs + durationMs * 3) throw new Error(`${come.answers} of ${total} orders were answered`);
     for (const due = Math.min(total, ((nowMs - startMs) / 1000) * PER_SECOND); sent < Math.floor(due); sent += 1) {
       sentMs[sent] = performance.now();
       connection.send(1);

@@ -12,7 +12,7 @@ import { CHANNELS } from '../client/websocket-frames.ts';
 import { REJECT } from '../core/types.ts';
 import { problemJson } from '../gateway/problem-json.ts';
 import { Backlog } from '../gateway/websocket/backlog.ts';
-import { CLOSE } from '../gateway/websocket/closing.ts';
+import { CLOSE, closeWhenDue } from '../gateway/websocket/closing.ts';
 import { BINARY, JSON_FORM, offeredProtocols, refuseUpgrade, tokenOf } from '../gateway/websocket/handshake.ts';
 import { bytesOfJson } from '../gateway/websocket/json.ts';
 import { Problem } from '../service/problem.ts';
@@ -27,8 +27,6 @@ const PATH = '/v1/market-data';
 const PRICES = 'hft.prices.v1';
 const FORMS: Readonly<Record<string, Form>> = { [BINARY]: 'binary', [JSON_FORM]: 'json', [PRICES]: 'prices' };
 const HEARTBEAT_MS = 5000;
-/** Heartbeats that may fail to come. */
-const MOST_SILENT = 3;
 const MOST_CONNECTIONS = 2000;
 /** Of one user. */
 const MOST_OF_USER = 1000;
@@ -277,12 +275,9 @@ export class MarketGateway {
     for (const subscriber of this.#subscribers) {
       subscriber.silent += 1;
       subscriber.requests = 0;
-      if (subscriber.silent > MOST_SILENT) subscriber.close(CLOSE.silent, 'nothing was heard for three heartbeats');
-      else if (subscriber.principal.expiresAtMs <= nowMs) subscriber.close(CLOSE.expired, 'the token has expired: connect with a new one');
-      else if (!this.#parts.gatekeeper.holds(subscriber.principal))
-        subscriber.close(CLOSE.expired, 'the key of the token is no longer taken: connect with a new token');
+      if (closeWhenDue(subscriber, this.#parts.gatekeeper, nowMs)) continue;
       // Price updates have no room for heartbeats: pings are what others hear of the connection.
-      else if (subscriber.form === 'prices') subscriber.ws.ping();
+      if (subscriber.form === 'prices') subscriber.ws.ping();
       else tell(subscriber, [{ frame: 'heartbeat', number: 0, timeMicros: nowMs * 1000 }]);
     }
   }

@@ -30,6 +30,8 @@ export interface HubParts {
   readonly figures: MarketDataFigures;
   readonly warn: (details: object, message: string) => void;
   readonly bounds?: Partial<Bounds>;
+  /** In ms; rises. */
+  readonly nowMs: () => number;
 }
 
 export interface Bounds {
@@ -137,7 +139,8 @@ export class Hub {
   }
 
   /** Follows the journal by a step, and tells everybody. Gives whether there is more to follow at once. */
-  turn(nowMs: number): boolean {
+  turn(): boolean {
+    const nowMs = this.#parts.nowMs();
     if (this.#feed === undefined) return false;
     const { figures } = this.#parts;
     let commands = 0;
@@ -181,7 +184,7 @@ export class Hub {
 
   /** Opens the feed unless it is; gives the last sequence that it can show, -1 when there is none. */
   #open(): number {
-    const nowMs = performance.now();
+    const nowMs = this.#parts.nowMs();
     if (this.#feed === undefined && nowMs < this.#nextOpenMs) return -1;
     try {
       const feed = (this.#feed ??= this.#parts.open());
@@ -238,8 +241,13 @@ export class Hub {
   #join(feed: Feed): void {
     const joins = this.#joins;
     if (joins.length === 0) return;
-    this.#joins = joins.filter(({ sequence }) => sequence > feed.sequence);
-    for (const join of joins) if (join.sequence <= feed.sequence) this.#begin(feed, join);
+    this.#joins = [];
+    for (const join of joins) {
+      // Who has not read its snapshots gets no more of them.
+      const mayBegin = join.sequence <= feed.sequence && join.member.allowedBytes <= this.#bounds.mostBytes;
+      if (mayBegin) this.#begin(feed, join);
+      else this.#joins.push(join);
+    }
   }
 
   #begin(feed: Feed, { member, request }: Join): void {
@@ -302,7 +310,7 @@ export class Hub {
     stream.subscriptions.delete(subscription);
     this.#passed.delete(subscription);
     this.#parts.figures.add('subscriptions', -1);
-    if (stream.subscriptions.size === 0) stream.emptyMs = performance.now();
+    if (stream.subscriptions.size === 0) stream.emptyMs = this.#parts.nowMs();
   }
 
   #stream(of: Pick<StreamRequest, 'channel' | 'instrument' | 'depth' | 'account'>): Stream<Subscription> {

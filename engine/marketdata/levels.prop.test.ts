@@ -81,7 +81,9 @@ it('what subscribers are told adds up to the book, whatever happens in it', { ti
             if (core.submit(slots, 0, sink) === REJECT.none) touched.replay(slots, 0);
           }
         }
-        expect(touched.trades.map(({ takerSide: _side, timestampMicros: _time, ...trade }) => trade)).toEqual(fills);
+        expect(
+          touched.trades.map(({ takerSide: _side, timestampMicros: _time, makerOrderId: _maker, takerOrderId: _taker, ...trade }) => trade),
+        ).toEqual(fills);
         for (const { takerSide } of touched.trades) expect([BUY, SELL, NO_SIDE]).toContain(takerSide);
         fills.length = 0;
         for (const [instrument, { levels, orders, by }] of told.entries()) {

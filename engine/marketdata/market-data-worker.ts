@@ -1,6 +1,7 @@
 /** The thread of market data: a port of its own, a core of its own, keys of its own. Nothing of it runs on the thread that matches. */
 import { dirname, resolve } from 'node:path';
 import type { AddressInfo } from 'node:net';
+import { constants, getPriority, setPriority } from 'node:os';
 import { workerData } from 'node:worker_threads';
 import { audienceOf } from '../access/claims.ts';
 import { JwtGatekeeper } from '../access/jwt-gatekeeper.ts';
@@ -21,6 +22,7 @@ const INTERVAL_MS = 10;
 const IDLE_MS = 100;
 /** A turn may take this part of the time at most: with many subscribers the interval grows instead of the load. */
 const MOST_SHARE = 0.25;
+const NICE = 10;
 
 const { engine, keysFile, dataDirectory, host, listenPort, grpcPort, figures: figuresBuffer, gc, port } = workerData as MarketDataThread;
 const post = (message: FromMarketData): void => port.postMessage(message);
@@ -38,6 +40,8 @@ const keys = new KeyFile(
   },
   isQuiet,
 );
+// Matching goes before telling of it, where there are fewer cores than threads. 0 is the thread that calls on Linux, and the whole process elsewhere.
+if (process.platform === 'linux') setPriority(0, Math.min(constants.priority.PRIORITY_LOW, getPriority(0) + NICE));
 const gatekeeper = new JwtGatekeeper({ audience: audienceOf(engine), keys: keys.first });
 const endGc = recordGc(gc);
 
@@ -78,13 +82,16 @@ function serve(instruments: readonly FeedInstrument[]): void {
     }
   };
   const symbols = instruments.map(({ symbol }) => symbol);
-  serving = { hub: new Hub({ open, symbols, handleOf: (name) => handles.of(name), figures, warn }), instruments };
+  serving = {
+    hub: new Hub({ open, symbols, handleOf: (name) => handles.of(name), figures, warn, nowMs: () => performance.now() }),
+    instruments,
+  };
   turn(serving.hub);
 }
 
 function turn(hub: Hub): void {
   const startMs = performance.now();
-  const hasMore = hub.turn(startMs);
+  const hasMore = hub.turn();
   const tookMs = performance.now() - startMs;
   figures.set('turnMicros', tookMs * 1000);
   const restMs = tookMs / MOST_SHARE - tookMs;
@@ -94,6 +101,8 @@ function turn(hub: Hub): void {
 
 async function end(): Promise<void> {
   clearTimeout(timer);
+  // What is durable by now is told before the end.
+  serving?.hub.turn();
   serving?.hub.close();
   serving = undefined;
   await Promise.all([gateway.close(), grpc?.close()]);

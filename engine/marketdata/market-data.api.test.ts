@@ -1,5 +1,5 @@
-import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
@@ -7,9 +7,10 @@ import { localToken } from '../access/local-token.ts';
 import type { Role } from '../access/roles.ts';
 import { MarketDataClient, StreamRefused } from '../client/market-data.ts';
 import type { NewOrder } from '../client/orders.ts';
-import { tableOf, type AnyFrame, type FrameOf } from '../client/websocket-codec.ts';
+import type { AnyFrame, FrameOf } from '../client/websocket-codec.ts';
 import { REJECT } from '../core/types.ts';
 import { Client } from '../gateway/websocket/gateway.test-support.ts';
+import { pricesByPython, readByPython } from '../gateway/websocket/python-decoder.test-support.ts';
 import { startLocalEngine, type LocalEngine } from '../testing/local-engine.ts';
 
 let engine: LocalEngine;
@@ -272,47 +273,50 @@ it('Python reads the live streams by the table, and price updates without one', 
   const { sequence } = await place({ side: 'buy', price: '97', account: 'carol', quantity: '1' });
   const trade = await nextThat(client, 'trade', (frame) => frame.sequence === sequence);
   while (raw.length === 0) await delay(5);
-  const program = `
-import json, struct, sys
-given = json.load(sys.stdin)
-table = {frame['type']: frame for frame in given['table']}
-codes = {'u8': '<B', 'u16': '<H', 'u32': '<I', 'u64': '<Q', 'i64': '<q', 'id': '<Q'}
-out = []
-for message in given['messages']:
-    data, at = bytes.fromhex(message), 0
-    while at < len(data):
-        length, kind, flags, number = struct.unpack_from('<HBBI', data, at)
-        frame = {'frame': table[kind]['name'], 'number': number}
-        for field in table[kind]['fields']:
-            if not field['type'].startswith('char'):
-                frame[field['name']] = struct.unpack_from(codes[field['type']], data, at + field['at'])[0]
-        out.append(frame)
-        at += length
-prices = [struct.unpack('<8sQQq', bytes.fromhex(given['prices'])[at:at + 32]) for at in range(0, len(given['prices']) // 2, 32)]
-print(json.dumps({'frames': out, 'prices': [[symbol.decode(), price, volume, str(nanos)] for symbol, price, volume, nanos in prices]}))`;
-  const messages = client.messages.map((message) => message.toString('hex'));
-  const input = JSON.stringify({ table: tableOf(), messages, prices: Buffer.concat(raw).toString('hex') });
-  const read = JSON.parse(execFileSync('python3', ['-c', program], { input, encoding: 'utf8', timeout: 10_000 })) as {
-    frames: Record<string, unknown>[];
-    prices: unknown[];
-  };
-  expect(read.frames.filter(({ frame }) => frame === 'trade').at(-1)).toEqual({ ...trade, takerSide: 0, number: trade.number });
-  expect(read.frames.filter(({ frame }) => frame === 'level').length).toBeGreaterThan(0);
-  expect(read.prices.at(-1)).toEqual(['BTC-USD\0', 9700, 10_000, `${trade.timeMicros}000`]);
+  const read = readByPython(client.messages);
+  expect(read.filter(({ frame }) => frame === 'trade').at(-1)).toEqual({ ...trade, takerSide: 0, number: trade.number });
+  expect(read.filter(({ frame }) => frame === 'level').length).toBeGreaterThan(0);
+  expect(pricesByPython(Buffer.concat(raw)).at(-1)).toEqual(['BTC-USD\0', 9700, 10_000, `${trade.timeMicros}000`]);
 });
 
 it('the client goes on where it was when the connection is lost', async () => {
+  const sockets = new Set<Socket>();
+  const proxy = createServer((near) => {
+    const far = connect(engine.running.marketDataPort, '127.0.0.1');
+    for (const [one, other] of [
+      [near, far],
+      [far, near],
+    ] as const) {
+      sockets.add(one);
+      one.pipe(other);
+      one.on('error', () => undefined);
+      one.on('close', () => other.destroy());
+    }
+  });
+  proxy.listen(0, '127.0.0.1');
+  await once(proxy, 'listening');
   const frames: AnyFrame[] = [];
-  const client = await MarketDataClient.connect({ url, token: engine.token, onFrame: (frame) => frames.push(frame) });
+  const lost: number[] = [];
+  const client = await MarketDataClient.connect({
+    url: `ws://127.0.0.1:${(proxy.address() as AddressInfo).port}/v1/market-data`,
+    token: engine.token,
+    onFrame: (frame) => frames.push(frame),
+    onLost: (code) => lost.push(code),
+  });
   await client.subscribe({ channel: 'trades', symbol: 'BTC-USD' });
   await client.subscribe({ channel: 'own-orders', account: 'grace' });
   await expect(client.subscribe({ channel: 'trades', symbol: 'NO-SUCH' })).rejects.toThrow(RangeError);
   await place({ side: 'sell', price: '96', account: 'grace', quantity: '2' });
-  const { sequence } = await place({ side: 'buy', price: '96', account: 'heidi', quantity: '1' });
-  const heard = (at: number): boolean => frames.some((frame) => frame.frame === 'trade' && frame.sequence === at);
-  while (!heard(sequence)) await delay(5);
-  expect(frames.some(({ frame }) => frame === 'fill')).toBe(true);
+  const first = await place({ side: 'buy', price: '96', account: 'heidi', quantity: '1' });
+  const trades = (): number[] => frames.flatMap((frame) => (frame.frame === 'trade' ? [frame.sequence] : []));
+  await expect.poll(trades).toEqual([first.sequence]);
+  for (const socket of sockets) socket.destroy();
+  const second = await place({ side: 'buy', price: '96', account: 'heidi', quantity: '1' });
+  await expect.poll(trades, { timeout: 5000 }).toEqual([first.sequence, second.sequence]);
+  await expect.poll(() => frames.filter(({ frame }) => frame === 'fill').length).toBe(2);
+  expect(lost).toEqual([1006]);
   client.close();
+  proxy.close();
   const narrow = await MarketDataClient.connect({ url, token: await tokenOf('trader', 'ivan'), onFrame: () => undefined });
   await expect(narrow.subscribe({ channel: 'drop-copy' })).rejects.toThrow(StreamRefused);
   await expect(narrow.subscribe({ channel: 'own-orders', account: 'grace' })).rejects.toThrow(StreamRefused);

@@ -38,7 +38,7 @@ export function sharedDepth(depth: number): number {
 
 export class Stream<Subscription> {
   readonly subscriptions = new Set<Subscription>();
-  /** When the last subscriber left, in ms of performance.now; undefined while there is one. */
+  /** When the last subscriber left, in ms of the hub's clock; undefined while there is one. */
   emptyMs: number | undefined;
   /** Whether a subscriber that does not keep up may be told the state later, and not what led to it. */
   readonly conflates: boolean;

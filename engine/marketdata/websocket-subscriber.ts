@@ -9,7 +9,7 @@ import type { Subscriber } from './subscriber.ts';
 import { updateOf, type Update } from './update.ts';
 
 /** Bytes that may wait when a ping is answered. */
-const MOST_BEFORE_PONG = 64 * 1024 * 1024;
+const MOST_BEFORE_PONG = 1024 * 1024;
 
 /** How its messages look: frames, their JSON form, or price updates without headers. */
 export type Form = 'binary' | 'json' | 'prices';
@@ -64,12 +64,10 @@ export class WebSocketSubscriber implements Subscriber, Sender {
     this.#backlog.tell(this, bytes);
   }
 
-  /** Answers a ping, unless more than pongs wait already: the library would, however much it is. */
+  /** Answers a ping, unless much waits already: the library would, however much it is. */
   pong(data: Buffer): void {
     this.silent = 0;
-    if (this.#isClosing) return;
-    if (this.bufferedBytes > MOST_BEFORE_PONG) this.close(CLOSE.slow, 'the client does not read what it is sent');
-    else this.ws.pong(data);
+    if (!this.#isClosing && this.bufferedBytes <= MOST_BEFORE_PONG) this.ws.pong(data);
   }
 
   close(code: number, why: string): void {

@@ -121,9 +121,9 @@ export async function runEngine(options: {
     await delay(LINGER_MS);
     // Orders in flight are answered before their server closes; the operations port tells of the drain until the end.
     await Promise.all([closeServer(api), grpc.close(CLOSE_TIMEOUT_MS)]);
-    await engine.close();
-    // The last trades have gone out by then.
+    // It has told what was answered by then, and reads the journal no more when that closes.
     await marketData?.close();
+    await engine.close();
     await closeServer(ops);
     await trail.close();
     watch.stop();

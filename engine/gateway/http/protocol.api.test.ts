@@ -19,7 +19,7 @@ it.runIf(spawnSync('curl', ['--version']).status === 0)('the examples of docs/pr
   const directory = temporaryDirectory();
   mkdirSync(join(directory, 'data'));
   writeFileSync(join(directory, 'data', 'admin-token'), TEST_TOKEN);
-  await using engine = await startLocalEngine({ config: { journal: { durability: 'memory' } } });
+  await using engine = await startLocalEngine({ config: { journal: { durability: 'memory' } }, marketData: true });
   writeFileSync(join(directory, 'auth'), `authorization: Bearer ${engine.token}\n`);
   const examples = [...PROTOCOL.matchAll(/^```sh\n([\s\S]*?)^```/gm)].map(([, example = '']) => example);
   expect(examples.length).toBeGreaterThan(10);
@@ -27,6 +27,7 @@ it.runIf(spawnSync('curl', ['--version']).status === 0)('the examples of docs/pr
   for (const example of examples) {
     const command = example
       .replaceAll('localhost:8080', `127.0.0.1:${engine.running.port}`)
+      .replaceAll('localhost:8081', `127.0.0.1:${engine.running.marketDataPort}`)
       .replaceAll('localhost:9090', `127.0.0.1:${engine.running.opsPort}`);
     const child = spawn('sh', ['-c', command], { cwd: directory, timeout: 10_000, stdio: ['ignore', 'pipe', 'inherit'] });
     const [answer, [code]] = await Promise.all([text(child.stdout), once(child, 'exit')]);

@@ -1,5 +1,7 @@
 /** How connections end. */
 import type { WebSocket } from 'ws';
+import type { Gatekeeper } from '../../access/gatekeeper.ts';
+import type { Principal } from '../../access/principal.ts';
 
 /** Close codes: those of RFC 6455, and our own from 4000. */
 export const CLOSE = {
@@ -26,4 +28,22 @@ export function asciiReason(why: string): string {
 export function closeSocket(ws: WebSocket, code: number, text: string): void {
   ws.close(code, text);
   setTimeout(() => ws.terminate(), CLOSE_MS).unref();
+}
+
+/** Heartbeats that may fail to come. */
+const MOST_SILENT = 3;
+
+/** Closes a connection whose client is silent, or whose token holds no longer; gives whether it did. Asked once a heartbeat. */
+export function closeWhenDue(
+  connection: { readonly silent: number; readonly principal: Principal; close(code: number, why: string): void },
+  gatekeeper: Gatekeeper,
+  nowMs: number,
+): boolean {
+  const { silent, principal } = connection;
+  if (silent > MOST_SILENT) connection.close(CLOSE.silent, 'nothing was heard for three heartbeats');
+  else if (principal.expiresAtMs <= nowMs) connection.close(CLOSE.expired, 'the token has expired: connect with a new one');
+  else if (!gatekeeper.holds(principal))
+    connection.close(CLOSE.expired, 'the key of the token is no longer taken: connect with a new token');
+  else return false;
+  return true;
 }

@@ -1,11 +1,11 @@
-import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
-import { encodeMessage, tableOf } from '../../client/websocket-codec.ts';
+import { encodeMessage } from '../../client/websocket-codec.ts';
 import { REJECT } from '../../core/types.ts';
 import { RateLimiter } from '../rate-limit.ts';
 import { ORDER, startGateway, type LocalGateway } from './gateway.test-support.ts';
+import { readByPython } from './python-decoder.test-support.ts';
 
 let gateway: LocalGateway;
 beforeAll(async () => {
@@ -218,31 +218,7 @@ it('Python reads the live stream by the table', async () => {
   const client = await gateway.connect();
   client.send({ ...ORDER, number: 77, side: 'sell', timeInForce: 'IOC' });
   const placed = await client.next('placed');
-  const program = `
-import json, struct, sys
-given = json.load(sys.stdin)
-table = {frame['type']: frame for frame in given['table']}
-codes = {'u8': '<B', 'u16': '<H', 'u32': '<I', 'u64': '<Q', 'i64': '<q', 'id': '<Q'}
-out = []
-for message in given['messages']:
-    data, at = bytes.fromhex(message), 0
-    while at < len(data):
-        length, kind, flags, number = struct.unpack_from('<HBBI', data, at)
-        frame = {'frame': table[kind]['name'], 'number': number}
-        for field in table[kind]['fields']:
-            if field['type'].startswith('char'):
-                value = struct.unpack_from(field['type'][4:] + 's', data, at + field['at'])[0].rstrip(b'\\0').decode()
-            else:
-                value = struct.unpack_from(codes[field['type']], data, at + field['at'])[0]
-            frame[field['name']] = value
-        out.append(frame)
-        at += length
-print(json.dumps(out))`;
-  const input = JSON.stringify({ table: tableOf(), messages: client.messages.map((message) => message.toString('hex')) });
-  const read = JSON.parse(execFileSync('python3', ['-c', program], { input, encoding: 'utf8', timeout: 10_000 })) as Record<
-    string,
-    unknown
-  >[];
+  const read = readByPython(client.messages);
   expect(read.map(({ frame }) => frame)).toEqual(['welcome', 'account', 'account', 'instrument', 'instrument', 'placed']);
   expect(read[0]).toMatchObject({ subject: 'trader', accounts: 2 });
   const { orderId, sequence, remainingLots, timeMicros } = placed;

@@ -13,15 +13,13 @@ import type { OrderEntry } from '../../service/order-entry.ts';
 import { Problem } from '../../service/problem.ts';
 import { problemOf, type HttpServer } from '../http/server.ts';
 import { Backlog } from './backlog.ts';
-import { CLOSE } from './closing.ts';
+import { CLOSE, closeWhenDue } from './closing.ts';
 import { Connection, MOST_MESSAGE_BYTES } from './connection.ts';
 import { BINARY, JSON_FORM, offeredProtocols, refuseUpgrade, tokenOf } from './handshake.ts';
 import { bytesOfJson } from './json.ts';
 
 const PATH = '/v1/ws';
 const HEARTBEAT_MS = 5000;
-/** Heartbeats that may fail to come. */
-const MOST_SILENT = 3;
 const MOST_CONNECTIONS = 1000;
 /** Of one user. */
 const MOST_OF_USER = 100;
@@ -205,11 +203,8 @@ class Gateway {
     const nowMs = Date.now();
     for (const connection of this.#connections) {
       connection.silent += 1;
-      if (connection.silent > MOST_SILENT) connection.close(CLOSE.silent, 'nothing was heard for three heartbeats');
-      else if (connection.principal.expiresAtMs <= nowMs) connection.close(CLOSE.expired, 'the token has expired: connect with a new one');
-      else if (!this.#parts.gatekeeper.holds(connection.principal))
-        connection.close(CLOSE.expired, 'the key of the token is no longer taken: connect with a new token');
-      else connection.send([{ frame: 'heartbeat', number: 0, timeMicros: nowMs * 1000 }]);
+      if (closeWhenDue(connection, this.#parts.gatekeeper, nowMs)) continue;
+      connection.send([{ frame: 'heartbeat', number: 0, timeMicros: nowMs * 1000 }]);
     }
   }
 }
