@@ -182,7 +182,7 @@ function servicePort(name: string, port: number): k8s.ServicePort {
     name,
     port,
     protocol: 'TCP',
-    appProtocol: name === 'grpc' ? 'kubernetes.io/h2c' : 'http',
+    appProtocol: name.startsWith('grpc') ? 'kubernetes.io/h2c' : 'http',
     targetPort: k8s.IntOrString.fromString(name),
   };
 }
