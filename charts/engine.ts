@@ -182,7 +182,7 @@ function servicePort(name: string, port: number, tls?: HFTEngineSpec['tls']): k8
     name,
     port,
     protocol: 'TCP',
-    appProtocol: tls !== undefined ? 'https' : name === 'grpc' ? 'kubernetes.io/h2c' : 'http',
+    appProtocol: tls !== undefined ? 'https' : name.startsWith('grpc') ? 'kubernetes.io/h2c' : 'http',
     targetPort: k8s.IntOrString.fromString(name),
   };
 }

@@ -2,7 +2,7 @@
  * A stream of orders that keeps account of every answer, so that it can be checked afterwards that the engine lost nothing and did nothing
  * twice. It goes on through restarts: what was not answered is counted as unknown, and may or may not be on the books.
  */
-import { EngineError, OrderClient, type Fill, type NewOrder, type Order } from '../engine/client/orders.ts';
+import { connect, EngineError, type EngineClient, type NewOrder, type Order } from '../engine/client/index.ts';
 
 export interface OrderStreamOptions {
   /** Address of the orders port at this moment; asked again after a connection failed. */
@@ -41,14 +41,14 @@ const PAUSE_AFTER_FAILURE_MS = 50;
 export class OrderStream {
   readonly #options: OrderStreamOptions;
   readonly #orders = new Map<string, Order>();
-  readonly #fills = new Map<string, Fill>();
+  readonly #fills = new Set<string>();
   readonly #unknown = new Set<string>();
   readonly #refused: Record<string, number> = {};
   readonly #latenciesMs: number[] = [];
   readonly #workers: Promise<void>[] = [];
   readonly #run = `${Date.now().toString(36)}${Math.floor(Math.random() * 1e6).toString(36)}`;
   /** Shared by all workers; made anew by the first that needs it after a failure. */
-  #client: Promise<OrderClient> | undefined;
+  #client: Promise<EngineClient> | undefined;
   #stopped = false;
   #sent = 0;
   #lastAckMs = performance.now();
@@ -92,7 +92,7 @@ export class OrderStream {
    * Compares what was acknowledged with what the engine has now. Returns every difference in words; none is the only good answer.
    * Reads all orders and fills page by page, so call it when the stream has stopped.
    */
-  async differences(client: OrderClient): Promise<string[]> {
+  async differences(client: Pick<EngineClient, 'orders' | 'fills'>): Promise<string[]> {
     const found: string[] = [];
     const orders = await everything((after) => client.orders({ limit: 500, ...(after === undefined ? {} : { after }) }));
     const fills = await everything((after) => client.fills({ limit: 500, ...(after === undefined ? {} : { after }) }));
@@ -115,7 +115,7 @@ export class OrderStream {
     const storedFills = new Map<string, number>();
     for (const fill of fills) storedFills.set(fillKey(fill), (storedFills.get(fillKey(fill)) ?? 0) + 1);
     for (const [key, count] of storedFills) if (count > 1) found.push(`fill ${key} is there ${count} times`);
-    for (const key of this.#fills.keys()) if (!storedFills.has(key)) found.push(`acknowledged fill ${key} is gone`);
+    for (const key of this.#fills) if (!storedFills.has(key)) found.push(`acknowledged fill ${key} is gone`);
     return found;
   }
 
@@ -125,9 +125,9 @@ export class OrderStream {
     }
   }
 
-  async #connect(): Promise<OrderClient> {
-    const [baseUrl, token] = await Promise.all([this.#options.url(), this.#options.token()]);
-    return new OrderClient({ baseUrl, token, timeoutMs: CALL_TIMEOUT_MS });
+  async #connect(): Promise<EngineClient> {
+    const [url, token] = await Promise.all([this.#options.url(), this.#options.token()]);
+    return await connect({ url, token, timeoutMs: CALL_TIMEOUT_MS });
   }
 
   async #placeOne(n: number): Promise<void> {
@@ -167,18 +167,20 @@ export class OrderStream {
     }
   }
 
-  #acknowledge(clientOrderId: string, placed: { order: Order; fills: Fill[] }, sentMs: number): void {
+  #acknowledge(clientOrderId: string, placed: { order: Order; fills: readonly FillName[] }, sentMs: number): void {
     const nowMs = performance.now();
     this.#orders.set(clientOrderId, placed.order);
-    for (const fill of placed.fills) this.#fills.set(fillKey(fill), fill);
+    for (const fill of placed.fills) this.#fills.add(fillKey(fill));
     this.#latenciesMs.push(nowMs - sentMs);
     this.#longestGapMs = Math.max(this.#longestGapMs, nowMs - this.#lastAckMs);
     this.#lastAckMs = nowMs;
   }
 }
 
-function fillKey(fill: Fill): string {
-  return `${fill.sequence}.${fill.index}:${fill.takerOrderId}x${fill.makerOrderId}@${fill.price}*${fill.quantity}`;
+type FillName = Record<'sequence' | 'index', number> & Record<'price' | 'quantity', string>;
+
+function fillKey(fill: FillName): string {
+  return `${fill.sequence}.${fill.index}@${fill.price}*${fill.quantity}`;
 }
 
 async function everything<T>(page: (after: string | undefined) => Promise<{ items: T[]; next: string | null }>): Promise<T[]> {

@@ -1,8 +1,8 @@
 /** The one API, the same checks over each transport, against an engine that is there, goes away and comes back. */
-import { connect as connectSocket, createServer, type AddressInfo, type Socket } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { localToken } from '../access/local-token.ts';
 import { startLocalEngine, type LocalEngine } from '../testing/local-engine.ts';
+import { cuttable } from './cuttable.test-support.ts';
 import { connect, type EngineClient, type MarketEvent, type NewOrder, type Subscription } from './index.ts';
 
 let engine: LocalEngine;
@@ -39,39 +39,6 @@ function newAccount(): string {
 
 function order(account: string, change: Partial<NewOrder> = {}): NewOrder {
   return { symbol: 'BTC-USD', account, side: 'buy', type: 'limit', price: '100.50', quantity: '2.0', ...change } as NewOrder;
-}
-
-/** A way to a port of the engine whose connections can be cut; `deaf` swallows what the engine says. */
-async function cuttable(target: number): Promise<{ port: number; cut(): void; deaf: boolean } & Disposable> {
-  const sockets = new Set<Socket>();
-  const way = { port: 0, deaf: false, cut: () => undefined as void, [Symbol.dispose]: () => undefined as void };
-  const server = createServer((near) => {
-    const far = connectSocket(target, '127.0.0.1');
-    near.pipe(far);
-    far.on('data', (data) => {
-      if (!way.deaf) near.write(data);
-    });
-    for (const socket of [near, far]) {
-      sockets.add(socket);
-      socket.on('error', () => undefined);
-      socket.on('close', () => {
-        sockets.delete(socket);
-        near.destroy();
-        far.destroy();
-      });
-    }
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  way.port = (server.address() as AddressInfo).port;
-  way.cut = () => {
-    way.deaf = false;
-    for (const socket of sockets) socket.destroy();
-  };
-  way[Symbol.dispose] = () => {
-    way.cut();
-    server.close();
-  };
-  return way;
 }
 
 describe.each(TRANSPORTS)('over %s', (scheme) => {

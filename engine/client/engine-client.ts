@@ -188,6 +188,7 @@ export class EngineClient implements AsyncDisposable {
    */
   async subscribe(options: SubscribeOptions): Promise<Subscription> {
     const subscription = await this.#subscribe(await this.instruments(), options);
+    for (const other of this.#subscriptions) if (other.isClosed) this.#subscriptions.delete(other);
     this.#subscriptions.add(subscription);
     return subscription;
   }

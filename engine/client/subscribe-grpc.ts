@@ -46,11 +46,16 @@ export async function subscribeGrpc(options: GrpcMarketOptions, units: readonly 
     if (events.some((event) => event.subscribed !== undefined)) begun.resolve();
     subscription.hear(frames);
   };
+  /** Before it has begun for whoever subscribes, afterwards (the token has ended) for whoever reads. */
+  const fail = (failure: EngineError): void => {
+    begun.reject(failure);
+    subscription.fail(failure);
+  };
   const follow = async (): Promise<void> => {
     while (!ended.signal.aborted) {
       const failure = await oneStream(pool, wire, hear, ended.signal);
       if (ended.signal.aborted) return;
-      if (!failure.retryable && !failure.inDoubt) return void begun.reject(failure);
+      if (!failure.retryable && !failure.inDoubt) return fail(failure);
       await delay(Math.max(waitMs, failure.retryAfterMs ?? 0), undefined, { signal: ended.signal }).catch(() => undefined);
       waitMs = Math.min(LONGEST_WAIT_MS, waitMs * 2);
     }
@@ -60,11 +65,12 @@ export async function subscribeGrpc(options: GrpcMarketOptions, units: readonly 
       begun.reject(new EngineError({ code: 'HFT_CLIENT_TIMEOUT', status: 0, message: 'the stream did not begin in time', inDoubt: false })),
     options.timeoutMs,
   );
-  // A refusal after it has begun (the token has ended) is for whoever reads.
-  begun.promise.catch((cause: unknown) => subscription.fail(cause as EngineError));
-  void follow().catch((cause: unknown) => begun.reject(cause));
+  void follow();
   try {
     await begun.promise;
+  } catch (cause) {
+    subscription.close();
+    throw cause;
   } finally {
     clearTimeout(late);
   }

@@ -33,8 +33,14 @@ export class Subscription implements AsyncIterableIterator<MarketEvent>, AsyncDi
     this.#stop = stop;
   }
 
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
   /** Takes frames of one message. */
   hear(frames: readonly AnyFrame[]): void {
+    // Of a connection that is being closed some still comes.
+    if (this.#isClosed || this.#failure !== undefined) return;
     for (const index of frames.keys()) {
       const event = eventOf(frames, index, this.#names);
       if (event !== undefined) this.#events.push(event);

@@ -1,9 +1,10 @@
 import { createServer as createHttp } from 'node:http';
-import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
+import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { WebSocketServer, type WebSocket } from 'ws';
 import { REJECT } from '../core/types.ts';
 import { startGateway, type LocalGateway } from '../gateway/websocket/gateway.test-support.ts';
+import { cuttable } from './cuttable.test-support.ts';
 import { decodeMessage, encodeMessage, type AnyFrame } from './websocket-codec.ts';
 import { ConnectionLost, WebSocketOrders, type WireOrder } from './websocket.ts';
 
@@ -15,40 +16,6 @@ afterAll(async () => await gateway.close());
 
 const TOKEN = 'trader:all';
 const order: WireOrder = { account: 'alice', symbol: 'BTC-USD', side: 'buy', priceTicks: 100, quantityLots: 5 };
-
-/** A way to the gateway whose connections can be cut; `deaf` swallows what the gateway says. */
-async function cuttable(): Promise<{ url: string; cut(): void; deaf: boolean; close(): void }> {
-  const sockets = new Set<Socket>();
-  const target = Number(new URL(gateway.url).port);
-  const way = { url: '', deaf: false, cut: () => undefined as void, close: () => undefined as void };
-  const server = createServer((near) => {
-    const far = connect(target, '127.0.0.1');
-    near.pipe(far);
-    far.on('data', (data) => {
-      if (!way.deaf) near.write(data);
-    });
-    for (const socket of [near, far]) {
-      sockets.add(socket);
-      socket.on('error', () => undefined);
-      socket.on('close', () => {
-        sockets.delete(socket);
-        near.destroy();
-        far.destroy();
-      });
-    }
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  way.url = `ws://127.0.0.1:${(server.address() as AddressInfo).port}/v1/ws`;
-  way.cut = () => {
-    way.deaf = false;
-    for (const socket of sockets) socket.destroy();
-  };
-  way.close = () => {
-    way.cut();
-    server.close();
-  };
-  return way;
-}
 
 interface Script {
   /** What the engine does with a frame; connections count from 1. */
@@ -150,8 +117,8 @@ it('is refused without a token that is known', async () => {
 });
 
 it('comes back after its connection was cut, and places each order once', async () => {
-  const way = await cuttable();
-  const client = await WebSocketOrders.connect({ url: way.url, token: TOKEN });
+  using way = await cuttable(Number(new URL(gateway.url).port));
+  const client = await WebSocketOrders.connect({ url: `ws://127.0.0.1:${way.port}/v1/ws`, token: TOKEN });
   await client.place(order);
   way.deaf = true;
   const unanswered = Array.from({ length: 20 }, async () => await client.place(order));
@@ -166,7 +133,6 @@ it('comes back after its connection was cut, and places each order once', async 
   expect(new Set(answers.map(({ orderId }) => orderId)).size).toBe(20);
   expect(await client.massCancel('alice')).toBe(21);
   await client.close();
-  way.close();
 });
 
 it.each([REJECT.busy, REJECT.stopping, REJECT.starting, REJECT.journal, REJECT.forbidden])(

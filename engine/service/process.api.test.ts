@@ -137,6 +137,8 @@ describe('SIGTERM', () => {
       '0',
       '--market-data-port',
       '0',
+      '--market-data-grpc-port',
+      '0',
     ];
     const { status, signal, stdout, stderr } = spawnSync(process.execPath, arguments_, { encoding: 'utf8', timeout: 30_000 });
     expect({ status, signal, stdout, stderr }).toEqual({ status: 0, signal: null, stdout: '', stderr: '' });
