@@ -36,10 +36,12 @@ it('sheds nothing for a pause, queries first, then new orders, and ends by itsel
   tick(3, 400);
   expect(admission.refuseOrder(0)).toBe(REJECT.busy);
   expect(() => admission.requireOrder()).toThrow(expect.objectContaining({ code: 'HFT_OVERLOADED', status: 503 }));
+  expect(admission.refusing).toMatch(/orders/);
   expect(admission.shed).toEqual({ orders: 2, queries: 1 });
   tick(5, 50);
   expect(admission.shut).toBe(0);
   admission.requireQuery();
+  expect(admission.refusing).toBeUndefined();
   expect(told).toHaveLength(3);
 });
 

@@ -65,6 +65,14 @@ export class Admission {
     this.views = new Breaker('views', settings, (state, why) => this.#changed('views', state, why));
   }
 
+  /** What is refused now and why, for people; undefined when nothing is. */
+  get refusing(): string | undefined {
+    if (this.shedding !== 'nothing')
+      return this.shedding === 'orders' ? 'too much load: queries and orders refused' : 'too much load: queries refused';
+    if (this.journal.state !== CLOSED) return 'commits are slow: orders refused';
+    return this.views.state === CLOSED ? undefined : 'queries are slow: refused';
+  }
+
   get settings(): Protection {
     return this.#settings;
   }
