@@ -1,7 +1,8 @@
 /** How an engine protects itself: its circuit breakers, load shedding, and what one address or user may hold. */
 import { z } from 'zod';
 
-const whole = (least: number, most: number, preset: number, what: string) => z.int().min(least).max(most).default(preset).describe(what);
+const whole = (least: number, most: number, preset: number, what: string) =>
+  z.int().min(least).max(most).describe(`${what} ${preset} when it is not there.`).default(preset);
 
 const protectionFields = z.strictObject({
   breakerPercent: whole(1, 100, 50, 'A circuit breaker opens when this part of what it counts failed or was slow.'),
@@ -20,8 +21,8 @@ const protectionFields = z.strictObject({
     'When nothing is committed for so long although something waits, new orders are refused at once.',
   ),
   slowQueryMs: whole(1, 60_000, 1000, 'An answer of the read models that takes longer counts as slow.'),
-  shedOrdersDelayMs: whole(1, 60_000, 250, 'New orders are refused while every turn of the event loop takes longer than this.'),
-  shedQueriesDelayMs: whole(1, 60_000, 100, 'Queries are refused while every turn of the event loop takes longer than this.'),
+  shedOrdersDelayMs: whole(1, 60_000, 300, 'New orders are refused while every turn of the event loop takes longer than this.'),
+  shedQueriesDelayMs: whole(1, 60_000, 150, 'Queries are refused while every turn of the event loop takes longer than this.'),
   shedFillPercent: whole(
     1,
     100,

@@ -77,7 +77,9 @@ export class Access {
 
   /** The principal of a bearer token that came from `address`. Throws Problem: 401, or 429 when too many of that address were not accepted. */
   async authenticate(token: string | undefined, address: string | undefined): Promise<Principal> {
-    const known = token === undefined ? undefined : this.gatekeeper.known(token);
+    // Refusing a request without a token costs nothing.
+    if (token === undefined) return await this.gatekeeper.authenticate(token);
+    const known = this.gatekeeper.known(token);
     if (known !== undefined) return known;
     this.failedTokens.require(address);
     try {

@@ -8,10 +8,9 @@ export function boundedAddress(address: string | undefined): string {
   if (address === undefined) return '';
   if (!address.includes(':')) return address;
   if (address.startsWith('::ffff:') && address.includes('.')) return address.slice('::ffff:'.length);
-  const [head = '', tail] = address.split('::');
-  const groups = head === '' ? [] : head.split(':');
-  const after = tail === undefined || tail === '' ? 0 : tail.split(':').length;
-  while (tail !== undefined && groups.length + after < 8 && groups.length < 4) groups.push('0');
+  const [before = [], after] = address.split('::').map((half) => half.split(':').filter((group) => group !== ''));
+  const zeros = after === undefined ? 0 : Math.max(0, 8 - before.length - after.length);
+  const groups = [...before, ...Array<string>(zeros).fill('0'), ...(after ?? [])];
   return groups.slice(0, 4).join(':');
 }
 

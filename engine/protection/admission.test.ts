@@ -26,20 +26,22 @@ function make(load: () => Load | undefined): (times: number, stepMs: number) => 
 
 it('sheds nothing for a pause, queries first, then new orders, and ends by itself', () => {
   const tick = make(() => QUIET);
-  tick(3, 50);
-  tick(2, 5000);
+  tick(5, 50);
+  tick(4, 5000);
   tick(1, 50);
   expect(admission.shedding).toBe('nothing');
-  tick(3, 200);
+  tick(5, 250);
   expect(() => admission.requireQuery()).toThrow(expect.objectContaining({ code: 'HFT_OVERLOADED', retryAfterMs: 1000 }));
   admission.requireOrder();
-  tick(3, 400);
+  tick(5, 400);
   expect(admission.refuseOrder(0)).toBe(REJECT.busy);
   expect(() => admission.requireOrder()).toThrow(expect.objectContaining({ code: 'HFT_OVERLOADED', status: 503 }));
+  expect(admission.refusing).toMatch(/orders/);
   expect(admission.shed).toEqual({ orders: 2, queries: 1 });
   tick(5, 50);
   expect(admission.shut).toBe(0);
   admission.requireQuery();
+  expect(admission.refusing).toBeUndefined();
   expect(told).toHaveLength(3);
 });
 
@@ -68,4 +70,15 @@ it('opens the breaker when commits are slow', () => {
   make(() => QUIET);
   for (let n = 0; n < 10; n += 1) admission.committed(600e6);
   expect(admission.journal.state).toBe(OPEN);
+});
+
+it('takes the time before it serves for no load', () => {
+  let load: Load | undefined;
+  const tick = make(() => load);
+  tick(9, 5000);
+  load = QUIET;
+  tick(4, 5000);
+  expect(admission.shedding).toBe('nothing');
+  tick(1, 5000);
+  expect(admission.shedding).toBe('orders');
 });

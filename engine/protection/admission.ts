@@ -23,7 +23,7 @@ export interface Load {
 
 const TICK_MS = 50;
 /** A single pause sheds nothing: this many turns in a row must be late. */
-const LATE_TURNS = 3;
+const LATE_TURNS = 5;
 /** Shedding ends after so many turns that are not late. */
 const QUIET_TURNS = 5;
 const SHED_RETRY_MS = 1000;
@@ -56,13 +56,21 @@ export class Admission {
   #stalledMs = 0;
   readonly #timer = setInterval(() => this.tick(performance.now()), TICK_MS).unref();
 
-  /** `load` gives undefined while there is no market. */
+  /** `load` gives undefined while nobody is served. */
   constructor(settings: Protection, log: AdmissionLog, load: () => Load | undefined) {
     this.#settings = settings;
     this.#log = log;
     this.#load = load;
     this.journal = new Breaker('journal', settings, (state, why) => this.#changed('journal', state, why));
     this.views = new Breaker('views', settings, (state, why) => this.#changed('views', state, why));
+  }
+
+  /** What is refused now and why, for people; undefined when nothing is. */
+  get refusing(): string | undefined {
+    if (this.shedding !== 'nothing')
+      return this.shedding === 'orders' ? 'too much load: queries and orders refused' : 'too much load: queries refused';
+    if (this.journal.state !== CLOSED) return 'commits are slow: orders refused';
+    return this.views.state === CLOSED ? undefined : 'queries are slow: refused';
   }
 
   get settings(): Protection {
@@ -127,6 +135,11 @@ export class Admission {
     this.#turns += 1;
     this.delayMs = this.#late.reduce((least, one) => Math.min(least, one));
     const load = this.#load();
+    // Recovery and warm-up hold this thread, and nobody is served meanwhile.
+    if (load === undefined) {
+      this.#late.fill(0);
+      this.delayMs = 0;
+    }
     this.#watchCommits(load, elapsedMs, nowMs);
     this.#decide(load?.fill ?? 0);
   }

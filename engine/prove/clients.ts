@@ -39,9 +39,9 @@ export async function measureClients({
   const engine = await spawnEngine({ dataDirectory: directory, args: ['--durability', 'memory'] });
   try {
     await untilReady(engine.baseUrl);
-    const grpcPort = await grpcPortOf(engine.output);
+    const grpcPort = await grpcPortOf(() => engine.output());
     const http = new OrderClient(engine);
-    const webSocket = await WebSocketOrders.connect({ url: engine.baseUrl.replace('http', 'ws'), token: engine.token });
+    const webSocket = await WebSocketOrders.connect({ url: `${engine.baseUrl.replace('http', 'ws')}/v1/ws`, token: engine.token });
     const grpc = new GrpcOrderClient({ address: `127.0.0.1:${grpcPort}`, token: engine.token });
     const calls: Record<string, () => Promise<unknown>> = {
       http: async () => await http.massCancel({ account: 'good' }),

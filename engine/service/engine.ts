@@ -294,7 +294,7 @@ export class Engine {
   }
 
   #load(): Load | undefined {
-    if (this.#market === undefined || this.#journal === undefined) return undefined;
+    if (this.#phase !== 'serving' || this.#market === undefined || this.#journal === undefined) return undefined;
     const { sequence, durableSequence } = this.#market.sequencer;
     const { ring } = this.#journal;
     const fill = Math.max(this.answersFill(), (ring.waiting * SLOT_WORDS) / ring.slots.words.length);

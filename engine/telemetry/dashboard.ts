@@ -28,6 +28,7 @@ export function registerDashboard(app: HttpServer, engine: Engine): void {
       engine: engine.config.engine,
       phase: engine.phase,
       blocked: engine.blocked !== undefined,
+      refusing: engine.admission.refusing ?? null,
       durability: engine.config.journal.durability,
       sequence: engine.sequence,
       openOrders: engine.openOrders,
