@@ -81,7 +81,8 @@ export function createHttpServer(options: HttpServerOptions) {
   });
   app.setErrorHandler<FastifyError | Problem>((error, request, reply) => {
     const problem = problemOf(error);
-    if (problem.code === 'HFT_INTERNAL') request.log.error({ err: error, requestId: request.id, method: request.method, url: request.url }, 'a request failed');
+    if (problem.code === 'HFT_INTERNAL')
+      request.log.error({ err: error, requestId: request.id, method: request.method, url: request.url }, 'a request failed');
     return answer(request, reply, problem, options);
   });
   handleUnknownPaths(app, options);
