@@ -2,7 +2,10 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { setImmediate as nextTick } from 'node:timers/promises';
+import { sleepExactly, sleepUntil } from './pace.ts';
 
+/** Answers are read in between. */
+const LONGEST_SLEEP_MS = 0.05;
 const LENGTH = /\r\ncontent-length: ([0-9]+)\r\n/i;
 const HEADER_END = Buffer.from('\r\n\r\n');
 
@@ -81,6 +84,7 @@ export async function ordersPerSecond(port: number, request: Buffer, connections
 
 /** Orders at `perSecond`, evenly, for `seconds`; one that finds no idle connection is late. */
 export async function steadyOrders(port: number, request: Buffer, connections: number, perSecond: number, seconds: number): Promise<void> {
+  sleepExactly();
   const all = await open(port, connections);
   const startMs = performance.now();
   for (let sent = 0; sent < perSecond * seconds;) {
@@ -92,6 +96,7 @@ export async function steadyOrders(port: number, request: Buffer, connections: n
       sent += 1;
     }
     await nextTick();
+    sleepUntil(startMs + (sent / perSecond) * 1000, LONGEST_SLEEP_MS);
   }
   while (all.some(({ busy }) => busy)) await nextTick();
   for (const connection of all) connection.end();

@@ -1,11 +1,12 @@
 /** The WebSocket gateway against bare `ws`, in processes of their own beside this one, the client. */
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setImmediate as nextTick, setTimeout as delay } from 'node:timers/promises';
 import { percentile } from './measure.ts';
+import { sleepExactly, sleepUntil } from './pace.ts';
 import { compare, type Comparison } from './report.ts';
 import { LoadConnection } from './ws-load.ts';
 
@@ -19,7 +20,8 @@ const PACKED_IN_FLIGHT = 16;
 const ROUND_TRIPS = 20_000;
 const CALM_PER_SECOND = 20_000;
 const WANTED_MICROS = 50;
-const SLEEP = new Int32Array(new SharedArrayBuffer(4));
+/** Answers are read in between. */
+const LONGEST_SLEEP_MS = 0.05;
 
 export interface Server {
   readonly port: number;
@@ -184,14 +186,8 @@ async function calm({ port }: Server, durationMs: number): Promise<void> {
     for (const due = ((nowMs - startMs) / 1000) * CALM_PER_SECOND; sent < due; sent += 1) connections[sent % CONNECTIONS]?.send(1);
     await nextTick();
     // Asleep rather than spinning: the second core is the engine's other threads' as well.
-    const leftMs = startMs + (sent / CALM_PER_SECOND) * 1000 - performance.now();
-    if (leftMs > 0) Atomics.wait(SLEEP, 0, 0, leftMs);
+    sleepUntil(startMs + (sent / CALM_PER_SECOND) * 1000, LONGEST_SLEEP_MS);
   }
   await delay(50);
   for (const connection of connections) connection.close();
-}
-
-/** Linux lets a sleep last 50 us longer than it is asked for, as long as there are between two orders: they would come two and three at a time. */
-function sleepExactly(): void {
-  if (process.platform === 'linux') writeFileSync('/proc/self/timerslack_ns', '1000');
 }

@@ -130,8 +130,7 @@ export class AnswerQueue {
       this.#recycle(link);
     }
     unsent.length = 0;
-    for (let index = 0; index < this.#unsentAnswers; index += 1)
-      this.#stats.answeredInFrames(queuedMs - (this.#received[index] as number));
+    for (let index = 0; index < this.#unsentAnswers; index += 1) this.#stats.answeredInFrames(queuedMs - (this.#received[index] as number));
     this.#unsentAnswers = 0;
   }
 
