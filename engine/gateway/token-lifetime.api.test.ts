@@ -41,7 +41,7 @@ it('ends what an expired token or one of a removed key has opened, and nothing e
     const stream = client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize, bearer(token));
     stream.on('error', () => undefined);
     stream.resume();
-    const streamEnd = once(stream, 'status') as Promise<[StatusObject]>;
+    const streamEnd = new Promise<StatusObject>((resolve) => stream.once('status', resolve));
     await once(ws, 'open');
     const http = async (): Promise<number> =>
       (await fetch(`${engine.baseUrl}/v1/instruments`, { headers: { authorization: `Bearer ${token}` } })).status;
@@ -54,7 +54,7 @@ it('ends what an expired token or one of a removed key has opened, and nothing e
   for (const ended of [expiring, keyless]) {
     expect(await ended.wsEnd).toBe(EXPIRED);
     expect(ended.frames.at(-1)).toMatchObject({ frame: 'error', code: EXPIRED });
-    const [end] = await ended.streamEnd;
+    const end = await ended.streamEnd;
     expect([end.code, end.metadata.get('hft-code')]).toEqual([status.UNAUTHENTICATED, ['HFT_UNAUTHORIZED']]);
     // The clocks of engine and issuer may differ by some seconds.
     await expect.poll(ended.http, { timeout: WITHIN_MS }).toBe(401);

@@ -92,7 +92,7 @@ export class FrameNoise {
       case 'account':
         return this.below(40) === 0 ? this.below(65_536) : this.below(3);
       case 'instrument':
-        if (name === 'massCancel' && this.below(2) === 0) return 65_535;
+        if (name === 'massCancel' && this.below(2) === 0) return 65_535 - Number(this.below(10) === 0);
         return this.below(40) === 0 ? this.below(65_536) : this.below(2);
       case 'side':
         return this.below(2);
@@ -104,6 +104,8 @@ export class FrameNoise {
         return name === 'replace' && this.below(2) === 0 ? 0 : 95 + this.below(11);
       case 'quantityLots':
         return name === 'replace' && this.below(2) === 0 ? 0 : 1 + this.below(12);
+      case 'expectedLots':
+        return this.below(3) === 0 ? 1 + this.below(12) : 0;
       case 'orderId':
         return Math.max(0, this.#lastId + 8 - this.below(60));
       default:
@@ -236,6 +238,7 @@ export class FrameNoise {
         const values = [...text.matchAll(/:("[^"]*"|[0-9]+|true|false)/g)];
         const value = values[this.below(values.length)];
         if (value === undefined) return inserted;
+        if (this.below(4) === 0) return text.replaceAll(value[0], value[0].toUpperCase());
         return `${text.slice(0, value.index + 1)}${inserted === '' ? '[]' : inserted}${text.slice(value.index + value[0].length)}`;
       }
       case 2:

@@ -289,7 +289,8 @@ function meantBy(text: string): Uint8Array | undefined {
   strictEqual(taken.length, given.length);
   given.forEach((frame, index) => {
     const read = taken[index] as unknown as Record<string, unknown>;
-    for (const [field, value] of Object.entries(frame)) deepStrictEqual(read[field], value, `${field} of ${text}`);
+    for (const [field, value] of Object.entries(frame))
+      deepStrictEqual(read[field], Object.is(value, -0) ? 0 : value, `${field} of ${text}`);
   });
   return bytes;
 }

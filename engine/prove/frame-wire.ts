@@ -9,6 +9,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { WebSocket } from 'ws';
 import { localToken } from '../access/local-token.ts';
 import { AdminClient } from '../client/admin.ts';
@@ -60,7 +61,7 @@ export async function runWire(options: { seed: number; frames: number; grpcMessa
     const noise = new FrameNoise(randomWords(options.seed));
     const wire = new Wire(engine, await tokensOf(dataDirectory), noise);
     await wire.run(options.frames);
-    const grpcPort = /"grpcPort":([0-9]+)/.exec(engine.output())?.[1] ?? '';
+    const grpcPort = await grpcPortOf(engine);
     const grpc = await sendGrpcNoise({ address: `127.0.0.1:${grpcPort}`, token: engine.token, noise, messages: options.grpcMessages });
     const hash = await stop(engine, dataDirectory);
     const { commands, orders } = replayed(dataDirectory, hash);
@@ -93,6 +94,17 @@ async function tokensOf(dataDirectory: string): Promise<string[]> {
   return await Promise.all(
     claims.map(async (claim, index) => await localToken(dataDirectory, CONFIG.engine, { subject: `s${index}`, ...claim })),
   );
+}
+
+/** It is told with the first line after the engine serves. */
+async function grpcPortOf(engine: EngineProcess): Promise<string> {
+  const deadline = AbortSignal.timeout(PATIENCE_MS);
+  for (;;) {
+    const [, port] = /"grpcPort":([0-9]+)/.exec(engine.output()) ?? [];
+    if (port !== undefined) return port;
+    deadline.throwIfAborted();
+    await delay(10);
+  }
 }
 
 /** The state hash of the engine, which has ended as it should. */
