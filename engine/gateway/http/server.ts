@@ -30,6 +30,8 @@ export interface HttpServerOptions {
 
 const CONNECTION_LIMIT = 10_000;
 const CLOSE_DELAY_MS = 200;
+/** Requests of one connection that wait for their answers to be sent; a client that sends more without reading is cut. Node reads 64 KiB at once: two thousand of them. */
+const MOST_PIPELINED = 32;
 
 /** A Fastify instance without routes. It does not listen yet. */
 export function createHttpServer(options: HttpServerOptions) {
@@ -71,6 +73,11 @@ export function createHttpServer(options: HttpServerOptions) {
     } catch (cause) {
       done(cause instanceof Error ? cause : new Error(String(cause)));
     }
+  });
+  app.addHook('onRequest', (request, reply, done) => {
+    // Those behind the one that was too many: nobody would hear their answers.
+    if (request.socket.destroyed) reply.hijack();
+    else done();
   });
   app.addHook('onSend', (request, reply, _payload, done) => {
     reply.header('x-content-type-options', 'nosniff');
@@ -203,6 +210,7 @@ function track(request: IncomingMessage, response: ServerResponse): void {
   const answers = outstanding.get(request.socket) ?? new Set();
   outstanding.set(request.socket, answers);
   answers.add(response);
+  if (answers.size > MOST_PIPELINED) request.socket.destroy();
   response.once('close', () => answers.delete(response));
 }
 
