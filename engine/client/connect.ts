@@ -1,5 +1,4 @@
 /** One way in: the transport is what the address says. */
-import { credentials } from '@grpc/grpc-js';
 import { EngineClient, type EngineClientParts, type Transport } from './engine-client.ts';
 import { EngineError } from './engine-error.ts';
 import { GrpcWay } from './grpc-way.ts';
@@ -9,6 +8,7 @@ import { OrderClient } from './orders.ts';
 import { settle } from './settle.ts';
 import { subscribeGrpc } from './subscribe-grpc.ts';
 import { subscribeWebSocket } from './subscribe-websocket.ts';
+import type { ClientTls } from './tls.ts';
 import { Units } from './units.ts';
 import { WebSocketWay } from './websocket-way.ts';
 
@@ -21,6 +21,8 @@ export interface ConnectOptions {
   readonly httpUrl?: string;
   /** Where market data is: `ws://HOST:8081/v1/market-data` or `grpc://HOST:50052`. Default: those ports of the same host, gRPC with gRPC. */
   readonly marketDataUrl?: string;
+  /** With `https`, `wss` and `grpcs`: whom to trust, and what to show. Default: the authorities that Node trusts. */
+  readonly tls?: ClientTls;
   /** Bound on each call from its turn on, with all its tries, and on connecting. Default 10,000. */
   readonly timeoutMs?: number;
   /** Calls under way at most; further ones wait for their turn. Default 16 over HTTP, where each has a connection, else 1000. */
@@ -56,10 +58,10 @@ export async function connect(options: ConnectOptions): Promise<EngineClient> {
   const baseUrl = transport === 'http' ? ordersPort : (options.httpUrl ?? ordersPort);
   // One try may take half of the time, so that there is a second one when a connection has died silently.
   const connections = transport === 'http' ? maxInFlight : SPARE_CONNECTIONS;
-  const http = new OrderClient({ baseUrl, token, timeoutMs: timeoutMs / 2, connections });
+  const http = new OrderClient({ baseUrl, token, timeoutMs: timeoutMs / 2, connections, ...tlsOf(new URL(baseUrl), options) });
   let way: OrderWay | undefined;
   try {
-    way = await wayOf(transport, at, { token, timeoutMs, maxInFlight }, http);
+    way = await wayOf(transport, at, { token, timeoutMs, maxInFlight, ...tlsOf(at, options) }, http);
     const client = new EngineClient({ transport, way, http, subscribe: subscriber(options, at, transport), timeoutMs, maxInFlight });
     // Also says whether the token is taken.
     await client.instruments();
@@ -70,12 +72,15 @@ export async function connect(options: ConnectOptions): Promise<EngineClient> {
   }
 }
 
-function subscriber(
-  { token, marketDataUrl, timeoutMs = TIMEOUT_MS }: ConnectOptions,
-  at: URL,
-  transport: Transport,
-): EngineClientParts['subscribe'] {
-  const secure = at.protocol.endsWith('s:') && at.protocol !== 'ws:';
+const SECURE: ReadonlySet<string> = new Set(['https:', 'wss:', 'grpcs:']);
+
+function tlsOf({ protocol }: URL, { tls = {} }: ConnectOptions): { tls?: ClientTls } {
+  return SECURE.has(protocol) ? { tls } : {};
+}
+
+function subscriber(options: ConnectOptions, at: URL, transport: Transport): EngineClientParts['subscribe'] {
+  const { token, marketDataUrl, timeoutMs = TIMEOUT_MS } = options;
+  const secure = SECURE.has(at.protocol);
   const usual =
     transport === 'grpc'
       ? `grpc${secure ? 's' : ''}://${at.hostname}:${MARKET_DATA_GRPC_PORT}`
@@ -83,37 +88,31 @@ function subscriber(
   const url = new URL(marketDataUrl ?? usual);
   return async (instruments, request) => {
     const units = instruments.map((instrument) => new Units(instrument));
-    if (url.protocol === 'grpc:' || url.protocol === 'grpcs:') {
-      const tls = url.protocol === 'grpcs:' ? { credentials: credentials.createSsl() } : {};
+    const tls = tlsOf(url, options);
+    if (url.protocol === 'grpc:' || url.protocol === 'grpcs:')
       return await subscribeGrpc({ address: url.host, token, timeoutMs, ...tls }, units, request);
-    }
     if (url.pathname === '/') url.pathname = '/v1/market-data';
-    return await subscribeWebSocket({ url: url.href, token }, units, request);
+    return await subscribeWebSocket({ url: url.href, token, ...tls }, units, request);
   };
 }
 
 async function wayOf(
   transport: Transport,
   at: URL,
-  { token, timeoutMs, maxInFlight }: { token: string | (() => string); timeoutMs: number; maxInFlight: number },
+  { maxInFlight, ...common }: { token: string | (() => string); timeoutMs: number; maxInFlight: number; tls?: ClientTls },
   http: OrderClient,
 ): Promise<OrderWay> {
   if (transport === 'http') return new HttpWay(http);
   if (transport === 'grpc') {
     if (at.port === '')
       throw new EngineError({ code: 'HFT_CLIENT_UNSUPPORTED', status: 0, message: `${at.href} names no port`, field: 'url' });
-    return new GrpcWay({
-      address: at.host,
-      token,
-      timeoutMs: timeoutMs / 2,
-      ...(at.protocol === 'grpcs:' && { credentials: credentials.createSsl() }),
-    });
+    return new GrpcWay({ ...common, address: at.host, timeoutMs: common.timeoutMs / 2 });
   }
   const url = new URL(at);
   if (url.pathname === '/') url.pathname = '/v1/ws';
-  const options = { url: url.href, token, timeoutMs, mostInFlight: maxInFlight };
+  const options = { ...common, url: url.href, mostInFlight: maxInFlight };
   return await settle(async () => await WebSocketWay.connect(options, http), {
-    deadlineMs: performance.now() + timeoutMs,
+    deadlineMs: performance.now() + common.timeoutMs,
     signal: undefined,
   });
 }

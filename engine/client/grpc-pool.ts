@@ -19,8 +19,6 @@ export interface GrpcPoolOptions {
   readonly channels?: number;
   /** With TLS when given, also as `{}`. */
   readonly tls?: ClientTls;
-  /** In place of {@link tls}. */
-  readonly credentials?: ChannelCredentials;
   /** Bound on each call, its tries together. Default 5000. */
   readonly timeoutMs?: number;
   /** Between two health checks of a channel. Default 1000. */
@@ -66,7 +64,7 @@ const REFUSED_FOR_NOW: ReadonlySet<number> = new Set([status.UNAVAILABLE, status
 const NOT_LOOKED_AT: ReadonlySet<number> = new Set([...REFUSED_FOR_NOW, status.UNAUTHENTICATED, status.PERMISSION_DENIED]);
 
 export class GrpcPool {
-  readonly #options: Required<GrpcPoolOptions>;
+  readonly #options: Required<GrpcPoolOptions> & { readonly credentials: ChannelCredentials };
   readonly #slots: (PoolChannel | undefined)[];
   readonly #timer: NodeJS.Timeout;
   readonly #waiting = new Set<() => void>();

@@ -4,6 +4,7 @@
  */
 import { WebSocket } from 'ws';
 import { decodeMessage, encodeMessage, type AnyFrame, type FrameOf } from './websocket-codec.ts';
+import { connectOptions, type ClientTls } from './tls.ts';
 import type { CHANNELS } from './websocket-frames.ts';
 
 export type MarketDataChannel = Exclude<(typeof CHANNELS)[number], 'prices'>;
@@ -12,6 +13,7 @@ export interface MarketDataOptions {
   /** `ws://host:8081/v1/market-data`. */
   readonly url: string;
   readonly token: string;
+  readonly tls?: ClientTls;
   /** Whether messages should be compressed. */
   readonly compress?: boolean;
   /** Told of every frame but heartbeats. */
@@ -113,8 +115,12 @@ export class MarketDataClient {
   }
 
   #open(): void {
-    const { url, token, compress = false } = this.#options;
-    const ws = new WebSocket(url, 'hft.binary.v1', { headers: { authorization: `Bearer ${token}` }, perMessageDeflate: compress });
+    const { url, token, tls = {}, compress = false } = this.#options;
+    const ws = new WebSocket(url, 'hft.binary.v1', {
+      headers: { authorization: `Bearer ${token}` },
+      perMessageDeflate: compress,
+      ...connectOptions(tls),
+    });
     this.#ws = ws;
     let failure: Error | undefined;
     ws.on('error', (cause) => (failure = cause));

@@ -12,7 +12,7 @@ import { CHANNELS } from './websocket-frames.ts';
 const FIRST_WAIT_MS = 100;
 const LONGEST_WAIT_MS = 5000;
 
-export type GrpcMarketOptions = Required<Pick<GrpcPoolOptions, 'address' | 'token' | 'timeoutMs'>> & Pick<GrpcPoolOptions, 'credentials'>;
+export type GrpcMarketOptions = Required<Pick<GrpcPoolOptions, 'address' | 'token' | 'timeoutMs'>> & Pick<GrpcPoolOptions, 'tls'>;
 
 /** Resolves when the stream has begun; rejects when the engine refuses it. `units` by instrument, in any order. */
 export async function subscribeGrpc(options: GrpcMarketOptions, units: readonly Units[], request: SubscribeOptions): Promise<Subscription> {

@@ -2,6 +2,7 @@
 import { EngineError } from './engine-error.ts';
 import { MarketDataClient, StreamRefused } from './market-data.ts';
 import { errorOfReject } from './reject-codes.ts';
+import type { ClientTls } from './tls.ts';
 import { Subscription, type SubscribeOptions } from './subscription.ts';
 import type { Units } from './units.ts';
 import type { AnyFrame } from './websocket-codec.ts';
@@ -9,6 +10,7 @@ import type { AnyFrame } from './websocket-codec.ts';
 export interface WebSocketMarketOptions {
   readonly url: string;
   readonly token: string | (() => string);
+  readonly tls?: ClientTls;
 }
 
 /** The engine ends a connection so when its token has ended. */
@@ -18,7 +20,7 @@ const FINAL: ReadonlySet<number> = new Set([1002, 1003, 1008, TOKEN_ENDED]);
 
 /** Resolves when the stream has begun; rejects when the engine refuses it. */
 export async function subscribeWebSocket(
-  { url, token }: WebSocketMarketOptions,
+  { url, token, ...tls }: WebSocketMarketOptions,
   units: readonly Units[],
   request: SubscribeOptions,
 ): Promise<Subscription> {
@@ -42,7 +44,7 @@ export async function subscribeWebSocket(
       );
   };
   try {
-    client = await MarketDataClient.connect({ url, token: typeof token === 'string' ? token : token(), onFrame, onLost });
+    client = await MarketDataClient.connect({ url, token: typeof token === 'string' ? token : token(), onFrame, onLost, ...tls });
     await client.subscribe(request);
   } catch (cause) {
     client?.close();

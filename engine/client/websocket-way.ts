@@ -18,6 +18,7 @@ import {
 } from './order-way.ts';
 import { errorOfReject } from './reject-codes.ts';
 import type { BookView, InstrumentView, OrderView } from './schemas.ts';
+import type { ClientTls } from './tls.ts';
 import { microsOf, requireHexId, shortest, timeText, Units, unknownSymbol } from './units.ts';
 import { ConnectionLost, ConnectionRefused, WebSocketOrders, WireRejected, type WireOrder, type WithFills } from './websocket.ts';
 import type { FrameOf } from './websocket-codec.ts';
@@ -32,6 +33,7 @@ export interface WebSocketWayOptions {
   readonly token: string | (() => string);
   readonly timeoutMs: number;
   readonly mostInFlight: number;
+  readonly tls?: ClientTls;
 }
 
 export class WebSocketWay implements OrderWay {

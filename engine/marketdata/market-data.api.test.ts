@@ -259,7 +259,7 @@ it('refuses who has no token, asks for no protocol, sends orders; and streams on
   );
   await orders.next('instrument');
   orders.send(SUBSCRIBE);
-  expect(await orders.next('error')).toMatchObject({ code: 1008, text: expect.stringContaining('8081') });
+  expect(await orders.next('rejected')).toMatchObject({ number: SUBSCRIBE.number, reject: REJECT.badTerms });
 });
 
 it('Python reads the live streams by the table, and price updates without one', async () => {

@@ -203,7 +203,8 @@ export class Connection implements EntryLink, Sender {
       case LAYOUT.heartbeat.type:
         return;
       default:
-        return this.close(CLOSE.elsewhere, 'streams are at /v1/market-data of the market data port, 8081 unless it was given another');
+        // Streams are on the port of market data; whoever asks here keeps the orders that end with the connection.
+        return this.#refuse(at, REJECT.badTerms);
     }
   }
 
