@@ -283,5 +283,5 @@ it('the pool closes what is idle, replaces what is old, and opens again', async 
   await expect.poll(() => old.stats.replaced).toBeGreaterThan(1);
   expect(await old.instruments()).toHaveLength(2);
   old.close();
-  await expect(old.instruments()).rejects.toMatchObject({ code: 'HFT_CLIENT_UNREACHABLE' });
+  await expect(old.instruments()).rejects.toMatchObject({ code: 'HFT_CLIENT_CLOSED' });
 });
