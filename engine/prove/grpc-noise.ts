@@ -1,4 +1,4 @@
-/** Random and damaged protobuf to every method of an engine, unary and streamed. What comes back must be an answer or a refusal that says why. */
+/** Random and damaged protobuf to every method of the orders port, unary and streamed. What comes back must be an answer or a refusal that says why. */
 import { strictEqual } from 'node:assert';
 import { Client, credentials, Metadata, status, type StatusObject } from '@grpc/grpc-js';
 import { METHODS } from '../client/grpc-contract.ts';
@@ -40,7 +40,7 @@ export async function sendGrpcNoise({ address, token, noise, messages }: GrpcNoi
     seen[name] = (seen[name] ?? 0) + 1;
   };
   const unary = async (): Promise<void> => {
-    const methods = Object.values(METHODS).filter(({ requestStream }) => !requestStream);
+    const methods = Object.values(METHODS).filter(({ requestStream, responseStream }) => !requestStream && !responseStream);
     const { path } = methods[noise.below(methods.length)] as (typeof methods)[number];
     const bytes = damaged(noise, requestFor(noise, path));
     progress.sent += 1;
