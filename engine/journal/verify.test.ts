@@ -1,4 +1,4 @@
-import { rmSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
@@ -11,6 +11,7 @@ import { BatchWriter } from './batch-writer.ts';
 import { append } from './commands.test-support.ts';
 import { ringMemory, SharedCommandRing } from './command-ring.ts';
 import { compactionStep } from './compaction.ts';
+import { writeSnapshot } from './snapshot.ts';
 import { SqliteJournal } from './sqlite-journal.ts';
 import { verifyJournal } from './verify.ts';
 
@@ -62,4 +63,26 @@ it('finds an edit of what a start listed after its committer had looked for work
   database.exec(`UPDATE instruments SET tickSize = '0.1'`);
   expect(() => verifyJournal(directory)).toThrow('batch 1 to 1 has another hash');
   database.close();
+});
+
+it('says that there is no journal, of a reader who does not want to write', () => {
+  expect(() => verifyJournal(directory)).toThrow(/journal\.db cannot be opened: .*Check that it is there/);
+});
+
+it('believes no head of a damaged snapshot', async () => {
+  (await write(10)).close();
+  writeSnapshot(directory, {
+    sequence: 10,
+    timestampMicros: 1,
+    stateHash: '0'.repeat(16),
+    words: new Float64Array(1),
+    accounts: [],
+    chain: verifyJournal(directory).head.hash,
+  });
+  const [name = ''] = readdirSync(join(directory, 'snapshots'));
+  const path = join(directory, 'snapshots', name);
+  const bytes = readFileSync(path);
+  bytes[bytes.length - 10] = (bytes[bytes.length - 10] ?? 0) ^ 1;
+  writeFileSync(path, bytes);
+  expect(verifyJournal(directory).head.sequence).toBe(10);
 });

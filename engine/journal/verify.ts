@@ -6,7 +6,7 @@ import { BatchReader } from './batch-reader.ts';
 import { ChainFollower, stateHashSeal } from './chain.ts';
 import { JOURNAL_FILE } from './open-database.ts';
 import { JournalQueries } from './queries.ts';
-import { isChained } from './schema.ts';
+import { requireChain } from './schema.ts';
 import { snapshotChains } from './snapshot.ts';
 import { asJournalError } from './sqlite-errors.ts';
 import { JournalError } from './types.ts';
@@ -39,7 +39,7 @@ export function verifyJournal(dataDirectory: string, expected: readonly JournalH
   try {
     const database = new Database(path, { readonly: true, fileMustExist: true, timeout: 1000 });
     try {
-      if (!isChained(database)) throw wrong(path, 'it was written before there was a chain: start an engine on it once');
+      requireChain(database, path);
       return verify(database, path, heads);
     } finally {
       database.close();
