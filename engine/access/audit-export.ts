@@ -51,6 +51,7 @@ async function adminLines(dataDirectory: string): Promise<{ time: string; line: 
 function* orderLines(dataDirectory: string, { from = 1, to = Infinity }: ExportRange, warn: (message: string) => void) {
   const journal = JournalReader.open(dataDirectory);
   try {
+    journal.requireChain();
     const instruments = journal.instruments();
     const before = journal.compactedThrough();
     const parts = { dataDirectory, journal, instruments: instruments.length, warn: (_details: object, message: string) => warn(message) };

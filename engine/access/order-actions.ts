@@ -40,9 +40,6 @@ interface Known {
 
 type Line = Record<string, unknown>;
 
-/** Who sends what the engine does by itself: what falls due, what a start commands, the end of a session. */
-const ENGINE = 'engine';
-
 export class OrderActions {
   readonly #core: Core;
   readonly #instruments: readonly Listed[];
@@ -94,7 +91,8 @@ export class OrderActions {
       if (replayed) this.#follow(command, sequence);
       if (sequence < from) continue;
       const number = slots.words[at + PRINCIPAL_WORD] as number;
-      const who = number === 0 ? ENGINE : (this.#principals.get(number) ?? null);
+      // 0: the engine itself, which has no name, as any name may be that of a user: what falls due, what a start commands, the end of a session.
+      const who = number === 0 ? null : (this.#principals.get(number) ?? null);
       const time = timeText(slots.doubles[(at >> 1) + 2] as number);
       yield { kind: 'order', sequence, time, who, ...what, ...result, ...commit };
     }

@@ -45,6 +45,8 @@ export class BatchWriter {
    * throws: the batch then keeps its places in the ring.
    */
   commit(): boolean {
+    // Not before: what a start lists, it lists before its first command.
+    if (this.#pending === undefined && this.#ring.waiting === 0) return false;
     const listed = (this.#listed ??= this.#readChain());
     if (this.#pending === undefined) {
       if (this.#ring.take(this.#taken) === 0) return false;

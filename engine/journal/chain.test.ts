@@ -6,6 +6,7 @@ import { temporaryDirectory } from '../testing/temporary-directory.ts';
 import { anchoredNames } from './anchor.ts';
 import { append, sequences, upTo } from './commands.test-support.ts';
 import { compactionStep } from './compaction.ts';
+import { JournalReader } from './reader.ts';
 import { SqliteJournal } from './sqlite-journal.ts';
 import { PRINCIPAL_NAME, type Durability } from './types.ts';
 import { verifyJournal } from './verify.ts';
@@ -65,6 +66,9 @@ describe('the chain of a journal', () => {
     await write(1, 4);
     tamper(UNCHAIN);
     expect(() => verifyJournal(directory)).toThrow('before there was a chain');
+    const reader = JournalReader.open(directory);
+    expect(() => reader.requireChain()).toThrow('before there was a chain');
+    reader.close();
     await write(5, 8);
     const whole = verifyJournal(directory);
     expect(whole).toMatchObject({ head: { sequence: 8 }, firstSequence: 1, unchainedThrough: 4 });

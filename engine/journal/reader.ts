@@ -7,6 +7,7 @@ import { ChainFollower } from './chain.ts';
 import { JOURNAL_FILE, MAPPED_BYTES } from './open-database.ts';
 import { JournalQueries } from './queries.ts';
 import type { PrincipalName } from './principals.ts';
+import { requireChain } from './schema.ts';
 import { asJournalError } from './sqlite-errors.ts';
 import type { InstrumentRecord, JournalBatch } from './types.ts';
 
@@ -63,6 +64,11 @@ export class JournalReader {
   /** Hash of the chain at `sequence`, in hexadecimal; undefined unless a batch ends there. */
   chainAt(sequence: number): string | undefined {
     return this.#guard(() => (this.#chain ??= new ChainFollower(this.#database)).hashBefore(sequence)?.toString('hex'));
+  }
+
+  /** Throws JournalError for a journal of before there was a chain, which no engine has been started on since. */
+  requireChain(): void {
+    this.#guard(() => requireChain(this.#database, this.#path));
   }
 
   /** Names of principals that commands had introduced which have been dropped. */

@@ -34,6 +34,12 @@ export function isChained(database: Database): boolean {
   return Number(database.pragma('user_version', { simple: true })) > UNCHAINED_VERSION;
 }
 
+/** Throws JournalError for a journal that was not migrated yet; `path` is for the message. */
+export function requireChain(database: Database, path: string): void {
+  if (isChained(database)) return;
+  throw new JournalError('HFT_JOURNAL_TOO_OLD', `${path}: it was written before there was a chain: start an engine on it once`);
+}
+
 /** Makes the tables in a new file, and those of the chain in one of before it. Throws JournalError when an engine of another schema made them. */
 export function migrate(database: Database): void {
   const found = database.pragma('user_version', { simple: true });

@@ -122,7 +122,8 @@ export function readSnapshot(dataDirectory: string, sequence: number): Snapshot 
 export function snapshotChains(dataDirectory: string): { sequence: number; hash: string }[] {
   return snapshotSequences(dataDirectory).flatMap((sequence) => {
     try {
-      return chainOf(snapshotPath(dataDirectory, sequence), sequence);
+      const path = snapshotPath(dataDirectory, sequence);
+      return isWhole(path) ? chainOf(path, sequence) : [];
     } catch (cause) {
       // It may just have been removed; a damaged one is no start's business either.
       if (cause instanceof SnapshotError) return [];

@@ -29,7 +29,7 @@ export function asJournalError(cause: unknown, place: string): JournalError {
   if (/^SQLITE_(CANTOPEN|READONLY|PERM)/.test(code)) {
     return new JournalError(
       'HFT_JOURNAL_UNUSABLE',
-      `the journal ${place} cannot be opened for writing: ${message}. Check the owner and mode of the directory`,
+      `the journal ${place} cannot be opened: ${message}. Check that it is there, and the owner and mode of the directory`,
       cause,
     );
   }

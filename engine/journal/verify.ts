@@ -5,10 +5,14 @@ import { anchorFault, readAnchor } from './anchor.ts';
 import { BatchReader } from './batch-reader.ts';
 import { ChainFollower, stateHashSeal } from './chain.ts';
 import { JOURNAL_FILE } from './open-database.ts';
-import { isChained } from './schema.ts';
+import { JournalQueries } from './queries.ts';
+import { requireChain } from './schema.ts';
 import { snapshotChains } from './snapshot.ts';
 import { asJournalError } from './sqlite-errors.ts';
 import { JournalError } from './types.ts';
+
+/** Read in one transaction: some milliseconds. */
+const PIECE_COMMANDS = 8192;
 
 /** A place in the chain: the hash of the batch that ends there, in hexadecimal. */
 export interface JournalHead {
@@ -35,9 +39,8 @@ export function verifyJournal(dataDirectory: string, expected: readonly JournalH
   try {
     const database = new Database(path, { readonly: true, fileMustExist: true, timeout: 1000 });
     try {
-      if (!isChained(database)) throw wrong(path, 'it was written before there was a chain: start an engine on it once');
-      // One state of it, whatever an engine writes or drops meanwhile.
-      return database.transaction(() => verify(database, path, heads))();
+      requireChain(database, path);
+      return verify(database, path, heads);
     } finally {
       database.close();
     }
@@ -47,20 +50,49 @@ export function verifyJournal(dataDirectory: string, expected: readonly JournalH
 }
 
 function verify(database: Database.Database, path: string, heads: readonly JournalHead[]): JournalWhole {
-  const fault = anchorFault(database);
-  if (fault !== undefined) throw wrong(path, fault);
+  requireAnchor(database, path);
+  const queries = new JournalQueries(database);
+  // What is there now: an engine may write as fast as this reads.
+  const end = queries.lastSequence();
+  const reader = new BatchReader(database, path);
+  let sequence = queries.compactedThrough();
+  for (let last = -1; sequence < end && sequence > last;) {
+    last = sequence;
+    sequence = readPiece(reader, queries, sequence);
+  }
+  return database.transaction(() => verifyRest(database, path, heads, sequence))();
+}
+
+/** Reads some batches after `sequence`; gives where they end. In a short transaction: checkpoints wait for those that read, and commits for checkpoints. */
+function readPiece(reader: BatchReader, queries: JournalQueries, sequence: number): number {
+  try {
+    return reader.read(sequence + 1, PIECE_COMMANDS).at(-1)?.lastSequence ?? sequence;
+  } catch (cause) {
+    // They have just been dropped: the chain goes on where those that are left begin.
+    if (cause instanceof JournalError && cause.code === 'HFT_JOURNAL_COMPACTED') return queries.compactedThrough();
+    throw cause;
+  }
+}
+
+/** What is small, in one state of it. All batches up to `read` have been checked. */
+function verifyRest(database: Database.Database, path: string, heads: readonly JournalHead[], read: number): JournalWhole {
+  requireAnchor(database, path);
   const { throughSequence, unchainedThrough } = readAnchor(database);
-  let sequence = throughSequence;
-  for (const batch of new BatchReader(database, path).batches(throughSequence + 1)) sequence = batch.lastSequence;
   const before = database
     .prepare<[number], { lastSequence: number }>('SELECT lastSequence FROM batches WHERE lastSequence <= ?')
     .get(throughSequence);
   if (before !== undefined) throw wrong(path, `batch ${before.lastSequence} is there, and was compacted`);
   verifyStateHashes(database, path, unchainedThrough);
   const follower = new ChainFollower(database);
+  const sequence = Math.max(read, throughSequence);
   for (const head of heads) verifyHead(follower, path, head, { throughSequence, last: sequence });
   const hash = follower.hashBefore(sequence)?.toString('hex') ?? '';
   return { head: { sequence, hash }, firstSequence: throughSequence + 1, unchainedThrough };
+}
+
+function requireAnchor(database: Database.Database, path: string): void {
+  const fault = anchorFault(database);
+  if (fault !== undefined) throw wrong(path, fault);
 }
 
 function verifyStateHashes(database: Database.Database, path: string, unchainedThrough: number): void {

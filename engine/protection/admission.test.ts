@@ -2,7 +2,7 @@ import { afterEach, expect, it } from 'vitest';
 import { PROTECTION_DEFAULTS } from '../../crds/protection.ts';
 import { REJECT } from '../core/types.ts';
 import { Admission, type Load } from './admission.ts';
-import { OPEN } from './breaker.ts';
+import { HALF_OPEN, OPEN } from './breaker.ts';
 
 const QUIET: Load = { sequence: 5, durableSequence: 5, fill: 0 };
 let admission: Admission;
@@ -64,6 +64,25 @@ it('opens the breaker when nothing is committed, not when this thread stood stil
   expect(admission.refuseOrder(performance.now())).toBe(REJECT.journal);
   expect(() => admission.requireOrder()).toThrow(expect.objectContaining({ code: 'HFT_JOURNAL_BREAKER', status: 503 }));
   expect(told[0]).toMatch(/docs\/operations\.md/);
+});
+
+it('shows that an open breaker tries again when its time is over, although nobody sends anything', () => {
+  const tick = make(() => QUIET);
+  admission.journal.trip('a test', performance.now());
+  admission.views.trip('a test', performance.now());
+  tick(1, 50);
+  expect(admission.journal.state).toBe(OPEN);
+  tick(1, PROTECTION_DEFAULTS.breakerOpenMs);
+  expect([admission.journal.state, admission.views.state]).toEqual([HALF_OPEN, HALF_OPEN]);
+});
+
+it('lets no refused order be one of those that try', () => {
+  make(() => QUIET);
+  admission.journal.trip('a test', performance.now() - 60_000);
+  const nowMs = performance.now();
+  for (let n = 0; n < 20; n += 1) expect(admission.refuseOrder(nowMs)).toBe(REJECT.none);
+  for (let n = 0; n < 8; n += 1) admission.ordered();
+  expect(admission.refuseOrder(nowMs)).toBe(REJECT.journal);
 });
 
 it('opens the breaker when commits are slow', () => {

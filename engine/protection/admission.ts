@@ -99,7 +99,12 @@ export class Admission {
       this.shed.orders += 1;
       return REJECT.busy;
     }
-    return this.journal.take(nowMs) === 0 ? REJECT.none : REJECT.journal;
+    return this.journal.ask(nowMs) === 0 ? REJECT.none : REJECT.journal;
+  }
+
+  /** A new order or a replacement was taken: when the breaker only tries, it is one of the few that it lets through. What is refused anyway is none. */
+  ordered(): void {
+    if (this.shut !== 0) this.journal.made();
   }
 
   /** Throws Problem when a new order or a replacement is refused now. */
@@ -109,7 +114,7 @@ export class Admission {
       this.shed.orders += 1;
       throw overloaded('orders');
     }
-    const waitMs = this.journal.take(performance.now());
+    const waitMs = this.journal.ask(performance.now());
     if (waitMs > 0)
       throw new Problem(
         'HFT_JOURNAL_BREAKER',
@@ -141,6 +146,8 @@ export class Admission {
       this.delayMs = 0;
     }
     this.#watchCommits(load, elapsedMs, nowMs);
+    this.journal.look(nowMs);
+    this.views.look(nowMs);
     this.#decide(load?.fill ?? 0);
   }
 

@@ -62,14 +62,28 @@ export class Breaker {
 
   /** 0 when a call may be made now, which it then is; else the milliseconds after which it makes sense to try again. `nowMs`: performance.now(). */
   take(nowMs: number): number {
+    const waitMs = this.ask(nowMs);
+    if (waitMs === 0) this.made();
+    return waitMs;
+  }
+
+  /** As {@link take} where others may still refuse the call: what is really made is told with {@link made}, in the same turn of the event loop. */
+  ask(nowMs: number): number {
     if (this.state === CLOSED) return 0;
     if (nowMs >= this.#untilMs) this.#tryAgain(nowMs);
-    if (this.state === HALF_OPEN && this.#probes > 0) {
-      this.#probes -= 1;
-      return 0;
-    }
+    if (this.state === HALF_OPEN && this.#probes > 0) return 0;
     this.refused += 1;
     return Math.max(1, this.#untilMs - nowMs);
+  }
+
+  /** A call was made that {@link ask} had let through. */
+  made(): void {
+    if (this.state === HALF_OPEN && this.#probes > 0) this.#probes -= 1;
+  }
+
+  /** Goes over to trying when its time has come, also while nobody asks. */
+  look(nowMs: number): void {
+    if (this.state === OPEN && nowMs >= this.#untilMs) this.#tryAgain(nowMs);
   }
 
   /** What became of something that was let through. */

@@ -194,6 +194,7 @@ export class Engine {
       instruments,
       views,
       risk: config.risk,
+      onOrder: () => this.admission.ordered(),
       sequencing: {
         journal,
         observer: {

@@ -28,12 +28,13 @@ export function openMarket(parts: {
   instruments: readonly Instrument[];
   views: Views;
   risk: EngineConfig['risk'];
+  onOrder: () => void;
   sequencing: Omit<SequencerParts, 'core' | 'accounts'>;
 }): Market {
-  const { core, instruments, views, risk } = parts;
+  const { core, instruments, views, risk, onOrder } = parts;
   const accounts = new Accounts(parts.accountNames);
   const sequencer = new Sequencer({ ...parts.sequencing, core, accounts });
-  const desk = new OrderDesk({ core, sequencer, views, accounts, instruments, risk });
+  const desk = new OrderDesk({ core, sequencer, views, accounts, instruments, risk, onOrder });
   const bySymbol = new NameTable(instruments.filter(({ listed }) => listed).map((instrument) => [instrument.symbol, instrument]));
   return { core, sequencer, desk, views, accounts, instruments, bySymbol };
 }

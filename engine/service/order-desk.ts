@@ -65,6 +65,8 @@ export interface DeskParts {
   readonly accounts: Accounts;
   readonly instruments: readonly Instrument[];
   readonly risk: EngineConfig['risk'];
+  /** A new order or a replacement was taken. */
+  readonly onOrder: () => void;
 }
 
 export class OrderDesk {
@@ -75,6 +77,7 @@ export class OrderDesk {
   readonly #accounts: Accounts;
   readonly #instruments: readonly Instrument[];
   #risk: EngineConfig['risk'];
+  readonly #onOrder: () => void;
   readonly #bits = { low: 0, high: 0 };
 
   constructor(parts: DeskParts) {
@@ -85,6 +88,7 @@ export class OrderDesk {
     this.#accounts = parts.accounts;
     this.#instruments = parts.instruments;
     this.#risk = parts.risk;
+    this.#onOrder = parts.onOrder;
   }
 
   /** The limits that refusals name from now on: those of the core must be set with them. */
@@ -115,6 +119,7 @@ export class OrderDesk {
       const { stopTicks = 0 } = order;
       return await this.#refuse(reject, order.instrument, { ...order, stopTicks, accountName });
     }
+    this.#onOrder();
     const { events, sequence, timestampMicros } = this.#sequencer;
     const placed = placedOf(events, sequence, timestampMicros, order, clientOrderId);
     await this.#sequencer.durable(sequence);
@@ -235,6 +240,7 @@ export class OrderDesk {
   }
 
   async #replaced(order: OrderRecord): Promise<Placed> {
+    this.#onOrder();
     const { events, sequence, timestampMicros } = this.#sequencer;
     const { fills, fillCount } = fillsOf(events, sequence, timestampMicros, order.id, order.side);
     await this.#sequencer.durable(sequence);

@@ -43,7 +43,12 @@ export interface EntryParts {
     refusal(): Problem;
   };
   /** Whether new orders and replacements are taken: not looked at while `shut` is 0. */
-  readonly admission?: { readonly shut: number; refuseOrder(nowMs: number): Reject };
+  readonly admission?: {
+    readonly shut: number;
+    refuseOrder(nowMs: number): Reject;
+    /** One was taken. */
+    ordered(): void;
+  };
   readonly limiter: {
     /** Takes a token: 0 when there was one. */
     take(account: string, nowMs: number): number;
@@ -58,7 +63,7 @@ const CAPACITY = 65_536;
 /** So that one connection cannot have all the others refused. */
 const MOST_OF_LINK = 1 / 4;
 const MOST_SELF_TRADE = 7;
-const OPEN_TO_ALL = { shut: 0, refuseOrder: (): Reject => REJECT.none };
+const OPEN_TO_ALL = { shut: 0, refuseOrder: (): Reject => REJECT.none, ordered: (): void => undefined };
 
 export class OrderEntry implements DurableListener {
   /** What {@link place} takes. */
@@ -132,6 +137,7 @@ export class OrderEntry implements DurableListener {
         account.id = accounts.count;
         accounts.add(account.name);
       }
+      this.#admission.ordered();
       this.#accept(link, request, ANSWER.placed, core.sequence, order.quantityLots, receivedMs);
     } else if (reject === REJECT.duplicate) {
       if (!limited) this.#limiter.giveBack(account.name);
@@ -151,8 +157,9 @@ export class OrderEntry implements DurableListener {
     if (at < 0 || !sequencer.by(account.actor)) return this.#refuse(link, request, sequencer.refusal(), receivedMs);
     writeReplacement(sequencer.slots, at, account.id, this.replacement);
     const reject = sequencer.submit();
-    if (reject === REJECT.none) this.#accept(link, request, ANSWER.replaced, this.replacement.orderId, 0, receivedMs);
-    else this.#reject(link, request, reject, receivedMs);
+    if (reject !== REJECT.none) return this.#reject(link, request, reject, receivedMs);
+    this.#admission.ordered();
+    this.#accept(link, request, ANSWER.replaced, this.replacement.orderId, 0, receivedMs);
   }
 
   /** Cancels an order of `account`. */

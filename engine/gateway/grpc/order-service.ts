@@ -69,7 +69,10 @@ export function orderService(parts: OrderParts): UntypedServiceImplementation {
     gatekeeper.authorize(principal, 'orders.write', account);
     let charged = false;
     const placed = await market.desk.replace(id, principal.subject, (order) => {
-      if (!charged) requireToken(account);
+      if (!charged) {
+        engine.admission.requireOrder();
+        requireToken(account);
+      }
       charged = true;
       return replaceTermsOf(request, order);
     });

@@ -45,11 +45,13 @@ export function registerBatchRoutes(app: HttpServer, engine: Engine, gate: Order
       const call = { engine, market, gate, socket: request.socket, sender: principalOf(request).subject };
       const key = idempotencyKey(request.headers['idempotency-key']);
       const principal = principalOf(request);
-      const isLooked = (operation: BatchOperation): boolean =>
-        operation.op === 'replace' || (operation.op === 'cancel' && principal.accounts !== 'all');
-      const looked = operations.flatMap((operation) => (operation.op !== 'place' && isLooked(operation) ? [Number(operation.id)] : []));
       // Before the turn in which all are sent: what must be known of an order that is going to change, and whose it is.
-      const known = looked.length === 0 ? new Map<number, OrderRecord>() : await market.desk.known(looked);
+      const owners = ownersOfCancelled(market, operations);
+      const isLooked = (operation: BatchOperation): boolean =>
+        operation.op === 'replace' || (operation.op === 'cancel' && principal.accounts !== 'all' && owners === undefined);
+      const looked = operations.flatMap((operation) => (operation.op !== 'place' && isLooked(operation) ? [Number(operation.id)] : []));
+      const records = looked.length === 0 ? new Map<number, OrderRecord>() : await market.desk.known(looked);
+      const known = { records, owners };
       const refusal = refusalOf(engine, request.id, request.log);
       const results = await Promise.all(
         operations.map((operation, index) =>
@@ -63,11 +65,30 @@ export function registerBatchRoutes(app: HttpServer, engine: Engine, gate: Order
   });
 }
 
+interface Known {
+  readonly records: ReadonlyMap<number, OrderRecord>;
+  readonly owners: ReadonlyMap<number, number> | undefined;
+}
+
+/**
+ * Accounts of the orders of a batch that only cancels what is open: it needs no query, which may be refused while cancels are not. undefined for another
+ * batch: what comes first in it may end an order that is to be looked up.
+ */
+function ownersOfCancelled({ core }: Market, operations: readonly BatchOperation[]): Map<number, number> | undefined {
+  const owners = new Map<number, number>();
+  for (const operation of operations) {
+    const owner = operation.op === 'cancel' ? core.ownerOf(Number(operation.id)) : -1;
+    if (operation.op !== 'cancel' || owner < 0) return undefined;
+    owners.set(Number(operation.id), owner);
+  }
+  return owners;
+}
+
 /** Sends the command before it first waits. Rejects with Problem. */
 async function run(
   call: OrderCall,
   principal: Principal,
-  known: ReadonlyMap<number, OrderRecord>,
+  known: Known,
   operation: BatchOperation,
   key: string | undefined,
 ): Promise<BatchResult> {
@@ -87,7 +108,7 @@ async function run(
       const id = orderNumber(operation.id);
       authorizeOwner(market, principal, 'orders.write', id, known);
       call.engine.admission.requireOrder();
-      const placed = await market.desk.replaceAtOnce(id, principal.subject, known.get(id), replacementOf(call, operation.change));
+      const placed = await market.desk.replaceAtOnce(id, principal.subject, known.records.get(id), replacementOf(call, operation.change));
       return { status: 200, ...placementOf(market, placed) };
     }
     case 'cancel': {
@@ -99,10 +120,10 @@ async function run(
 }
 
 /** An order that is neither open nor recorded belongs to nobody. */
-function authorizeOwner(market: Market, principal: Principal, action: Action, id: number, known: ReadonlyMap<number, OrderRecord>): void {
+function authorizeOwner(market: Market, principal: Principal, action: Action, id: number, known: Known): void {
   authorizeRole(principal, action);
   const owner = market.core.ownerOf(id);
-  const account = owner >= 0 ? owner : known.get(id)?.account;
+  const account = owner >= 0 ? owner : (known.owners?.get(id) ?? known.records.get(id)?.account);
   if (account !== undefined) authorize(principal, action, market.accounts.name(account));
 }
 

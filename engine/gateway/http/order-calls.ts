@@ -24,6 +24,8 @@ export interface OrderCall {
 /** Throws Problem. */
 export async function placeOrder({ engine, market, gate, socket, sender }: OrderCall, body: PlaceOrderBody): Promise<Placed> {
   const placed = await market.desk.place({ account: body.account, clientOrderId: body.clientOrderId ?? null, sender }, () => {
+    // Its body has come since it was let in.
+    engine.admission.requireOrder();
     gate.requireToken(body.account);
     return termsOf(
       body,
@@ -37,10 +39,13 @@ export async function placeOrder({ engine, market, gate, socket, sender }: Order
 }
 
 /** The terms of a replacement, however often they are asked for: one token of the account's rate. */
-export function replacementOf({ market, gate }: OrderCall, body: ReplaceOrderBody): (order: OrderRecord) => ReplaceTerms {
+export function replacementOf({ engine, market, gate }: OrderCall, body: ReplaceOrderBody): (order: OrderRecord) => ReplaceTerms {
   let charged = false;
   return (order) => {
-    if (!charged) gate.requireToken(market.accounts.name(order.account));
+    if (!charged) {
+      engine.admission.requireOrder();
+      gate.requireToken(market.accounts.name(order.account));
+    }
     charged = true;
     return replaceTermsOf(body, order, instrumentById(market, order.instrument));
   };
