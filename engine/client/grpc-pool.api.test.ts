@@ -50,6 +50,7 @@ it.each([
   { code: status.RESOURCE_EXHAUSTED, hftCode: 'HFT_USER_RATE_LIMIT' },
   { code: status.UNAUTHENTICATED, hftCode: 'HFT_UNAUTHORIZED' },
   { code: status.PERMISSION_DENIED, hftCode: 'HFT_FORBIDDEN' },
+  { code: status.DEADLINE_EXCEEDED, hftCode: 'HFT_REQUEST_TIMEOUT' },
 ])('does not say that nothing was done when a try before was lost: $hftCode', async (last) => {
   using engine = await refusing([LOST, last]);
   await expect(engine.client.place(order)).rejects.toMatchObject({ code: 'HFT_CLIENT_UNREACHABLE', message: 'try 1' });

@@ -8,6 +8,7 @@ import { credentials, Metadata, status, type ChannelCredentials, type Client, ty
 import type { Method } from './grpc-contract.ts';
 import { PoolChannel } from './grpc-channel.ts';
 import { EngineError } from './engine-error.ts';
+import { saysNothing } from './settle.ts';
 import type { ClientTls } from './tls.ts';
 
 export interface GrpcPoolOptions {
@@ -304,7 +305,7 @@ function secureCredentials({ ca, cert, key }: ClientTls): ChannelCredentials {
 
 /** Whether the engine has said what became of the call, its tries before included. */
 function isLastWord(error: ServiceError): boolean {
-  return textOf(error, 'hft-code') !== undefined && !NOT_LOOKED_AT.has(error.code);
+  return textOf(error, 'hft-code') !== undefined && !NOT_LOOKED_AT.has(error.code) && !saysNothing(errorOf(error));
 }
 
 /** What a call or stream ended with, as the error that all clients throw. */
