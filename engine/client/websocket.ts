@@ -3,11 +3,12 @@
  * is made again; new orders that were not answered are sent again under their client order ids, so that each is placed once. Orders that end with the
  * connection (cancelOnDisconnect), and all other requests that were not answered, are rejected with ConnectionLost.
  */
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomInt } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { WebSocket } from 'ws';
 import { REJECT } from '../core/types.ts';
 import { connectOptions, type ClientTls } from './tls.ts';
+import { authorizationOf } from './token.ts';
 import { decodeMessage, encodeMessage, type AnyFrame, type FrameOf } from './websocket-codec.ts';
 import { REJECT_VALUES } from './websocket-values.ts';
 
@@ -138,7 +139,7 @@ export class WebSocketOrders {
   /** Heartbeat intervals in which nothing came. */
   #silent = 0;
   #lastNumber = 0;
-  #lastId = 0;
+  #lastId = randomInt(0xffff_ffff);
   #closed = false;
   readonly #closing = new AbortController();
 
@@ -319,7 +320,7 @@ export class WebSocketOrders {
   async #open(): Promise<WebSocket> {
     const { url, token } = this.#options;
     const ws = new WebSocket(url, 'hft.binary.v1', {
-      headers: { authorization: `Bearer ${typeof token === 'string' ? token : token()}` },
+      headers: { authorization: authorizationOf(token) },
       perMessageDeflate: false,
       handshakeTimeout: OPEN_MS,
       ...connectOptions(this.#options.tls ?? {}),
