@@ -97,19 +97,23 @@ it('is not in the way of others with what cannot be sent', async () => {
   await client.close();
 });
 
-it.each([401, 403])('ends when it is not let in again: %i', async (status) => {
+it.each([401, 403])('ends its connection when it is not let in again, until it is asked for more: %i', async (status) => {
   const server = await scripted({
-    take: ({ frame }, ws) => frame === 'newOrderFull' && ws.terminate(),
-    refuse: (connection) => (connection === 1 ? undefined : status),
+    take: ({ frame, number }, ws, connection) => frame === 'newOrderFull' && (connection === 1 ? ws.terminate() : placed(ws, number)),
+    refuse: (connection) => (connection === 2 || connection === 3 ? status : undefined),
   });
   let asked = 0;
   const client = await WebSocketOrders.connect({ url: server.url, token: () => `t${++asked}`, mostInFlight: 1 });
   const calls = [client.place(order), client.place(order), client.cancel('bob', 1)];
   const [sent, ...unsent] = (await Promise.allSettled(calls)).map((call) => call.status === 'rejected' && (call.reason as Error));
   expect(sent).toMatchObject({ name: 'ConnectionLost', cause: { name: 'ConnectionRefused', status } });
-  for (const error of [...unsent, await client.place(order).catch((cause: unknown) => cause)])
-    expect(error).toMatchObject({ name: 'ConnectionRefused', status });
+  for (const error of unsent) expect(error).toMatchObject({ name: 'ConnectionRefused', status });
   expect(server.tokens).toEqual(['Bearer t1', 'Bearer t2']);
+  // One try for all that ask meanwhile, with the token of now.
+  const later = await Promise.allSettled([client.place(order), client.place(order)]);
+  for (const call of later) expect(call).toMatchObject({ reason: { name: 'ConnectionRefused', status } });
+  expect(await client.place(order)).toMatchObject({ status: 'open' });
+  expect(server.tokens.slice(2)).toEqual(['Bearer t3', 'Bearer t4']);
   await client.close();
   server.close();
 });

@@ -88,7 +88,7 @@ export class ConnectionLost extends Error {
   }
 }
 
-/** The engine does not let this token in: the client does not try again by itself. */
+/** The engine does not let this token in: the client does not try again by itself, only when it is asked for something else. */
 export class ConnectionRefused extends Error {
   override readonly name = 'ConnectionRefused';
   /** Of HTTP: 401 or 403. */
@@ -133,6 +133,8 @@ export class WebSocketOrders {
   #ready: Promise<void>;
   /** The connection that {@link #ready} is of has been welcomed. */
   #live = false;
+  /** Nobody connects any more: the last token was not taken. */
+  #refused = false;
   readonly #timeoutMs: number;
   #sweep: NodeJS.Timeout | undefined;
   #heartbeat: NodeJS.Timeout | undefined;
@@ -245,6 +247,8 @@ export class WebSocketOrders {
 
   async #ask(account: string, make: (handle: number, number: number) => Request, signal?: AbortSignal): Promise<Answer> {
     const deadlineMs = performance.now() + this.#timeoutMs;
+    // The token may be another by now, or taken again.
+    if (this.#refused && !this.#closed) this.#connectAgain();
     try {
       for (;;) {
         const ready = this.#ready;
@@ -389,12 +393,15 @@ export class WebSocketOrders {
   #lost(): void {
     clearInterval(this.#heartbeat);
     this.#live = false;
-    if (!this.#closed) {
-      this.#ready = this.#reconnect();
-      this.#ready.catch(() => undefined);
-    }
+    if (!this.#closed) this.#connectAgain();
     this.#fail(({ request }) => this.#closed || !canBeSentAgain(request));
     for (const pending of this.#pending.values()) pending.uncertain = true;
+  }
+
+  #connectAgain(): void {
+    this.#refused = false;
+    this.#ready = this.#reconnect();
+    this.#ready.catch(() => undefined);
   }
 
   async #reconnect(): Promise<void> {
@@ -406,6 +413,7 @@ export class WebSocketOrders {
       } catch (cause) {
         // Everything else is tried again, later each time.
         if (!(cause instanceof ConnectionRefused)) continue;
+        this.#refused = true;
         this.#fail(() => true, { cause });
         this.#wakeAll();
         throw cause;
