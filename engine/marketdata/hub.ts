@@ -5,6 +5,7 @@ import { CLOSE } from '../gateway/websocket/closing.ts';
 import { messageOf } from '../journal/sqlite-errors.ts';
 import type { Feed } from './feed.ts';
 import type { MarketDataFigures } from './figures.ts';
+import { HistoryBudget } from './history.ts';
 import {
   LevelsSource,
   OrdersSource,
@@ -87,6 +88,7 @@ export class Hub {
   readonly #over = new Set<Member>();
   readonly #passed = new Set<Subscription>();
   readonly #streams = new Map<string, Stream<Subscription>>();
+  #histories = new HistoryBudget();
   #joins: Join[] = [];
   #feed: Feed | undefined;
   /** Up to where everybody was told. */
@@ -321,7 +323,7 @@ export class Hub {
     const { channel, instrument } = of;
     const conflates = channel === 'top' || channel === 'book' || channel === 'orders';
     const since = channel === 'trades' ? feed.since : feed.sequence;
-    const stream = new Stream<Subscription>(this.#source(feed, of), { instrument, conflates, since });
+    const stream = new Stream<Subscription>(this.#source(feed, of), { instrument, conflates, since, budget: this.#histories });
     this.#streams.set(key, stream);
     return stream;
   }
@@ -374,8 +376,10 @@ export class Hub {
     let isOwnUsed = false;
     for (const [key, stream] of this.#streams) {
       const isOwn = key.startsWith('own-orders') || key.startsWith('drop-copy');
-      if (stream.emptyMs !== undefined && nowMs - stream.emptyMs > lingerMs && !key.startsWith('trades')) this.#streams.delete(key);
-      else {
+      if (stream.emptyMs !== undefined && nowMs - stream.emptyMs > lingerMs && !key.startsWith('trades')) {
+        stream.close();
+        this.#streams.delete(key);
+      } else {
         isUsed ||= stream.subscriptions.size > 0;
         isOwnUsed ||= isOwn;
       }
@@ -397,6 +401,7 @@ export class Hub {
     this.#feed?.close();
     this.#feed = undefined;
     this.#streams.clear();
+    this.#histories = new HistoryBudget();
     this.#passed.clear();
     this.#joins = [];
     for (const { subscriptions } of this.#members.values()) {

@@ -14,7 +14,7 @@ import {
   type Place,
 } from './encode.ts';
 import type { Feed } from './feed.ts';
-import { History } from './history.ts';
+import { History, type HistoryBudget } from './history.ts';
 import { ToldLevels, ToldOrders } from './levels.ts';
 import type { OwnOrders } from './own-orders.ts';
 import { TouchedBook } from './touched.ts';
@@ -36,6 +36,15 @@ export function sharedDepth(depth: number): number {
   return depth === 0 ? 0 : (DEPTHS.find((known) => known >= depth) ?? 0);
 }
 
+interface StreamTerms {
+  readonly instrument: number;
+  readonly conflates: boolean;
+  /** Sequence. */
+  readonly since: number;
+  /** Of the histories of all streams. */
+  readonly budget: HistoryBudget;
+}
+
 export class Stream<Subscription> {
   readonly subscriptions = new Set<Subscription>();
   /** When the last subscriber left, in ms of the hub's clock; undefined while there is one. */
@@ -48,11 +57,11 @@ export class Stream<Subscription> {
   #number = 0;
 
   /** What happened after `since` is told from now on. */
-  constructor(source: Source, { instrument, conflates, since }: { instrument: number; conflates: boolean; since: number }) {
+  constructor(source: Source, { instrument, conflates, since, budget }: StreamTerms) {
     this.#source = source;
     this.instrument = instrument;
     this.conflates = conflates;
-    this.#history = new History(since);
+    this.#history = new History(since, budget);
   }
 
   /** What subscribers are told of all up to `sequence`; undefined for nothing. */
@@ -75,6 +84,11 @@ export class Stream<Subscription> {
   /** What was told after `sequence`; undefined when that is not known any more. */
   after(sequence: number): Update[] | undefined {
     return this.#history.after(sequence);
+  }
+
+  /** Nobody follows it any more. */
+  close(): void {
+    this.#history.clear();
   }
 }
 

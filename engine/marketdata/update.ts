@@ -31,6 +31,11 @@ export class Update {
   get json(): string {
     return (this.#json ??= JSON.stringify(this.decoded));
   }
+
+  /** The same without what was made of it: what is kept for long takes no more than its bytes. */
+  bare(): Update {
+    return new Update(this.sequence, this.number, this.message, this.frames);
+  }
 }
 
 /** Gathers frames and gives them out as an {@link Update}. One for many: gathering never waits. */
