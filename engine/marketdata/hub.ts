@@ -247,8 +247,23 @@ export class Hub {
     for (const join of joins) {
       // Who has not read its snapshots gets no more of them.
       const mayBegin = join.sequence <= feed.sequence && join.member.allowedBytes <= this.#bounds.mostBytes;
-      if (mayBegin) this.#begin(feed, join);
+      if (mayBegin) this.#attempt(join.member, () => this.#begin(feed, join));
       else this.#joins.push(join);
+    }
+  }
+
+  /** What is done for one alone ends nobody else when it fails. */
+  #attempt(member: Member, act: () => void): void {
+    const { subscriber } = member;
+    // It was ended in this turn.
+    if (this.#members.get(subscriber) !== member) return;
+    try {
+      act();
+    } catch (cause) {
+      this.#out.clear();
+      this.#parts.warn({ cause: messageOf(cause) }, 'a stream of market data cannot begin: its subscriber is disconnected');
+      subscriber.close(CLOSE.restart, 'market data is interrupted: connect again');
+      this.leave(subscriber);
     }
   }
 
@@ -269,7 +284,8 @@ export class Hub {
         { frame: 'subscribed', number, sequence: feed.sequence, instrument, depth, account: handle, channel },
       ]);
     }
-    const missed = fromSequence > 0 && fromSequence <= feed.sequence ? stream.after(fromSequence) : undefined;
+    const isKnown = fromSequence > 0 && fromSequence <= feed.sequence && channel !== 'prices';
+    const missed = isKnown ? stream.after(fromSequence) : undefined;
     if (missed !== undefined) for (const update of missed) this.#send(member, update);
     else this.#restate(subscription, fromSequence);
   }
@@ -281,7 +297,8 @@ export class Hub {
       if (member.subscriber.bufferedBytes > this.#bounds.conflateBytes / 4) continue;
       this.#passed.delete(subscription);
       subscription.passedSince = undefined;
-      if (passedSince !== undefined && feed.sequence > passedSince) this.#restate(subscription, passedSince);
+      if (passedSince !== undefined && feed.sequence > passedSince)
+        this.#attempt(member, () => this.#restate(subscription, passedSince));
     }
   }
 
@@ -323,7 +340,7 @@ export class Hub {
     const { channel, instrument } = of;
     const conflates = channel === 'top' || channel === 'book' || channel === 'orders';
     const since = channel === 'trades' ? feed.since : feed.sequence;
-    const stream = new Stream<Subscription>(this.#source(feed, of), { instrument, conflates, since, budget: this.#histories });
+    const stream = new Stream<Subscription>(this.#source(feed, of), { instrument, conflates, since, budget: channel === 'prices' ? undefined : this.#histories });
     this.#streams.set(key, stream);
     return stream;
   }
@@ -401,6 +418,7 @@ export class Hub {
     this.#feed?.close();
     this.#feed = undefined;
     this.#streams.clear();
+    this.#out.clear();
     this.#histories = new HistoryBudget();
     this.#passed.clear();
     this.#joins = [];

@@ -41,8 +41,8 @@ interface StreamTerms {
   readonly conflates: boolean;
   /** Sequence. */
   readonly since: number;
-  /** Of the histories of all streams. */
-  readonly budget: HistoryBudget;
+  /** Of the histories of all streams; undefined when nothing of this one is kept. */
+  readonly budget: HistoryBudget | undefined;
 }
 
 export class Stream<Subscription> {
@@ -53,7 +53,7 @@ export class Stream<Subscription> {
   readonly conflates: boolean;
   readonly instrument: number;
   readonly #source: Source;
-  readonly #history: History;
+  readonly #history: History | undefined;
   #number = 0;
 
   /** What happened after `since` is told from now on. */
@@ -61,7 +61,7 @@ export class Stream<Subscription> {
     this.#source = source;
     this.instrument = instrument;
     this.conflates = conflates;
-    this.#history = new History(since, budget);
+    this.#history = budget === undefined ? undefined : new History(since, budget);
   }
 
   /** What subscribers are told of all up to `sequence`; undefined for nothing. */
@@ -71,7 +71,7 @@ export class Stream<Subscription> {
     if (out.isEmpty) return undefined;
     this.#number = number;
     const update = out.finish(sequence, number);
-    this.#history.add(update);
+    this.#history?.add(update);
     return update;
   }
 
@@ -83,12 +83,12 @@ export class Stream<Subscription> {
 
   /** What was told after `sequence`; undefined when that is not known any more. */
   after(sequence: number): Update[] | undefined {
-    return this.#history.after(sequence);
+    return this.#history?.after(sequence);
   }
 
   /** Nobody follows it any more. */
   close(): void {
-    this.#history.clear();
+    this.#history?.clear();
   }
 }
 

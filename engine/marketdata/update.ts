@@ -44,11 +44,16 @@ export class UpdateWriter extends FrameBuffer {
     return this.end === HEAD_BYTES;
   }
 
+  /** Forgets what was gathered. */
+  clear(): void {
+    this.end = HEAD_BYTES;
+  }
+
   /** What was gathered, as memory of its own. */
   finish(sequence: number, number: number): Update {
     const frames = this.end - HEAD_BYTES;
     const message = Buffer.from(this.message());
-    this.end = HEAD_BYTES;
+    this.clear();
     return new Update(sequence, number, message, message.subarray(message.length - frames));
   }
 }
