@@ -322,11 +322,46 @@ it('sends away only those whose stream cannot begin', async () => {
   test.turn();
   snapshot.mockRestore();
   expect([good.closed, bad.closed]).toEqual([undefined, 1012]);
+  expect(bad.messages).toEqual([]);
   expect(test.warnings).toHaveLength(1);
   expect(test.figures.get('subscriptions')).toBe(SYMBOLS.length);
   await test.grow(200);
   test.turn();
   // What was half written is nobody's.
   expect(good.of('level').length).toBeGreaterThan(0);
-  expect(kept(good.frames, 0).levels.length).toBeGreaterThan(0);
+  for (const instrument of SYMBOLS.keys()) {
+    const book = test.market.core.book(instrument);
+    const expected = [...book.depth(BUY, Infinity), ...book.depth(SELL, Infinity)];
+    const known = kept(good.frames, instrument).levels.map(({ side: _side, ...level }) => level);
+    expect(known.toSorted(byPrice)).toEqual(expected.toSorted(byPrice));
+  }
+});
+
+it('says from where a stream goes on in the same message as what was before', async () => {
+  using test = new TestHub(14);
+  await test.grow(400);
+  const names = ({ decoded }: Update): string[] => [...new Set(decoded.map(({ frame }) => frame))];
+  const [first, known, unknown] = [new Listener(), new Listener(), new Listener()];
+  test.hub.subscribe(first, { ...REQUEST, instrument: 0 });
+  test.turn();
+  expect(first.messages.map(names)).toEqual([['subscribed', 'book', 'level']]);
+  const from = test.market.core.sequence;
+  for (let step = 0; step < 3; step += 1) {
+    await test.grow(100);
+    test.turn();
+  }
+  test.hub.subscribe(known, { ...REQUEST, instrument: 0, fromSequence: from });
+  test.hub.subscribe(unknown, { ...REQUEST, instrument: 0, fromSequence: from - 1 });
+  test.turn();
+  expect(known.messages.map(names)).toEqual([['subscribed', 'book', 'level']]);
+  expect(known.of('level')).toEqual(first.messages.slice(1).flatMap(({ decoded }) => decoded.filter(({ frame }) => frame === 'level')));
+  expect(unknown.messages.map(names)).toEqual([['subscribed', 'gap', 'book', 'level']]);
+  // As are what was passed over, and how things are.
+  first.bufferedBytes = 300_000;
+  await test.grow(100);
+  test.turn();
+  first.bufferedBytes = 0;
+  const before = first.messages.length;
+  test.turn();
+  expect(first.messages.slice(before).map(names)).toEqual([['gap', 'book', 'level']]);
 });

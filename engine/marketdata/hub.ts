@@ -278,16 +278,13 @@ export class Hub {
     stream.emptyMs = undefined;
     member.subscriptions.add(subscription);
     this.#parts.figures.add('subscriptions');
-    if (channel !== 'prices') {
-      const handle = account === '' ? 0 : this.#parts.handleOf(account);
-      this.#tell(member.subscriber, [
-        { frame: 'subscribed', number, sequence: feed.sequence, instrument, depth, account: handle, channel },
-      ]);
-    }
+    const handle = account === '' ? 0 : this.#parts.handleOf(account);
+    const begun: AnyFrame = { frame: 'subscribed', number, sequence: feed.sequence, instrument, depth, account: handle, channel };
+    const head = channel === 'prices' ? [] : [begun];
     const isKnown = fromSequence > 0 && fromSequence <= feed.sequence && channel !== 'prices';
     const missed = isKnown ? stream.after(fromSequence) : undefined;
-    if (missed !== undefined) for (const update of missed) this.#send(member, update);
-    else this.#restate(subscription, fromSequence);
+    if (missed !== undefined) this.#sendAsOne(member, head, missed);
+    else this.#restate(subscription, fromSequence, head);
   }
 
   /** Those who were passed over and have read since get how things are now. */
@@ -297,23 +294,33 @@ export class Hub {
       if (member.subscriber.bufferedBytes > this.#bounds.conflateBytes / 4) continue;
       this.#passed.delete(subscription);
       subscription.passedSince = undefined;
-      if (passedSince !== undefined && feed.sequence > passedSince)
-        this.#attempt(member, () => this.#restate(subscription, passedSince));
+      if (passedSince !== undefined && feed.sequence > passedSince) this.#attempt(member, () => this.#restate(subscription, passedSince));
     }
   }
 
   /** Says what is missing, when the subscriber knew anything, and how things are. */
-  #restate({ member, stream, request }: Subscription, fromSequence: number): void {
+  #restate({ member, stream, request }: Subscription, fromSequence: number, head: AnyFrame[] = []): void {
     const { channel, instrument } = request;
     const { sequence } = this;
     if (fromSequence > 0 && channel !== 'prices') {
-      this.#tell(member.subscriber, [{ frame: 'gap', number: 0, fromSequence, toSequence: sequence, instrument, channel }]);
+      head.push({ frame: 'gap', number: 0, fromSequence, toSequence: sequence, instrument, channel });
       this.#parts.figures.add('gaps');
     }
     const snapshot = stream.snapshot(this.#out, sequence);
-    if (snapshot === undefined) return;
-    member.allowedBytes += snapshot.message.length;
-    this.#send(member, snapshot);
+    member.allowedBytes += snapshot?.message.length ?? 0;
+    this.#sendAsOne(member, head, snapshot === undefined ? [] : [snapshot]);
+  }
+
+  /** In one message: who is told up to where it knows things, and is cut off before it has heard them, must not take them for known. */
+  #sendAsOne(member: Member, head: readonly AnyFrame[], updates: readonly Update[]): void {
+    const [only] = updates;
+    if (head.length === 0 && updates.length <= 1) {
+      if (only !== undefined) this.#send(member, only);
+      return;
+    }
+    this.#out.add(encodeMessage(head));
+    for (const { frames } of updates) this.#out.add(frames);
+    this.#send(member, this.#out.finish(this.sequence, 0));
   }
 
   #tell(subscriber: Subscriber, frames: readonly AnyFrame[]): void {
@@ -340,7 +347,12 @@ export class Hub {
     const { channel, instrument } = of;
     const conflates = channel === 'top' || channel === 'book' || channel === 'orders';
     const since = channel === 'trades' ? feed.since : feed.sequence;
-    const stream = new Stream<Subscription>(this.#source(feed, of), { instrument, conflates, since, budget: channel === 'prices' ? undefined : this.#histories });
+    const stream = new Stream<Subscription>(this.#source(feed, of), {
+      instrument,
+      conflates,
+      since,
+      budget: channel === 'prices' ? undefined : this.#histories,
+    });
     this.#streams.set(key, stream);
     return stream;
   }
