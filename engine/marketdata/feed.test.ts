@@ -1,17 +1,44 @@
 import { rmSync } from 'node:fs';
 import { setImmediate as nextTick } from 'node:timers/promises';
 import { afterEach, expect, it, vi } from 'vitest';
+import { MatchingCore } from '../core/core.ts';
 import { BUY, SELL } from '../core/types.ts';
 import { JournalReader } from '../journal/reader.ts';
 import { writeSnapshot } from '../journal/snapshot.ts';
 import { SqliteJournal } from '../journal/sqlite-journal.ts';
 import { temporaryDirectory } from '../testing/temporary-directory.ts';
 import { RandomMarket } from '../views/naive-views.ts';
+import { wordsOf } from '../views/state-rows.ts';
 import { Feed } from './feed.ts';
 
 const INSTRUMENTS = 3;
 
 afterEach(() => vi.restoreAllMocks());
+
+it('reads the state of many orders outside of the heap', () => {
+  const directory = temporaryDirectory();
+  SqliteJournal.open(directory, 'commit').close();
+  const feed = new Feed({
+    dataDirectory: directory,
+    journal: JournalReader.open(directory),
+    instruments: INSTRUMENTS,
+    warn: () => undefined,
+  });
+  // Behind the words of the core: nobody reads them.
+  const more = 4_000_000;
+  let heapBytes = 0;
+  const words = wordsOf(new MatchingCore());
+  vi.spyOn(MatchingCore.prototype, 'eachStateWord').mockImplementation((visit) => {
+    for (const word of words) visit(word);
+    const before = process.memoryUsage().heapUsed;
+    for (let word = 0; word < more; word += 1) visit(0.5);
+    heapBytes = process.memoryUsage().heapUsed - before;
+  });
+  feed.followOrders();
+  expect(heapBytes).toBeLessThan(more);
+  feed.close();
+  rmSync(directory, { recursive: true, force: true });
+});
 
 it('begins at the oldest snapshot where a compacted journal has none from long enough ago', async () => {
   const directory = temporaryDirectory();

@@ -6,7 +6,7 @@ import { ACCOUNT_NAME, type JournalBatch } from '../journal/types.ts';
 import type { JournalReader } from '../journal/reader.ts';
 import { ViewsDamaged } from '../views/database.ts';
 import { restoredCore, type RestoreParts } from '../views/restore.ts';
-import { eachOpenOrder } from '../views/state-rows.ts';
+import { eachOpenOrder, wordsOf } from '../views/state-rows.ts';
 import { OwnOrders } from './own-orders.ts';
 import { Touched } from './touched.ts';
 
@@ -78,9 +78,7 @@ export class Feed {
   followOrders(): OwnOrders {
     const known = this.touched.own;
     if (known instanceof OwnOrders) return known;
-    const words: number[] = [];
-    this.#core.eachStateWord((word) => words.push(word));
-    const orders = new OwnOrders(Float64Array.from(words));
+    const orders = new OwnOrders(wordsOf(this.#core));
     this.touched.own = orders;
     return orders;
   }
