@@ -4,8 +4,9 @@ import type { MatchingCore } from '../core/core.ts';
 import { PENDING, type BookView, type Side } from '../core/types.ts';
 import { ACCOUNT_NAME, type JournalBatch } from '../journal/types.ts';
 import type { JournalReader } from '../journal/reader.ts';
+import { ViewsDamaged } from '../views/database.ts';
 import { restoredCore, type RestoreParts } from '../views/restore.ts';
-import { eachOpenOrder } from '../views/state-rows.ts';
+import { eachOpenOrder, wordsOf } from '../views/state-rows.ts';
 import { OwnOrders } from './own-orders.ts';
 import { Touched } from './touched.ts';
 
@@ -30,7 +31,7 @@ export class Feed {
   constructor(parts: FeedParts) {
     this.#parts = parts;
     const last = parts.journal.lastSequence();
-    const { core, snapshot } = restoredCore(parts, Math.max(0, last - HISTORY_COMMANDS));
+    const { core, snapshot } = beginning(parts, Math.max(0, last - HISTORY_COMMANDS));
     const stops: { id: number; side: Side }[] = [];
     if (snapshot !== undefined)
       eachOpenOrder(snapshot.words, ({ id, side, status }) => {
@@ -77,9 +78,7 @@ export class Feed {
   followOrders(): OwnOrders {
     const known = this.touched.own;
     if (known instanceof OwnOrders) return known;
-    const words: number[] = [];
-    this.#core.eachStateWord((word) => words.push(word));
-    const orders = new OwnOrders(Float64Array.from(words));
+    const orders = new OwnOrders(wordsOf(this.#core));
     this.touched.own = orders;
     return orders;
   }
@@ -105,5 +104,15 @@ export class Feed {
       if (sequence > this.#core.sequence) this.touched.replay(slots, at);
       sequence += 1;
     }
+  }
+}
+
+/** A core at `sequence` or before it; where the journal was compacted and no snapshot is as old, at the oldest that there is. */
+function beginning(parts: FeedParts, sequence: number): ReturnType<typeof restoredCore> {
+  try {
+    return restoredCore(parts, sequence);
+  } catch (cause) {
+    if (!(cause instanceof ViewsDamaged)) throw cause;
+    return restoredCore(parts, 0);
   }
 }

@@ -11,8 +11,9 @@ import { AccountHandles } from './account-handles.ts';
 import { Feed } from './feed.ts';
 import { MarketDataFigures } from './figures.ts';
 import { ALL_OF_THEM, Hub, type Bounds } from './hub.ts';
+import { OrdersSource } from './streams.ts';
 import type { StreamRequest, Subscriber } from './subscriber.ts';
-import type { Update } from './update.ts';
+import type { Update, UpdateWriter } from './update.ts';
 
 const SYMBOLS = ['A', 'B', 'C'];
 const REQUEST: StreamRequest = { channel: 'book', number: 1, instrument: ALL_OF_THEM, depth: 0, account: '', fromSequence: 0 };
@@ -23,8 +24,17 @@ class Listener implements Subscriber {
   flushes = 0;
   closed: number | undefined;
   readonly frames: AnyFrame[] = [];
+  readonly messages: Update[] = [];
+  /** Of prices, which are no frames. */
+  readonly isRaw: boolean;
+
+  constructor(isRaw = false) {
+    this.isRaw = isRaw;
+  }
 
   send(update: Update): void {
+    this.messages.push(update);
+    if (this.isRaw) return;
     this.frames.push(...update.decoded);
   }
 
@@ -274,4 +284,84 @@ it('sends everybody away when the journal cannot be followed, and serves those t
   expect(test.warnings).toHaveLength(1);
   test.hub.leave(listener);
   expect(test.hub.isIdle).toBe(true);
+});
+
+it('begins prices from now, whatever was heard of them, and harms nobody else', async () => {
+  using test = new TestHub(12);
+  const [other, first, back] = [new Listener(), new Listener(true), new Listener(true)];
+  test.hub.subscribe(other, { ...REQUEST, channel: 'trades' });
+  test.hub.subscribe(first, { ...REQUEST, channel: 'prices' });
+  test.turn();
+  const from = test.market.core.sequence;
+  await test.grow(400);
+  test.turn();
+  const before = first.messages.length;
+  expect(before).toBeGreaterThan(0);
+  // In the middle of what one update tells.
+  test.hub.subscribe(back, { ...REQUEST, channel: 'prices', fromSequence: from + 1 });
+  test.turn();
+  expect([first.closed, back.closed, other.closed]).toEqual([undefined, undefined, undefined]);
+  expect(back.messages).toEqual([]);
+  await test.grow(400);
+  test.turn();
+  expect(back.messages).toEqual(first.messages.slice(before));
+  expect(back.messages.length).toBeGreaterThan(0);
+});
+
+it('sends away only those whose stream cannot begin', async () => {
+  using test = new TestHub(13);
+  await test.grow(200);
+  const [good, bad] = [new Listener(), new Listener()];
+  test.hub.subscribe(good, REQUEST);
+  test.turn();
+  const snapshot = vi.spyOn(OrdersSource.prototype, 'snapshot').mockImplementation((out: UpdateWriter) => {
+    out.add(Buffer.alloc(48, 255));
+    throw new Error('it cannot be written');
+  });
+  test.hub.subscribe(bad, { ...REQUEST, channel: 'orders' });
+  test.turn();
+  snapshot.mockRestore();
+  expect([good.closed, bad.closed]).toEqual([undefined, 1012]);
+  expect(bad.messages).toEqual([]);
+  expect(test.warnings).toHaveLength(1);
+  expect(test.figures.get('subscriptions')).toBe(SYMBOLS.length);
+  await test.grow(200);
+  test.turn();
+  // What was half written is nobody's.
+  expect(good.of('level').length).toBeGreaterThan(0);
+  for (const instrument of SYMBOLS.keys()) {
+    const book = test.market.core.book(instrument);
+    const expected = [...book.depth(BUY, Infinity), ...book.depth(SELL, Infinity)];
+    const known = kept(good.frames, instrument).levels.map(({ side: _side, ...level }) => level);
+    expect(known.toSorted(byPrice)).toEqual(expected.toSorted(byPrice));
+  }
+});
+
+it('says from where a stream goes on in the same message as what was before', async () => {
+  using test = new TestHub(14);
+  await test.grow(400);
+  const names = ({ decoded }: Update): string[] => [...new Set(decoded.map(({ frame }) => frame))];
+  const [first, known, unknown] = [new Listener(), new Listener(), new Listener()];
+  test.hub.subscribe(first, { ...REQUEST, instrument: 0 });
+  test.turn();
+  expect(first.messages.map(names)).toEqual([['subscribed', 'book', 'level']]);
+  const from = test.market.core.sequence;
+  for (let step = 0; step < 3; step += 1) {
+    await test.grow(100);
+    test.turn();
+  }
+  test.hub.subscribe(known, { ...REQUEST, instrument: 0, fromSequence: from });
+  test.hub.subscribe(unknown, { ...REQUEST, instrument: 0, fromSequence: from - 1 });
+  test.turn();
+  expect(known.messages.map(names)).toEqual([['subscribed', 'book', 'level']]);
+  expect(known.of('level')).toEqual(first.messages.slice(1).flatMap(({ decoded }) => decoded.filter(({ frame }) => frame === 'level')));
+  expect(unknown.messages.map(names)).toEqual([['subscribed', 'gap', 'book', 'level']]);
+  // As are what was passed over, and how things are.
+  first.bufferedBytes = 300_000;
+  await test.grow(100);
+  test.turn();
+  first.bufferedBytes = 0;
+  const before = first.messages.length;
+  test.turn();
+  expect(first.messages.slice(before).map(names)).toEqual([['gap', 'book', 'level']]);
 });

@@ -5,6 +5,7 @@ import { CLOSE } from '../gateway/websocket/closing.ts';
 import { messageOf } from '../journal/sqlite-errors.ts';
 import type { Feed } from './feed.ts';
 import type { MarketDataFigures } from './figures.ts';
+import { HistoryBudget } from './history.ts';
 import {
   LevelsSource,
   OrdersSource,
@@ -87,6 +88,7 @@ export class Hub {
   readonly #over = new Set<Member>();
   readonly #passed = new Set<Subscription>();
   readonly #streams = new Map<string, Stream<Subscription>>();
+  #histories = new HistoryBudget();
   #joins: Join[] = [];
   #feed: Feed | undefined;
   /** Up to where everybody was told. */
@@ -245,8 +247,23 @@ export class Hub {
     for (const join of joins) {
       // Who has not read its snapshots gets no more of them.
       const mayBegin = join.sequence <= feed.sequence && join.member.allowedBytes <= this.#bounds.mostBytes;
-      if (mayBegin) this.#begin(feed, join);
+      if (mayBegin) this.#attempt(join.member, () => this.#begin(feed, join));
       else this.#joins.push(join);
+    }
+  }
+
+  /** What is done for one alone ends nobody else when it fails. */
+  #attempt(member: Member, act: () => void): void {
+    const { subscriber } = member;
+    // It was ended in this turn.
+    if (this.#members.get(subscriber) !== member) return;
+    try {
+      act();
+    } catch (cause) {
+      this.#out.clear();
+      this.#parts.warn({ cause: messageOf(cause) }, 'a stream of market data cannot begin: its subscriber is disconnected');
+      subscriber.close(CLOSE.restart, 'market data is interrupted: connect again');
+      this.leave(subscriber);
     }
   }
 
@@ -261,15 +278,13 @@ export class Hub {
     stream.emptyMs = undefined;
     member.subscriptions.add(subscription);
     this.#parts.figures.add('subscriptions');
-    if (channel !== 'prices') {
-      const handle = account === '' ? 0 : this.#parts.handleOf(account);
-      this.#tell(member.subscriber, [
-        { frame: 'subscribed', number, sequence: feed.sequence, instrument, depth, account: handle, channel },
-      ]);
-    }
-    const missed = fromSequence > 0 && fromSequence <= feed.sequence ? stream.after(fromSequence) : undefined;
-    if (missed !== undefined) for (const update of missed) this.#send(member, update);
-    else this.#restate(subscription, fromSequence);
+    const handle = account === '' ? 0 : this.#parts.handleOf(account);
+    const begun: AnyFrame = { frame: 'subscribed', number, sequence: feed.sequence, instrument, depth, account: handle, channel };
+    const head = channel === 'prices' ? [] : [begun];
+    const isKnown = fromSequence > 0 && fromSequence <= feed.sequence && channel !== 'prices';
+    const missed = isKnown ? stream.after(fromSequence) : undefined;
+    if (missed !== undefined) this.#sendAsOne(member, head, missed);
+    else this.#restate(subscription, fromSequence, head);
   }
 
   /** Those who were passed over and have read since get how things are now. */
@@ -279,22 +294,33 @@ export class Hub {
       if (member.subscriber.bufferedBytes > this.#bounds.conflateBytes / 4) continue;
       this.#passed.delete(subscription);
       subscription.passedSince = undefined;
-      if (passedSince !== undefined && feed.sequence > passedSince) this.#restate(subscription, passedSince);
+      if (passedSince !== undefined && feed.sequence > passedSince) this.#attempt(member, () => this.#restate(subscription, passedSince));
     }
   }
 
   /** Says what is missing, when the subscriber knew anything, and how things are. */
-  #restate({ member, stream, request }: Subscription, fromSequence: number): void {
+  #restate({ member, stream, request }: Subscription, fromSequence: number, head: AnyFrame[] = []): void {
     const { channel, instrument } = request;
     const { sequence } = this;
     if (fromSequence > 0 && channel !== 'prices') {
-      this.#tell(member.subscriber, [{ frame: 'gap', number: 0, fromSequence, toSequence: sequence, instrument, channel }]);
+      head.push({ frame: 'gap', number: 0, fromSequence, toSequence: sequence, instrument, channel });
       this.#parts.figures.add('gaps');
     }
     const snapshot = stream.snapshot(this.#out, sequence);
-    if (snapshot === undefined) return;
-    member.allowedBytes += snapshot.message.length;
-    this.#send(member, snapshot);
+    member.allowedBytes += snapshot?.message.length ?? 0;
+    this.#sendAsOne(member, head, snapshot === undefined ? [] : [snapshot]);
+  }
+
+  /** In one message: who is told up to where it knows things, and is cut off before it has heard them, must not take them for known. */
+  #sendAsOne(member: Member, head: readonly AnyFrame[], updates: readonly Update[]): void {
+    const [only] = updates;
+    if (head.length === 0 && updates.length <= 1) {
+      if (only !== undefined) this.#send(member, only);
+      return;
+    }
+    this.#out.add(encodeMessage(head));
+    for (const { frames } of updates) this.#out.add(frames);
+    this.#send(member, this.#out.finish(this.sequence, 0));
   }
 
   #tell(subscriber: Subscriber, frames: readonly AnyFrame[]): void {
@@ -321,7 +347,12 @@ export class Hub {
     const { channel, instrument } = of;
     const conflates = channel === 'top' || channel === 'book' || channel === 'orders';
     const since = channel === 'trades' ? feed.since : feed.sequence;
-    const stream = new Stream<Subscription>(this.#source(feed, of), { instrument, conflates, since });
+    const stream = new Stream<Subscription>(this.#source(feed, of), {
+      instrument,
+      conflates,
+      since,
+      budget: channel === 'prices' ? undefined : this.#histories,
+    });
     this.#streams.set(key, stream);
     return stream;
   }
@@ -374,8 +405,10 @@ export class Hub {
     let isOwnUsed = false;
     for (const [key, stream] of this.#streams) {
       const isOwn = key.startsWith('own-orders') || key.startsWith('drop-copy');
-      if (stream.emptyMs !== undefined && nowMs - stream.emptyMs > lingerMs && !key.startsWith('trades')) this.#streams.delete(key);
-      else {
+      if (stream.emptyMs !== undefined && nowMs - stream.emptyMs > lingerMs && !key.startsWith('trades')) {
+        stream.close();
+        this.#streams.delete(key);
+      } else {
         isUsed ||= stream.subscriptions.size > 0;
         isOwnUsed ||= isOwn;
       }
@@ -397,6 +430,8 @@ export class Hub {
     this.#feed?.close();
     this.#feed = undefined;
     this.#streams.clear();
+    this.#out.clear();
+    this.#histories = new HistoryBudget();
     this.#passed.clear();
     this.#joins = [];
     for (const { subscriptions } of this.#members.values()) {

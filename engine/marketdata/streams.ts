@@ -14,7 +14,7 @@ import {
   type Place,
 } from './encode.ts';
 import type { Feed } from './feed.ts';
-import { History } from './history.ts';
+import { History, type HistoryBudget } from './history.ts';
 import { ToldLevels, ToldOrders } from './levels.ts';
 import type { OwnOrders } from './own-orders.ts';
 import { TouchedBook } from './touched.ts';
@@ -36,6 +36,15 @@ export function sharedDepth(depth: number): number {
   return depth === 0 ? 0 : (DEPTHS.find((known) => known >= depth) ?? 0);
 }
 
+interface StreamTerms {
+  readonly instrument: number;
+  readonly conflates: boolean;
+  /** Sequence. */
+  readonly since: number;
+  /** Of the histories of all streams; undefined when nothing of this one is kept. */
+  readonly budget: HistoryBudget | undefined;
+}
+
 export class Stream<Subscription> {
   readonly subscriptions = new Set<Subscription>();
   /** When the last subscriber left, in ms of the hub's clock; undefined while there is one. */
@@ -44,15 +53,15 @@ export class Stream<Subscription> {
   readonly conflates: boolean;
   readonly instrument: number;
   readonly #source: Source;
-  readonly #history: History;
+  readonly #history: History | undefined;
   #number = 0;
 
   /** What happened after `since` is told from now on. */
-  constructor(source: Source, { instrument, conflates, since }: { instrument: number; conflates: boolean; since: number }) {
+  constructor(source: Source, { instrument, conflates, since, budget }: StreamTerms) {
     this.#source = source;
     this.instrument = instrument;
     this.conflates = conflates;
-    this.#history = new History(since);
+    this.#history = budget === undefined ? undefined : new History(since, budget);
   }
 
   /** What subscribers are told of all up to `sequence`; undefined for nothing. */
@@ -62,7 +71,7 @@ export class Stream<Subscription> {
     if (out.isEmpty) return undefined;
     this.#number = number;
     const update = out.finish(sequence, number);
-    this.#history.add(update);
+    this.#history?.add(update);
     return update;
   }
 
@@ -74,7 +83,12 @@ export class Stream<Subscription> {
 
   /** What was told after `sequence`; undefined when that is not known any more. */
   after(sequence: number): Update[] | undefined {
-    return this.#history.after(sequence);
+    return this.#history?.after(sequence);
+  }
+
+  /** Nobody follows it any more. */
+  close(): void {
+    this.#history?.clear();
   }
 }
 

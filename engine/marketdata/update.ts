@@ -31,6 +31,11 @@ export class Update {
   get json(): string {
     return (this.#json ??= JSON.stringify(this.decoded));
   }
+
+  /** The same without what was made of it: what is kept for long takes no more than its bytes. */
+  bare(): Update {
+    return new Update(this.sequence, this.number, this.message, this.frames);
+  }
 }
 
 /** Gathers frames and gives them out as an {@link Update}. One for many: gathering never waits. */
@@ -39,11 +44,16 @@ export class UpdateWriter extends FrameBuffer {
     return this.end === HEAD_BYTES;
   }
 
+  /** Forgets what was gathered. */
+  clear(): void {
+    this.end = HEAD_BYTES;
+  }
+
   /** What was gathered, as memory of its own. */
   finish(sequence: number, number: number): Update {
     const frames = this.end - HEAD_BYTES;
     const message = Buffer.from(this.message());
-    this.end = HEAD_BYTES;
+    this.clear();
     return new Update(sequence, number, message, message.subarray(message.length - frames));
   }
 }

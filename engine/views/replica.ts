@@ -20,7 +20,7 @@ import { PART_BYTES_AN_ORDER } from './part.ts';
 import { crcOf, refuseOtherJournal, restoredCore, rowsOfSnapshot, type RestoreParts } from './restore.ts';
 import { Retention } from './retention.ts';
 import { Rows, type Progress } from './rows.ts';
-import { oldestRemembered } from './state-rows.ts';
+import { oldestRemembered, wordsOf } from './state-rows.ts';
 import type { ReplicaState } from './types.ts';
 import { ViewQueries } from './view-queries.ts';
 
@@ -34,7 +34,6 @@ const PART_SHARE = 0.04;
 const LEAST_PART_MB = 4;
 const MOST_PART_MB = 48;
 
-const FIRST_STATE_WORDS = 65_536;
 /** Left to the journal. */
 const RESERVED_BYTES = 256 * 1024;
 /** What commands add to the write-ahead log, at most about: one that changes a page of each table and index; many that share them. */
@@ -316,22 +315,7 @@ export class Replica {
 
   #capture(): Captured {
     const { sequence, timestampMicros, openOrders } = this.#core;
-    return { sequence, timestampMicros, openOrders, words: this.#words(), accounts: [...this.#accounts] };
-  }
-
-  #words(): Float64Array {
-    let words = new Float64Array(FIRST_STATE_WORDS);
-    let count = 0;
-    this.#core.eachStateWord((word) => {
-      if (count === words.length) {
-        const larger = new Float64Array(count * 2);
-        larger.set(words);
-        words = larger;
-      }
-      words[count] = word;
-      count += 1;
-    });
-    return words.subarray(0, count);
+    return { sequence, timestampMicros, openOrders, words: wordsOf(this.#core), accounts: [...this.#accounts] };
   }
 }
 

@@ -1,4 +1,5 @@
-/** What the words of a state (docs/matching.md) hold for rows: the open orders, and the oldest client order id that is still remembered. */
+/** The words of a state (docs/matching.md), and what they hold for rows: the open orders, and the oldest client order id that is still remembered. */
+import type { MatchingCore } from '../core/core.ts';
 import { OPEN, PENDING, type OrderType, type SelfTrade, type Side, type TimeInForce } from '../core/types.ts';
 import type { OrderRecord } from './types.ts';
 
@@ -13,8 +14,25 @@ const ORDER_WORDS = 10;
 const POSITION_WORDS = 4;
 const CLIENT_ID_WORDS = 4;
 const END_OF_INSTRUMENTS = -1;
+const FIRST_STATE_WORDS = 65_536;
 /** Bids, asks, buying stops, selling stops. */
 const LISTS = 4;
+
+/** All words of a core's state; outside of the heap, which is bounded for threads. */
+export function wordsOf(core: Pick<MatchingCore, 'eachStateWord'>): Float64Array {
+  let words = new Float64Array(FIRST_STATE_WORDS);
+  let count = 0;
+  core.eachStateWord((word) => {
+    if (count === words.length) {
+      const larger = new Float64Array(count * 2);
+      larger.set(words);
+      words = larger;
+    }
+    words[count] = word;
+    count += 1;
+  });
+  return words.subarray(0, count);
+}
 
 /** Gives every open order to `visit`. */
 export function eachOpenOrder(words: Float64Array, visit: (order: OpenOrder) => void): void {
