@@ -12,6 +12,7 @@ import { tokenOf } from '../gateway/grpc/calls.ts';
 import { EngineHealth } from '../gateway/grpc/health.ts';
 import { listenerOf } from '../gateway/grpc/listener.ts';
 import { problemOfCause, statusOf } from '../gateway/grpc/status.ts';
+import { Backlog } from '../gateway/websocket/backlog.ts';
 import { CLOSE } from '../gateway/websocket/closing.ts';
 import { Problem } from '../service/problem.ts';
 import type { AccountHandles } from './account-handles.ts';
@@ -25,22 +26,26 @@ const NAME = 'hftengine.v1.MarketDataService';
 const MOST_STREAMS = 2000;
 const MOST_OF_USER = 1000;
 const MOST_CONNECTIONS = 2000;
+/** What may wait for clients in all, in bytes; then the slowest are cut. */
+const MOST_BACKLOG_BYTES = 256 * 1024 * 1024;
 const TOKEN_CHECK_MS = 1000;
 const DRAIN_MS = 1000;
 
 export interface GrpcGatewayParts {
   readonly gatekeeper: Gatekeeper;
   readonly handles: AccountHandles;
-  readonly served: () => { readonly hub: Hub; readonly instruments: readonly FeedInstrument[] } | undefined;
+  readonly served: () => { readonly hub: Pick<Hub, 'subscribe' | 'leave'>; readonly instruments: readonly FeedInstrument[] } | undefined;
   readonly warn: (details: object, message: string) => void;
   /** The port speaks TLS, with these. */
   readonly certificates?: Certificates | undefined;
+  readonly mostBacklogBytes?: number;
 }
 
 export class MarketGrpcGateway {
   readonly #parts: GrpcGatewayParts;
   readonly #subscribers = new Set<GrpcSubscriber>();
   readonly #sockets = new Set<Socket>();
+  readonly #backlog: Backlog;
   readonly #health: EngineHealth;
   readonly #timer: NodeJS.Timeout;
   readonly #injector: ReturnType<Server['createConnectionInjector']>;
@@ -49,6 +54,7 @@ export class MarketGrpcGateway {
 
   constructor(parts: GrpcGatewayParts) {
     this.#parts = parts;
+    this.#backlog = new Backlog(parts.mostBacklogBytes ?? MOST_BACKLOG_BYTES);
     this.#timer = setInterval(() => this.#checkTokens(), TOKEN_CHECK_MS).unref();
     const server = new Server({
       'grpc.max_receive_message_length': 4096,
@@ -134,14 +140,14 @@ export class MarketGrpcGateway {
       symbolOf: (id: number) => serving.instruments[id]?.symbol ?? '',
       accountOf: (handle: number) => handles.nameOf(handle) ?? '',
     };
-    const subscriber = new GrpcSubscriber(call, principal, channel, names);
-    this.#subscribers.add(subscriber);
+    const peer = call.getPeer();
     const leave = (): void => {
       this.#subscribers.delete(subscriber);
       serving.hub.leave(subscriber);
     };
-    call.once('close', leave);
-    call.once('cancelled', leave);
+    const cutConnection = (): void => this.#cut(peer);
+    const subscriber = new GrpcSubscriber({ call, principal, channel, names, backlog: this.#backlog, leave, cutConnection });
+    this.#subscribers.add(subscriber);
     const request = { channel: channel satisfies Channel, number: 1, instrument, depth, fromSequence };
     serving.hub.subscribe(subscriber, { ...request, account: channel === 'own-orders' ? account : '' });
   }
@@ -155,6 +161,11 @@ export class MarketGrpcGateway {
       throw new Problem('HFT_USER_RATE_LIMIT', `${MOST_OF_USER} streams of this user are open, and no more are taken`, {
         retryAfterMs: 1000,
       });
+  }
+
+  /** One stream alone cannot be reset: the library ends it behind all that waits. */
+  #cut(peer: string): void {
+    for (const socket of this.#sockets) if (`${socket.remoteAddress}:${socket.remotePort}` === peer) socket.destroy();
   }
 
   #checkTokens(): void {
