@@ -2,11 +2,13 @@ import { once } from 'node:events';
 import { connect, type ClientHttp2Session, type ClientHttp2Stream } from 'node:http2';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, expect, it } from 'vitest';
+import { PROTECTION_DEFAULTS } from '../../crds/protection.ts';
 import type { Principal } from '../access/principal.ts';
 import { METHODS } from '../client/grpc-contract.ts';
 import { encodeMessage, type FrameOf } from '../client/websocket-codec.ts';
 import { CLOSE } from '../gateway/websocket/closing.ts';
 import { AccountHandles } from './account-handles.ts';
+import { Entrance } from './entrance.ts';
 import { MarketGrpcGateway, type GrpcGatewayParts } from './grpc-gateway.ts';
 import type { Subscriber } from './subscriber.ts';
 import { updateOf } from './update.ts';
@@ -26,8 +28,15 @@ async function gateway(parts: Partial<GrpcGatewayParts> = {}) {
     leave: (subscriber: Subscriber) => void left.add(subscriber),
   };
   const served = { hub, instruments: [{ symbol: 'BTC-USD', tickSize: '0.01', lotSize: '0.0001' }] };
+  const gatekeeper = {
+    known: () => undefined,
+    authenticate: () => Promise.resolve(principal),
+    holds: () => true,
+    authorize: () => undefined,
+  };
   const grpc = new MarketGrpcGateway({
-    gatekeeper: { authenticate: () => Promise.resolve(principal), holds: () => true, authorize: () => undefined },
+    gatekeeper,
+    entrance: new Entrance(gatekeeper, PROTECTION_DEFAULTS),
     handles: new AccountHandles(),
     served: () => served,
     warn: () => undefined,

@@ -8,7 +8,7 @@ import type { Certificates } from '../access/tls.ts';
 import { METHODS, PACKAGE } from '../client/grpc-contract.ts';
 import { ACCOUNT_TEXT } from '../client/schemas.ts';
 import { CHANNELS } from '../client/websocket-frames.ts';
-import { tokenOf } from '../gateway/grpc/calls.ts';
+import { hostOf, tokenOf } from '../gateway/grpc/calls.ts';
 import { EngineHealth } from '../gateway/grpc/health.ts';
 import { listenerOf } from '../gateway/grpc/listener.ts';
 import { problemOfCause, statusOf } from '../gateway/grpc/status.ts';
@@ -16,6 +16,7 @@ import { Backlog } from '../gateway/websocket/backlog.ts';
 import { CLOSE } from '../gateway/websocket/closing.ts';
 import { Problem } from '../service/problem.ts';
 import type { AccountHandles } from './account-handles.ts';
+import type { Entrance } from './entrance.ts';
 import type { FeedInstrument } from './gateway.ts';
 import { GrpcSubscriber, type SubscribeCall } from './grpc-subscriber.ts';
 import { ALL_OF_THEM, type Hub } from './hub.ts';
@@ -33,6 +34,7 @@ const DRAIN_MS = 1000;
 
 export interface GrpcGatewayParts {
   readonly gatekeeper: Gatekeeper;
+  readonly entrance: Entrance;
   readonly handles: AccountHandles;
   readonly served: () => { readonly hub: Pick<Hub, 'subscribe' | 'leave'>; readonly instruments: readonly FeedInstrument[] } | undefined;
   readonly warn: (details: object, message: string) => void;
@@ -61,6 +63,7 @@ export class MarketGrpcGateway {
       'grpc.max_concurrent_streams': 1000,
       'grpc.keepalive_time_ms': 30_000,
       'grpc.keepalive_timeout_ms': 10_000,
+      'grpc.max_connection_idle_ms': 600_000,
       'grpc.enable_channelz': 0,
     });
     server.addService(
@@ -76,9 +79,13 @@ export class MarketGrpcGateway {
     this.#health.addToServer(server);
     new ReflectionService(PACKAGE, { services: [NAME] }).addToServer(server);
     this.#injector = server.createConnectionInjector(ServerCredentials.createInsecure());
-    const { listener, cutSilent } = listenerOf(parts.certificates, (socket) => this.#injector.injectConnection(socket));
+    const { listener, cutSilent } = listenerOf(parts.certificates, (socket) => {
+      // One that is one too many has been ended meanwhile.
+      if (!socket.destroyed) this.#injector.injectConnection(socket);
+    });
     this.#listener = listener;
     this.#cutSilent = cutSilent;
+    parts.entrance.watch(listener);
     this.#listener.prependListener('connection', (socket: Socket) => {
       this.#sockets.add(socket);
       socket.once('close', () => this.#sockets.delete(socket));
@@ -111,7 +118,7 @@ export class MarketGrpcGateway {
 
   async #open(call: SubscribeCall): Promise<void> {
     try {
-      const principal = await this.#parts.gatekeeper.authenticate(tokenOf(call.metadata));
+      const principal = await this.#parts.entrance.authenticate(tokenOf(call.metadata), hostOf(call.getPeer()));
       this.#parts.gatekeeper.authorize(principal, 'market.read');
       if (!call.cancelled) this.#begin(call, principal);
     } catch (cause) {
