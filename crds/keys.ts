@@ -11,8 +11,10 @@ const number = (bytes: number, what: string) =>
     .regex(/^[A-Za-z0-9_-]+$/, 'must be base64url')
     .refine((text) => Buffer.from(text, 'base64url').length === bytes, `must be ${bytes} bytes in base64url: ${what}`);
 
+/** The year 2100, in seconds since 1970: what is far beyond makes no date that can be written. */
+const LAST_TIME = 4_102_444_800;
 /** In seconds since 1970. The operator writes them; nobody else need. */
-const time = z.int().min(0).optional().catch(undefined);
+const time = z.int().min(0).max(LAST_TIME).optional().catch(undefined);
 const common = {
   kid: z
     .string()

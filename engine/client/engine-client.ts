@@ -4,7 +4,7 @@
  * No order is placed twice: each has a client order id, one is made where none is given. What is in doubt after a lost connection or a restart is
  * settled by asking, within `timeoutMs`; only what could not be settled by then fails with `inDoubt`.
  */
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomInt } from 'node:crypto';
 import type { AccountLimits } from './account-schemas.ts';
 import type { BatchResult } from './batch-schemas.ts';
 import type { BestView, BookOrdersView } from './book-schemas.ts';
@@ -69,7 +69,7 @@ export class EngineClient implements AsyncDisposable {
   readonly #timeoutMs: number;
   readonly #turns: Turns;
   readonly #idPrefix = randomBytes(4).toString('hex');
-  #lastId = 0;
+  #lastId = randomInt(0xffff_ffff);
   #closed = false;
 
   constructor(parts: EngineClientParts) {
@@ -252,7 +252,7 @@ export class EngineClient implements AsyncDisposable {
     }
   }
 
-  /** 16 hex digits, which every transport takes: a prefix of this client's own and a counter. */
+  /** 16 hex digits, which every transport takes: a prefix of this client's own and a counter that begins anywhere, as prefixes of many clients meet. */
   #newId(): string {
     this.#lastId = (this.#lastId % 0xffff_ffff) + 1;
     return this.#idPrefix + this.#lastId.toString(16).padStart(8, '0');

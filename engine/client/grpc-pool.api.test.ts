@@ -10,7 +10,10 @@ interface Refusal {
 }
 
 /** A client of an engine that refuses the tries of an order with these, one after the other. */
-async function refusing(refusals: readonly Refusal[]): Promise<{ client: GrpcOrderClient; tries(): number } & Disposable> {
+async function refusing(
+  refusals: readonly Refusal[],
+  token: string | (() => string) = 't',
+): Promise<{ client: GrpcOrderClient; tries(): number } & Disposable> {
   const server = new Server();
   let tries = 0;
   server.addService(
@@ -31,7 +34,7 @@ async function refusing(refusals: readonly Refusal[]): Promise<{ client: GrpcOrd
       cause === null ? resolve(bound) : reject(cause),
     );
   });
-  const client = new GrpcOrderClient({ address: `127.0.0.1:${port}`, token: 't', tries: refusals.length, backoffMs: 1 });
+  const client = new GrpcOrderClient({ address: `127.0.0.1:${port}`, token, tries: refusals.length, backoffMs: 1 });
   return {
     client,
     tries: () => tries,
@@ -50,6 +53,7 @@ it.each([
   { code: status.RESOURCE_EXHAUSTED, hftCode: 'HFT_USER_RATE_LIMIT' },
   { code: status.UNAUTHENTICATED, hftCode: 'HFT_UNAUTHORIZED' },
   { code: status.PERMISSION_DENIED, hftCode: 'HFT_FORBIDDEN' },
+  { code: status.DEADLINE_EXCEEDED, hftCode: 'HFT_REQUEST_TIMEOUT' },
 ])('does not say that nothing was done when a try before was lost: $hftCode', async (last) => {
   using engine = await refusing([LOST, last]);
   await expect(engine.client.place(order)).rejects.toMatchObject({ code: 'HFT_CLIENT_UNREACHABLE', message: 'try 1' });
@@ -65,4 +69,16 @@ it('says that nothing was done where every try was refused', async () => {
   const busy = { code: status.UNAVAILABLE, hftCode: 'HFT_JOURNAL_BUSY' };
   using engine = await refusing([busy, busy]);
   await expect(engine.client.place(order)).rejects.toMatchObject({ code: 'HFT_JOURNAL_BUSY', message: 'try 2' });
+});
+
+it('neither keeps a call nor doubts what was done when the caller gives no token', async () => {
+  const token = (): string => {
+    throw new Error('the vault is shut');
+  };
+  using engine = await refusing([LOST], token);
+  const refused = { code: 'HFT_UNAUTHORIZED', message: 'there is no token: the vault is shut', inDoubt: false };
+  await expect(engine.client.place(order)).rejects.toMatchObject(refused);
+  await expect(engine.client.orderEntry({ answers: () => undefined, ended: () => undefined })).rejects.toMatchObject(refused);
+  expect(engine.client.stats).toMatchObject({ inFlight: 0 });
+  expect(engine.tries()).toBe(0);
 });

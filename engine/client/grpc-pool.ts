@@ -8,7 +8,9 @@ import { credentials, Metadata, status, type ChannelCredentials, type Client, ty
 import type { Method } from './grpc-contract.ts';
 import { PoolChannel } from './grpc-channel.ts';
 import { EngineError } from './engine-error.ts';
+import { saysNothing } from './settle.ts';
 import type { ClientTls } from './tls.ts';
+import { authorizationOf } from './token.ts';
 
 export interface GrpcPoolOptions {
   /** `HOST:PORT` of the gRPC port. */
@@ -118,13 +120,15 @@ export class GrpcPool {
     let uncertain: ServiceError | undefined;
     for (let tries = 1; ; tries += 1) {
       let channel: PoolChannel;
+      let metadata: Metadata;
       try {
         channel = await this.#channel(deadlineMs, options.signal);
+        metadata = this.#metadata();
       } catch (cause) {
         throw uncertain === undefined ? cause : errorOf(uncertain, options.signal);
       }
       try {
-        return await this.#try(channel, method, request, deadlineMs, options.signal);
+        return await this.#try(channel, method, request, { metadata, deadline: deadlineMs, signal: options.signal });
       } catch (cause) {
         const error = cause as ServiceError;
         const waitMs = this.#retryAfter(error, tries, options.idempotent, deadlineMs);
@@ -142,8 +146,9 @@ export class GrpcPool {
   /** A healthy channel's client, for a stream, and what must be called when that ends. Throws {@link EngineError}. */
   async borrow(signal?: AbortSignal): Promise<{ client: Client; metadata: Metadata; release: () => void }> {
     const channel = await this.#channel(Date.now() + this.#options.timeoutMs, signal);
+    const metadata = this.#metadata();
     channel.begin();
-    return { client: channel.client, metadata: this.#metadata(), release: () => channel.end() };
+    return { client: channel.client, metadata, release: () => channel.end() };
   }
 
   /** Calls in flight end by themselves; those that wait for a channel fail. */
@@ -161,13 +166,11 @@ export class GrpcPool {
     channel: PoolChannel,
     method: Method<Request, Response>,
     request: Request,
-    deadline: number,
-    signal: AbortSignal | undefined,
+    { metadata, deadline, signal }: { metadata: Metadata; deadline: number; signal: AbortSignal | undefined },
   ): Promise<Response> {
     channel.begin();
     return await new Promise<Response>((resolve, reject) => {
       const { path, requestSerialize, responseDeserialize } = method;
-      const metadata = this.#metadata();
       const call = channel.client.makeUnaryRequest(
         path,
         requestSerialize,
@@ -189,9 +192,8 @@ export class GrpcPool {
   }
 
   #metadata(): Metadata {
-    const { token } = this.#options;
     const metadata = new Metadata();
-    metadata.set('authorization', `Bearer ${typeof token === 'string' ? token : token()}`);
+    metadata.set('authorization', authorizationOf(this.#options.token));
     return metadata;
   }
 
@@ -307,7 +309,7 @@ function secureCredentials({ ca, cert, key }: ClientTls): ChannelCredentials {
 
 /** Whether the engine has said what became of the call, its tries before included. */
 function isLastWord(error: ServiceError): boolean {
-  return textOf(error, 'hft-code') !== undefined && !NOT_LOOKED_AT.has(error.code);
+  return textOf(error, 'hft-code') !== undefined && !NOT_LOOKED_AT.has(error.code) && !saysNothing(errorOf(error));
 }
 
 /** What a call or stream ended with, as the error that all clients throw. */

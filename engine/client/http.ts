@@ -3,6 +3,7 @@ import { Pool } from 'undici';
 import { z } from 'zod';
 import { EngineError } from './engine-error.ts';
 import { connectOptions, type ClientTls } from './tls.ts';
+import { authorizationOf } from './token.ts';
 
 /** Longest answer that a client reads. */
 const MAX_ANSWER_BYTES = 16 * 1024 * 1024;
@@ -50,7 +51,7 @@ export class HttpCaller {
     const { token } = options;
     this.#headers = () => ({
       accept: 'application/json',
-      ...(token !== undefined && { authorization: `Bearer ${typeof token === 'string' ? token : token()}` }),
+      ...(token !== undefined && { authorization: authorizationOf(token) }),
     });
     this.#pool = new Pool(origin, {
       connections: options.connections,
@@ -68,6 +69,7 @@ export class HttpCaller {
 
   /** As {@link json}, with the HTTP status. */
   async answer<T extends z.ZodType>(call: HttpCall<T>): Promise<{ status: number; body: z.output<T> }> {
+    const headers = this.#headers();
     const deadline = AbortSignal.timeout(this.#timeoutMs);
     const signal = call.signal === undefined ? deadline : AbortSignal.any([deadline, call.signal]);
     let status = 0;
@@ -79,7 +81,7 @@ export class HttpCaller {
         path: call.path,
         query: Object.fromEntries(Object.entries(call.query ?? {}).filter(([, value]) => value !== undefined)),
         signal,
-        headers: { ...this.#headers(), ...call.headers, ...(call.body !== undefined && { 'content-type': 'application/json' }) },
+        headers: { ...headers, ...call.headers, ...(call.body !== undefined && { 'content-type': 'application/json' }) },
         body: call.body === undefined ? null : JSON.stringify(call.body),
       });
       status = answer.statusCode;

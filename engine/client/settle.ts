@@ -13,15 +13,29 @@ const RIDDEN_OVER: ReadonlySet<string> = new Set([
   'HFT_DRAINING',
   'HFT_JOURNAL_BUSY',
 ]);
-const NOT_LOOKED_AT: ReadonlySet<number> = new Set([401, 403, 429, 503]);
+/** Of HTTP. */
+const NOT_LOOKED_AT: ReadonlySet<number> = new Set([401, 403, 408, 429, 503]);
+/** The same over gRPC, where only the code is told (a test compares with the engine's own table), and what the client says itself. */
 const NOT_LOOKED_AT_CODES: ReadonlySet<string> = new Set([
   ...RIDDEN_OVER,
   'HFT_CLIENT_TIMEOUT',
   'HFT_CLIENT_BUSY',
+  'HFT_CLIENT_CLOSED',
+  'HFT_CLIENT_ABORTED',
   'HFT_UNAUTHORIZED',
   'HFT_FORBIDDEN',
+  'HFT_REQUEST_TIMEOUT',
   'HFT_RATE_LIMIT',
   'HFT_USER_RATE_LIMIT',
+  'HFT_TOKEN_RATE_LIMIT',
+  'HFT_OVERLOADED',
+  'HFT_BOOK_FULL',
+  'HFT_JOURNAL_FULL',
+  'HFT_JOURNAL_BREAKER',
+  'HFT_JOURNAL_FAILED',
+  'HFT_VIEWS_BREAKER',
+  'HFT_VIEWS_BEHIND',
+  'HFT_VIEWS_UNAVAILABLE',
 ]);
 const FIRST_WAIT_MS = 20;
 const LONGEST_WAIT_MS = 500;
@@ -44,7 +58,7 @@ export async function settle<T>(attempt: (inDoubt: boolean) => Promise<T>, { dea
     try {
       return await attempt(doubt !== undefined);
     } catch (cause) {
-      if (!(cause instanceof EngineError)) throw cause;
+      if (!(cause instanceof EngineError)) throw doubt ?? cause;
       if (cause.inDoubt) doubt ??= cause;
       else if (doubt === undefined ? !RIDDEN_OVER.has(cause.code) : !saysNothing(cause)) throw cause;
       const pauseMs = Math.max(waitMs * (0.5 + Math.random() / 2), cause.retryAfterMs ?? 0);

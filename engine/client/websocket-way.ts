@@ -58,26 +58,38 @@ export class WebSocketWay implements OrderWay {
     const units = this.#unitsOf(order.symbol);
     const wire = wireOf(order, units);
     const placed = await told(this.#ws.place(wire, signal));
-    // Its first answer is known only over HTTP, which also compares the terms.
-    if (placed.duplicate === true) return await this.#http.place(order, signal);
+    if (placed.duplicate === true) return await this.#placedBefore(order, signal);
     const changed = changedOf(newView(order, units, placed), units, placed);
     return { ...changed, repeated: false };
+  }
+
+  /** The first answer of an order that is there: it is known only over HTTP, which also compares the terms. */
+  async #placedBefore(order: IdentifiedOrder, signal: AbortSignal | undefined): Promise<PlacedOrder> {
+    try {
+      return await this.#http.place(order, signal);
+    } catch (cause) {
+      if (!(cause instanceof EngineError) || cause.code === 'HFT_CLIENT_ORDER_ID_REUSED') throw cause;
+      const { code, status, message } = cause;
+      throw new EngineError({ code, status, message, cause, inDoubt: true });
+    }
   }
 
   async replace(reference: OrderReference, change: OrderChange, signal: AbortSignal | undefined): Promise<ChangedOrder> {
     const order = await this.#held(reference, signal);
     const units = this.#unitsOf(order.symbol);
     const totalLots = units.lots('quantity', change.quantity);
-    const filledLots = filledOf(order, units);
+    const filledLots = lotsOf('filledQuantity', order, units);
     const remainingLots = totalLots === 0 ? 0 : totalLots - filledLots;
-    // The engine says which code that is: 422 HFT_QUANTITY_FILLED, unless the order has ended.
-    if (remainingLots < 0 || (totalLots > 0 && remainingLots === 0)) return await this.#http.replace(reference, change, signal);
+    const expectedLots = lotsOf('remainingQuantity', order, units);
+    // The engine says which code that is: 409 HFT_ORDER_NOT_OPEN of an order that has ended, else 422 HFT_QUANTITY_FILLED.
+    if (expectedLots === 0 || remainingLots < 0 || (totalLots > 0 && remainingLots === 0))
+      return await this.#http.replace(reference, change, signal);
     const terms = {
       priceTicks: units.ticks('price', change.price),
       stopTicks: units.ticks('stopPrice', change.stopPrice),
       quantityLots: remainingLots,
-      // What remains is worked out from what is filled: the engine refuses it when that is another by now.
-      expectedLots: totalLots === 0 ? 0 : units.lots('remainingQuantity', order.remainingQuantity),
+      // The answer, and what is to remain, are worked out from what is filled: the engine refuses it when that is another by now.
+      expectedLots,
     };
     try {
       const replaced = await this.#ws.replace(order.account, Number(order.id), terms, signal);
@@ -257,6 +269,6 @@ function nextOf(sequence: number, count: number, fills: readonly OwnFill[]): str
   return last === undefined ? `${sequence - 1}.999999999` : `${last.sequence}.${last.index}`;
 }
 
-function filledOf(order: OrderView, units: Units): number {
-  return /[1-9]/.test(order.filledQuantity) ? units.lots('filledQuantity', order.filledQuantity) : 0;
+function lotsOf(field: 'filledQuantity' | 'remainingQuantity', order: OrderView, units: Units): number {
+  return /[1-9]/.test(order[field]) ? units.lots(field, order[field]) : 0;
 }

@@ -1,11 +1,10 @@
-import { createServer as createHttp } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { WebSocketServer, type WebSocket } from 'ws';
+import type { WebSocket } from 'ws';
 import { REJECT } from '../core/types.ts';
 import { startGateway, type LocalGateway } from '../gateway/websocket/gateway.test-support.ts';
 import { cuttable } from './cuttable.test-support.ts';
-import { decodeMessage, encodeMessage, type AnyFrame } from './websocket-codec.ts';
+import { placed, scripted } from './scripted.test-support.ts';
+import { encodeMessage } from './websocket-codec.ts';
 import { ConnectionLost, WebSocketOrders, type WireOrder } from './websocket.ts';
 
 let gateway: LocalGateway;
@@ -16,78 +15,6 @@ afterAll(async () => await gateway.close());
 
 const TOKEN = 'trader:all';
 const order: WireOrder = { account: 'alice', symbol: 'BTC-USD', side: 'buy', priceTicks: 100, quantityLots: 5 };
-
-interface Script {
-  /** What the engine does with a frame; connections count from 1. */
-  readonly take?: (frame: AnyFrame, ws: WebSocket, connection: number) => void;
-  /** What the upgrade of a connection is refused with. */
-  readonly refuse?: (connection: number) => number | undefined;
-  readonly heartbeatMs?: number;
-}
-
-/** A server that welcomes, tells of account alice and BTC-USD, and else does what a test says. */
-async function scripted({
-  take,
-  refuse,
-  heartbeatMs = 5000,
-}: Script): Promise<{ url: string; tokens: (string | undefined)[]; close(): void }> {
-  const server = createHttp();
-  const wss = new WebSocketServer({ noServer: true, handleProtocols: () => 'hft.binary.v1' });
-  const tokens: (string | undefined)[] = [];
-  server.on('upgrade', (request, socket, head) => {
-    const connection = tokens.push(request.headers.authorization);
-    const status = refuse?.(connection);
-    if (status !== undefined) return void socket.end(`HTTP/1.1 ${status} Refused\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`);
-    wss.handleUpgrade(request, socket, head, (ws) => {
-      ws.on('message', (data) => {
-        for (const frame of decodeMessage(data as Buffer)) take?.(frame, ws, connection);
-      });
-      ws.on('error', () => undefined);
-      ws.send(
-        encodeMessage([
-          {
-            frame: 'welcome',
-            number: 0,
-            sequence: 0,
-            timeMicros: 0,
-            heartbeatMs,
-            mostMessageBytes: 65_536,
-            accounts: 1,
-            instruments: 1,
-            subject: 's',
-          },
-          { frame: 'account', number: 0, account: 0, name: 'alice' },
-          { frame: 'instrument', number: 0, instrument: 0, state: 'trading', symbol: 'BTC-USD', tickSize: '0.01', lotSize: '1' },
-        ]),
-      );
-    });
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const close = (): void => {
-    for (const ws of wss.clients) ws.terminate();
-    server.close();
-  };
-  return { url: `ws://127.0.0.1:${(server.address() as AddressInfo).port}/v1/ws`, tokens, close };
-}
-
-function placed(ws: WebSocket, number: number): void {
-  ws.send(
-    encodeMessage([
-      {
-        frame: 'placed',
-        number,
-        orderId: number,
-        sequence: 1,
-        timeMicros: 0,
-        filledLots: 0,
-        remainingLots: 5,
-        fills: 0,
-        status: 'open',
-        reason: 'none',
-      },
-    ]),
-  );
-}
 
 it('places, changes and cancels; refusals are errors with their number', async () => {
   const client = await WebSocketOrders.connect({ url: gateway.url, token: TOKEN });
@@ -170,19 +97,23 @@ it('is not in the way of others with what cannot be sent', async () => {
   await client.close();
 });
 
-it.each([401, 403])('ends when it is not let in again: %i', async (status) => {
+it.each([401, 403])('ends its connection when it is not let in again, until it is asked for more: %i', async (status) => {
   const server = await scripted({
-    take: ({ frame }, ws) => frame === 'newOrderFull' && ws.terminate(),
-    refuse: (connection) => (connection === 1 ? undefined : status),
+    take: ({ frame, number }, ws, connection) => frame === 'newOrderFull' && (connection === 1 ? ws.terminate() : placed(ws, number)),
+    refuse: (connection) => (connection === 2 || connection === 3 ? status : undefined),
   });
   let asked = 0;
   const client = await WebSocketOrders.connect({ url: server.url, token: () => `t${++asked}`, mostInFlight: 1 });
   const calls = [client.place(order), client.place(order), client.cancel('bob', 1)];
   const [sent, ...unsent] = (await Promise.allSettled(calls)).map((call) => call.status === 'rejected' && (call.reason as Error));
   expect(sent).toMatchObject({ name: 'ConnectionLost', cause: { name: 'ConnectionRefused', status } });
-  for (const error of [...unsent, await client.place(order).catch((cause: unknown) => cause)])
-    expect(error).toMatchObject({ name: 'ConnectionRefused', status });
+  for (const error of unsent) expect(error).toMatchObject({ name: 'ConnectionRefused', status });
   expect(server.tokens).toEqual(['Bearer t1', 'Bearer t2']);
+  // One try for all that ask meanwhile, with the token of now.
+  const later = await Promise.allSettled([client.place(order), client.place(order)]);
+  for (const call of later) expect(call).toMatchObject({ reason: { name: 'ConnectionRefused', status } });
+  expect(await client.place(order)).toMatchObject({ status: 'open' });
+  expect(server.tokens.slice(2)).toEqual(['Bearer t3', 'Bearer t4']);
   await client.close();
   server.close();
 });

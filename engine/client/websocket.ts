@@ -3,11 +3,12 @@
  * is made again; new orders that were not answered are sent again under their client order ids, so that each is placed once. Orders that end with the
  * connection (cancelOnDisconnect), and all other requests that were not answered, are rejected with ConnectionLost.
  */
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomInt } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { WebSocket } from 'ws';
 import { REJECT } from '../core/types.ts';
 import { connectOptions, type ClientTls } from './tls.ts';
+import { authorizationOf } from './token.ts';
 import { decodeMessage, encodeMessage, type AnyFrame, type FrameOf } from './websocket-codec.ts';
 import { REJECT_VALUES } from './websocket-values.ts';
 
@@ -87,7 +88,7 @@ export class ConnectionLost extends Error {
   }
 }
 
-/** The engine does not let this token in: the client does not try again by itself. */
+/** The engine does not let this token in: the client does not try again by itself, only when it is asked for something else. */
 export class ConnectionRefused extends Error {
   override readonly name = 'ConnectionRefused';
   /** Of HTTP: 401 or 403. */
@@ -132,13 +133,15 @@ export class WebSocketOrders {
   #ready: Promise<void>;
   /** The connection that {@link #ready} is of has been welcomed. */
   #live = false;
+  /** Nobody connects any more: the last token was not taken. */
+  #refused = false;
   readonly #timeoutMs: number;
   #sweep: NodeJS.Timeout | undefined;
   #heartbeat: NodeJS.Timeout | undefined;
   /** Heartbeat intervals in which nothing came. */
   #silent = 0;
   #lastNumber = 0;
-  #lastId = 0;
+  #lastId = randomInt(0xffff_ffff);
   #closed = false;
   readonly #closing = new AbortController();
 
@@ -244,6 +247,8 @@ export class WebSocketOrders {
 
   async #ask(account: string, make: (handle: number, number: number) => Request, signal?: AbortSignal): Promise<Answer> {
     const deadlineMs = performance.now() + this.#timeoutMs;
+    // The token may be another by now, or taken again.
+    if (this.#refused && !this.#closed) this.#connectAgain();
     try {
       for (;;) {
         const ready = this.#ready;
@@ -319,7 +324,7 @@ export class WebSocketOrders {
   async #open(): Promise<WebSocket> {
     const { url, token } = this.#options;
     const ws = new WebSocket(url, 'hft.binary.v1', {
-      headers: { authorization: `Bearer ${typeof token === 'string' ? token : token()}` },
+      headers: { authorization: authorizationOf(token) },
       perMessageDeflate: false,
       handshakeTimeout: OPEN_MS,
       ...connectOptions(this.#options.tls ?? {}),
@@ -388,12 +393,15 @@ export class WebSocketOrders {
   #lost(): void {
     clearInterval(this.#heartbeat);
     this.#live = false;
-    if (!this.#closed) {
-      this.#ready = this.#reconnect();
-      this.#ready.catch(() => undefined);
-    }
+    if (!this.#closed) this.#connectAgain();
     this.#fail(({ request }) => this.#closed || !canBeSentAgain(request));
     for (const pending of this.#pending.values()) pending.uncertain = true;
+  }
+
+  #connectAgain(): void {
+    this.#refused = false;
+    this.#ready = this.#reconnect();
+    this.#ready.catch(() => undefined);
   }
 
   async #reconnect(): Promise<void> {
@@ -405,6 +413,7 @@ export class WebSocketOrders {
       } catch (cause) {
         // Everything else is tried again, later each time.
         if (!(cause instanceof ConnectionRefused)) continue;
+        this.#refused = true;
         this.#fail(() => true, { cause });
         this.#wakeAll();
         throw cause;

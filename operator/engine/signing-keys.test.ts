@@ -94,6 +94,22 @@ describe('planKeys', () => {
       2 * MINUTE,
     ],
     ['the shortest period', [at('a', { nbf: s - 8 })], { rotateEveryMs: 10 * SECOND, overlapMs: SECOND }, 'a k1+2', true, 2 * SECOND],
+    [
+      'a clock behind: a key that is published goes on signing, no new one',
+      [at('b', { nbf: s + 60 }), at('a', { nbf: s - 9, exp: s + 600 })],
+      DAILY,
+      'b+60 a-600',
+      false,
+      24 * HOUR + MINUTE,
+    ],
+    [
+      'a clock behind all of them: that which began first',
+      [at('c', { nbf: s + 90 }), at('b', { nbf: s + 60 })],
+      DAILY,
+      'b+60 c+90',
+      true,
+      90 * SECOND,
+    ],
     ['two that were put in together: the first signs', [at('a'), at('b')], DAILY, 'a b-600', true, 24 * HOUR],
   ] as const)('%s', (_what, keys, rotation, expected, changed, nextRotationMs) => {
     const planned = planKeys(keys, rotation, new Date(T0), maker());
@@ -108,6 +124,12 @@ describe('parseSigningKeys', () => {
   it('reads what it makes', () => {
     const key = newSigningKey();
     expect(parseSigningKeys(text(key))).toEqual([key]);
+  });
+
+  it('has no time that makes no date: such a key counts from now', () => {
+    const keys = parseSigningKeys(text({ ...newSigningKey(), iat: 9e15, nbf: 9e15, exp: 9e15 }));
+    const planned = planKeys(keys, DAILY, new Date(T0), maker());
+    expect(planned).toMatchObject({ changed: true, nextRotation: new Date(T0 + 24 * HOUR) });
   });
 
   const good = newSigningKey() as Extract<Jwk, { alg: 'EdDSA' }>;

@@ -45,7 +45,9 @@ export function planKeys(keys: readonly Jwk[], { rotateEveryMs, overlapMs }: Rot
   const began = own.filter((key) => startOf(key) <= nowSeconds && key.exp === undefined);
   // The last that began; of several at once, that which stood first.
   let signing = began.reduce<Jwk | undefined>((best, key) => (best === undefined || startOf(key) > startOf(best) ? key : best), undefined);
-  const coming = own.filter((key) => startOf(key) > nowSeconds);
+  const coming = own.filter((key) => startOf(key) > nowSeconds).sort((a, b) => startOf(a) - startOf(b));
+  // A clock behind that of the operator which made them: one that is published is known to the engines, a new one is not.
+  signing ??= coming.shift();
   if (signing === undefined) {
     signing = { ...newKey(), iat: nowSeconds, nbf: nowSeconds };
     own.unshift(signing);
