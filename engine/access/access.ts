@@ -3,7 +3,6 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import { dirname, resolve } from 'node:path';
 import { RateLimiter } from '../gateway/rate-limit.ts';
 import { FailedTokens } from '../protection/addresses.ts';
-import { Problem } from '../service/problem.ts';
 import { audienceOf } from './claims.ts';
 import { JwtGatekeeper } from './jwt-gatekeeper.ts';
 import { KeyFile } from './key-file.ts';
@@ -81,13 +80,7 @@ export class Access {
     if (token === undefined) return await this.gatekeeper.authenticate(token);
     const known = this.gatekeeper.known(token);
     if (known !== undefined) return known;
-    this.failedTokens.require(address);
-    try {
-      return await this.gatekeeper.authenticate(token);
-    } catch (cause) {
-      if (cause instanceof Problem && cause.status === 401) this.failedTokens.failed(address);
-      throw cause;
-    }
+    return await this.failedTokens.guard(address, () => this.gatekeeper.authenticate(token));
   }
 
   /** Takes one request of a user: the milliseconds to wait when it has sent too many, else 0. */

@@ -16,6 +16,7 @@ interface ChannelSettings {
   readonly tls: ClientTls;
   readonly healthIntervalMs: number;
   readonly timeoutMs: number;
+  readonly mostMessageBytes: number;
 }
 
 /** A channel that is not healthy is looked at this often: an engine that restarts is back within seconds. */
@@ -43,6 +44,7 @@ export class PoolChannel {
       'grpc.max_reconnect_backoff_ms': 2000,
       'grpc.keepalive_time_ms': 30_000,
       'grpc.keepalive_timeout_ms': 10_000,
+      'grpc.max_receive_message_length': settings.mostMessageBytes,
       // Tries again without knowing what is idempotent.
       'grpc.enable_retries': 0,
       'grpc.enable_channelz': 0,

@@ -33,6 +33,8 @@ export interface GrpcPoolOptions {
   readonly maxWaiting?: number;
   /** Tries of one call at most. Default 4. */
   readonly tries?: number;
+  /** Of one answer. Default 4 MiB. */
+  readonly mostMessageBytes?: number;
   /** Longest wait before the second try; doubled for each further one, up to a second. Default 20. */
   readonly backoffMs?: number;
 }
@@ -85,6 +87,7 @@ export class GrpcPool {
       maxAgeMs: 3_600_000,
       maxWaiting: 1000,
       tries: 4,
+      mostMessageBytes: 4 * 1024 * 1024,
       backoffMs: 20,
       ...options,
     };

@@ -3,11 +3,10 @@
  * was heard; what cannot be filled is announced by a `gap` frame, and a snapshot follows.
  */
 import { WebSocket } from 'ws';
+import { REJECT } from '../core/types.ts';
+import { Heard, isOfAccounts, type MarketDataChannel } from './heard.ts';
 import { decodeMessage, encodeMessage, type AnyFrame, type FrameOf } from './websocket-codec.ts';
 import { connectOptions, type ClientTls } from './tls.ts';
-import type { CHANNELS } from './websocket-frames.ts';
-
-export type MarketDataChannel = Exclude<(typeof CHANNELS)[number], 'prices'>;
 
 export interface MarketDataOptions {
   /** `ws://host:8081/v1/market-data`. */
@@ -20,6 +19,8 @@ export interface MarketDataOptions {
   readonly onFrame: (frame: AnyFrame) => void;
   /** Told when the connection is lost, with the close code, before it is opened again. */
   readonly onLost?: (code: number, reason: string) => void;
+  /** Told when a stream that had begun is refused on a new connection: it has ended. */
+  readonly onRefused?: (refusal: StreamRefused, stream: StreamOptions) => void;
 }
 
 export interface StreamOptions {
@@ -49,6 +50,9 @@ const ALL_INSTRUMENTS = 65_535;
 const FIRST_BACKOFF_MS = 100;
 const LONGEST_BACKOFF_MS = 5000;
 const SILENT_HEARTBEATS = 3;
+/** Refusals that do not last, and when a stream that had begun is asked for again. */
+const FOR_NOW: ReadonlySet<number> = new Set([REJECT.busy, REJECT.starting]);
+const AGAIN_MS = 1000;
 /** Close codes after which another try would end the same way. */
 const FINAL = new Set([1002, 1003, 1008, 4002]);
 
@@ -56,8 +60,10 @@ interface Stream {
   readonly number: number;
   readonly options: StreamOptions;
   readonly opened: PromiseWithResolvers<void>;
-  /** Last sequence that was heard, by instrument: each has a stream of its own. */
-  readonly heard: Map<number, number>;
+  readonly heard: Heard;
+  hasBegun: boolean;
+  /** It was refused for now. */
+  again: NodeJS.Timeout | undefined;
 }
 
 export class MarketDataClient {
@@ -91,7 +97,8 @@ export class MarketDataClient {
   /** Begins a stream; resolves when the engine has. Rejects with StreamRefused. */
   async subscribe(options: StreamOptions): Promise<void> {
     this.#number += 1;
-    const stream: Stream = { number: this.#number, options, opened: Promise.withResolvers(), heard: new Map() };
+    const heard = new Heard(options.channel, options.fromSequence ?? 0);
+    const stream: Stream = { number: this.#number, options, opened: Promise.withResolvers(), heard, hasBegun: false, again: undefined };
     if (options.symbol !== undefined && !this.symbols.includes(options.symbol))
       throw new RangeError(`there is no instrument ${options.symbol}`);
     this.#streams.set(stream.number, stream);
@@ -102,7 +109,7 @@ export class MarketDataClient {
   /** Ends a stream. */
   unsubscribe({ channel, symbol, account }: Pick<StreamOptions, 'channel' | 'symbol' | 'account'>): void {
     for (const [number, { options }] of this.#streams)
-      if (options.channel === channel && options.symbol === symbol && options.account === account) this.#streams.delete(number);
+      if (options.channel === channel && options.symbol === symbol && options.account === account) this.#forget(number);
     const instrument = this.#instrumentOf(symbol);
     this.#send([{ frame: 'unsubscribe', number: 0, instrument, account: this.#handles.get(account ?? '') ?? 0, channel }]);
   }
@@ -111,6 +118,7 @@ export class MarketDataClient {
     this.#isClosed = true;
     clearInterval(this.#watch);
     clearTimeout(this.#retry);
+    for (const { again } of this.#streams.values()) clearTimeout(again);
     this.#ws?.close();
   }
 
@@ -163,8 +171,8 @@ export class MarketDataClient {
         break;
       case 'rejected': {
         const stream = this.#streams.get(frame.number) ?? this.#asked.get(frame.number);
-        if (stream !== undefined) this.#streams.delete(stream.number);
-        stream?.opened.reject(new StreamRefused(frame.reject));
+        this.#asked.delete(frame.number);
+        if (stream !== undefined) this.#refused(stream, frame.reject);
         break;
       }
       default:
@@ -184,32 +192,58 @@ export class MarketDataClient {
     // The instruments come in the same message.
     queueMicrotask(() => {
       this.#welcomed.resolve();
+      this.#asked.clear();
       for (const stream of this.#streams.values()) this.#ask(stream);
     });
+  }
+
+  /** A stream that had begun is kept when the engine cannot serve it for the moment, as after a failure. */
+  #refused(stream: Stream, reject: number): void {
+    const { number, options, opened, hasBegun } = stream;
+    if (!hasBegun || !FOR_NOW.has(reject)) {
+      if (!this.#forget(number)) return;
+      const refusal = new StreamRefused(reject);
+      if (hasBegun) this.#options.onRefused?.(refusal, options);
+      else opened.reject(refusal);
+      return;
+    }
+    clearTimeout(stream.again);
+    stream.again = setTimeout(() => this.#ask(stream), AGAIN_MS);
+  }
+
+  /** Gives whether it was known. */
+  #forget(number: number): boolean {
+    clearTimeout(this.#streams.get(number)?.again);
+    return this.#streams.delete(number);
   }
 
   /** Asks for a stream, once the handle of its account is known; for each instrument from where it was heard last. */
   #ask(stream: Stream): void {
     const { number, options, heard } = stream;
-    const { channel, symbol, account, depth = 0, fromSequence = 0 } = options;
+    const { channel, symbol, account, depth = 0 } = options;
+    clearTimeout(stream.again);
     const handle = account === undefined ? 0 : this.#handles.get(account);
     if (handle === undefined) {
       this.#number += 1;
       this.#asked.set(this.#number, stream);
       return this.#send([{ frame: 'useAccount', number: this.#number, name: account ?? '' }]);
     }
-    const instrument = this.#instrumentOf(symbol);
-    // Of several instruments the least, so that nothing is missed; what is heard twice has the same sequence and index.
-    const from = heard.size === 0 ? fromSequence : Math.min(...heard.values());
-    this.#send([{ frame: 'subscribe', number, fromSequence: from, instrument, depth, account: handle, channel }]);
+    // Each instrument goes on from where it was: what one has heard says nothing of the others.
+    const isOne = symbol !== undefined || isOfAccounts(channel) || heard.isEmpty;
+    const instruments = isOne ? [this.#instrumentOf(symbol)] : [...this.symbols.keys()];
+    this.#send(
+      instruments.map((instrument) => {
+        const fromSequence = heard.of(instrument);
+        return { frame: 'subscribe', number, fromSequence, instrument, depth, account: handle, channel };
+      }),
+    );
   }
 
-  /** A stream that begins without a past goes on from here. */
-  #begun({ number, instrument, sequence }: FrameOf<'subscribed'>): void {
-    const stream = this.#streams.get(number);
+  #begun(frame: FrameOf<'subscribed'>): void {
+    const stream = this.#streams.get(frame.number);
     if (stream === undefined) return;
-    const { fromSequence = 0 } = stream.options;
-    if (fromSequence === 0 && !stream.heard.has(instrument)) stream.heard.set(instrument, sequence);
+    stream.heard.begun(frame);
+    stream.hasBegun = true;
     stream.opened.resolve();
   }
 
@@ -221,13 +255,11 @@ export class MarketDataClient {
 
   /** Where each stream is. */
   #remember(frame: AnyFrame): void {
-    const channels = CHANNELS_OF[frame.frame];
-    if (channels === undefined || !('sequence' in frame)) return;
-    // Orders of all instruments are one stream.
-    const instrument = channels === OWN || !('instrument' in frame) ? 0 : frame.instrument;
-    for (const { options, heard } of this.#streams.values())
-      if (channels.includes(options.channel) && (options.symbol === undefined || this.symbols[instrument] === options.symbol))
-        heard.set(instrument, Math.max(frame.sequence, heard.get(instrument) ?? 0));
+    for (const { options, heard } of this.#streams.values()) {
+      const isOfSymbol = options.symbol === undefined || !('instrument' in frame) || this.symbols[frame.instrument] === options.symbol;
+      const isOfAccount = options.account === undefined || !('account' in frame) || this.#handles.get(options.account) === frame.account;
+      if (isOfSymbol && isOfAccount) heard.hear(frame);
+    }
   }
 
   #instrumentOf(symbol: string | undefined): number {
@@ -238,15 +270,3 @@ export class MarketDataClient {
     if (this.#ws?.readyState === WebSocket.OPEN) this.#ws.send(encodeMessage(frames));
   }
 }
-
-const OWN: readonly MarketDataChannel[] = ['own-orders', 'drop-copy'];
-/** Of which channels frames are. */
-const CHANNELS_OF: Partial<Record<AnyFrame['frame'], readonly MarketDataChannel[]>> = {
-  top: ['top'],
-  book: ['book'],
-  bookOrder: ['orders'],
-  trade: ['trades'],
-  state: ['trades'],
-  fill: OWN,
-  orderUpdate: OWN,
-};

@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { ClientReadableStream, ServiceError } from '@grpc/grpc-js';
 import { EngineError } from './engine-error.ts';
 import { METHODS, type SubscribeRequest } from './grpc-contract.ts';
+import { Heard } from './heard.ts';
 import { errorOf, GrpcPool, type GrpcPoolOptions } from './grpc-pool.ts';
 import { framesOfEvent, type MarketDataMessage } from './market-messages.ts';
 import { Subscription, type SubscribeOptions } from './subscription.ts';
@@ -11,12 +12,14 @@ import { CHANNELS } from './websocket-frames.ts';
 
 const FIRST_WAIT_MS = 100;
 const LONGEST_WAIT_MS = 5000;
+/** A snapshot of all orders is one message: of a full book tens of MiB. */
+const MOST_MESSAGE_BYTES = 256 * 1024 * 1024;
 
 export type GrpcMarketOptions = Required<Pick<GrpcPoolOptions, 'address' | 'token' | 'timeoutMs'>> & Pick<GrpcPoolOptions, 'tls'>;
 
 /** Resolves when the stream has begun; rejects when the engine refuses it. `units` by instrument, in any order. */
 export async function subscribeGrpc(options: GrpcMarketOptions, units: readonly Units[], request: SubscribeOptions): Promise<Subscription> {
-  const pool = new GrpcPool({ ...options, channels: 1 });
+  const pool = new GrpcPool({ ...options, channels: 1, mostMessageBytes: MOST_MESSAGE_BYTES });
   const accounts = [request.account ?? ''];
   const numbers = {
     instrumentOf: (symbol: string) => units.findIndex((one) => one.symbol === symbol),
@@ -38,11 +41,17 @@ export async function subscribeGrpc(options: GrpcMarketOptions, units: readonly 
     account: request.account ?? '',
     fromSequence: request.fromSequence ?? 0,
   };
+  const heard = new Heard(request.channel, wire.fromSequence);
+  const instrument = request.symbol === undefined ? undefined : numbers.instrumentOf(request.symbol);
   let waitMs = FIRST_WAIT_MS;
   const hear = ({ events }: MarketDataMessage): void => {
     waitMs = FIRST_WAIT_MS;
-    const frames = events.flatMap((event) => framesOfEvent(event, numbers));
-    for (const frame of frames) if ('sequence' in frame) wire.fromSequence = Math.max(wire.fromSequence, frame.sequence);
+    const frames = events.flatMap((event) => framesOfEvent(event, numbers)).filter((frame) => !heard.knows(frame));
+    for (const frame of frames) {
+      if (frame.frame === 'subscribed') heard.begun(frame);
+      heard.hear(frame);
+    }
+    wire.fromSequence = instrument === undefined ? heard.least(units.length) : heard.of(instrument);
     if (events.some((event) => event.subscribed !== undefined)) begun.resolve();
     subscription.hear(frames);
   };

@@ -43,8 +43,16 @@ export async function subscribeWebSocket(
         new EngineError({ code: code === TOKEN_ENDED ? 'HFT_UNAUTHORIZED' : 'HFT_CLIENT_BAD_ANSWER', status: 0, message: reason }),
       );
   };
+  const onRefused = (refusal: StreamRefused): void => subscription.fail(errorOfReject(refusal.reject, refusal));
   try {
-    client = await MarketDataClient.connect({ url, token: typeof token === 'string' ? token : token(), onFrame, onLost, ...tls });
+    client = await MarketDataClient.connect({
+      url,
+      token: typeof token === 'string' ? token : token(),
+      onFrame,
+      onLost,
+      onRefused,
+      ...tls,
+    });
     await client.subscribe(request);
   } catch (cause) {
     client?.close();

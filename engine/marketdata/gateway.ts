@@ -19,6 +19,7 @@ import { BINARY, JSON_FORM, offeredProtocols, refuseUpgrade, tokenOf } from '../
 import { bytesOfJson } from '../gateway/websocket/json.ts';
 import { Problem } from '../service/problem.ts';
 import type { AccountHandles } from './account-handles.ts';
+import type { Entrance } from './entrance.ts';
 import type { MarketDataFigures } from './figures.ts';
 import { ALL_OF_THEM, type Hub } from './hub.ts';
 import type { Channel } from './subscriber.ts';
@@ -30,6 +31,8 @@ const PRICES = 'hft.prices.v1';
 const FORMS: Readonly<Record<string, Form>> = { [BINARY]: 'binary', [JSON_FORM]: 'json', [PRICES]: 'prices' };
 const HEARTBEAT_MS = 5000;
 const MOST_CONNECTIONS = 2000;
+/** Connections of any kind. Twice as many, so that one too many is told so. */
+const MOST_SOCKETS = 4000;
 /** Of one user. */
 const MOST_OF_USER = 1000;
 /** What may wait for clients in all, in bytes; then the slowest are cut. */
@@ -53,6 +56,7 @@ export interface FeedInstrument {
 
 export interface MarketGatewayParts {
   readonly gatekeeper: Gatekeeper;
+  readonly entrance: Entrance;
   readonly figures: MarketDataFigures;
   readonly handles: AccountHandles;
   /** What is served, once the engine serves. */
@@ -93,6 +97,8 @@ export class MarketGateway {
     };
     this.#secure = parts.certificates === undefined ? undefined : new SecureServer(parts.certificates);
     this.server = this.#secure?.create(refuse) ?? createServer({ ...HTTP_OPTIONS, requestTimeout: TIMEOUTS.requestTimeout }, refuse);
+    this.server.maxConnections = MOST_SOCKETS;
+    parts.entrance.watch(this.server);
     this.server.on('upgrade', (request, socket, head) => void this.#upgrade(request, socket, head));
   }
 
@@ -128,7 +134,7 @@ export class MarketGateway {
   }
 
   async #admit(request: IncomingMessage): Promise<Principal> {
-    const { gatekeeper, served, mostConnections = MOST_CONNECTIONS } = this.#parts;
+    const { gatekeeper, entrance, served, mostConnections = MOST_CONNECTIONS } = this.#parts;
     if ((request.url ?? '').split('?', 1)[0] !== PATH) throw new Problem('HFT_NOT_FOUND', `market data is at ${PATH}`);
     const offered = offeredProtocols(request);
     if (!offered.some((protocol) => FORMS[protocol] !== undefined))
@@ -137,7 +143,7 @@ export class MarketGateway {
       throw new Problem('HFT_RECOVERING', 'there is no market data for the moment: try again', { retryAfterMs: 1000 });
     if (this.#subscribers.size + this.#opening > mostConnections)
       throw new Problem('HFT_RATE_LIMIT', `${mostConnections} connections are open, and no more are taken`, { retryAfterMs: 1000 });
-    const principal = await gatekeeper.authenticate(tokenOf(request, offered));
+    const principal = await entrance.authenticate(tokenOf(request, offered), request.socket.remoteAddress);
     gatekeeper.authorize(principal, 'market.read');
     let open = 0;
     for (const { principal: other } of this.#subscribers) if (other.subject === principal.subject) open += 1;

@@ -8,13 +8,15 @@ import type { Certificates } from '../access/tls.ts';
 import { METHODS, PACKAGE } from '../client/grpc-contract.ts';
 import { ACCOUNT_TEXT } from '../client/schemas.ts';
 import { CHANNELS } from '../client/websocket-frames.ts';
-import { tokenOf } from '../gateway/grpc/calls.ts';
+import { hostOf, tokenOf } from '../gateway/grpc/calls.ts';
 import { EngineHealth } from '../gateway/grpc/health.ts';
 import { listenerOf } from '../gateway/grpc/listener.ts';
 import { problemOfCause, statusOf } from '../gateway/grpc/status.ts';
+import { Backlog } from '../gateway/websocket/backlog.ts';
 import { CLOSE } from '../gateway/websocket/closing.ts';
 import { Problem } from '../service/problem.ts';
 import type { AccountHandles } from './account-handles.ts';
+import type { Entrance } from './entrance.ts';
 import type { FeedInstrument } from './gateway.ts';
 import { GrpcSubscriber, type SubscribeCall } from './grpc-subscriber.ts';
 import { ALL_OF_THEM, type Hub } from './hub.ts';
@@ -25,22 +27,27 @@ const NAME = 'hftengine.v1.MarketDataService';
 const MOST_STREAMS = 2000;
 const MOST_OF_USER = 1000;
 const MOST_CONNECTIONS = 2000;
+/** What may wait for clients in all, in bytes; then the slowest are cut. */
+const MOST_BACKLOG_BYTES = 256 * 1024 * 1024;
 const TOKEN_CHECK_MS = 1000;
 const DRAIN_MS = 1000;
 
 export interface GrpcGatewayParts {
   readonly gatekeeper: Gatekeeper;
+  readonly entrance: Entrance;
   readonly handles: AccountHandles;
-  readonly served: () => { readonly hub: Hub; readonly instruments: readonly FeedInstrument[] } | undefined;
+  readonly served: () => { readonly hub: Pick<Hub, 'subscribe' | 'leave'>; readonly instruments: readonly FeedInstrument[] } | undefined;
   readonly warn: (details: object, message: string) => void;
   /** The port speaks TLS, with these. */
   readonly certificates?: Certificates | undefined;
+  readonly mostBacklogBytes?: number;
 }
 
 export class MarketGrpcGateway {
   readonly #parts: GrpcGatewayParts;
   readonly #subscribers = new Set<GrpcSubscriber>();
   readonly #sockets = new Set<Socket>();
+  readonly #backlog: Backlog;
   readonly #health: EngineHealth;
   readonly #timer: NodeJS.Timeout;
   readonly #injector: ReturnType<Server['createConnectionInjector']>;
@@ -49,12 +56,14 @@ export class MarketGrpcGateway {
 
   constructor(parts: GrpcGatewayParts) {
     this.#parts = parts;
+    this.#backlog = new Backlog(parts.mostBacklogBytes ?? MOST_BACKLOG_BYTES);
     this.#timer = setInterval(() => this.#checkTokens(), TOKEN_CHECK_MS).unref();
     const server = new Server({
       'grpc.max_receive_message_length': 4096,
       'grpc.max_concurrent_streams': 1000,
       'grpc.keepalive_time_ms': 30_000,
       'grpc.keepalive_timeout_ms': 10_000,
+      'grpc.max_connection_idle_ms': 600_000,
       'grpc.enable_channelz': 0,
     });
     server.addService(
@@ -70,9 +79,13 @@ export class MarketGrpcGateway {
     this.#health.addToServer(server);
     new ReflectionService(PACKAGE, { services: [NAME] }).addToServer(server);
     this.#injector = server.createConnectionInjector(ServerCredentials.createInsecure());
-    const { listener, cutSilent } = listenerOf(parts.certificates, (socket) => this.#injector.injectConnection(socket));
+    const { listener, cutSilent } = listenerOf(parts.certificates, (socket) => {
+      // One that is one too many has been ended meanwhile.
+      if (!socket.destroyed) this.#injector.injectConnection(socket);
+    });
     this.#listener = listener;
     this.#cutSilent = cutSilent;
+    parts.entrance.watch(listener);
     this.#listener.prependListener('connection', (socket: Socket) => {
       this.#sockets.add(socket);
       socket.once('close', () => this.#sockets.delete(socket));
@@ -105,7 +118,7 @@ export class MarketGrpcGateway {
 
   async #open(call: SubscribeCall): Promise<void> {
     try {
-      const principal = await this.#parts.gatekeeper.authenticate(tokenOf(call.metadata));
+      const principal = await this.#parts.entrance.authenticate(tokenOf(call.metadata), hostOf(call.getPeer()));
       this.#parts.gatekeeper.authorize(principal, 'market.read');
       if (!call.cancelled) this.#begin(call, principal);
     } catch (cause) {
@@ -134,14 +147,14 @@ export class MarketGrpcGateway {
       symbolOf: (id: number) => serving.instruments[id]?.symbol ?? '',
       accountOf: (handle: number) => handles.nameOf(handle) ?? '',
     };
-    const subscriber = new GrpcSubscriber(call, principal, channel, names);
-    this.#subscribers.add(subscriber);
+    const peer = call.getPeer();
     const leave = (): void => {
       this.#subscribers.delete(subscriber);
       serving.hub.leave(subscriber);
     };
-    call.once('close', leave);
-    call.once('cancelled', leave);
+    const cutConnection = (): void => this.#cut(peer);
+    const subscriber = new GrpcSubscriber({ call, principal, channel, names, backlog: this.#backlog, leave, cutConnection });
+    this.#subscribers.add(subscriber);
     const request = { channel: channel satisfies Channel, number: 1, instrument, depth, fromSequence };
     serving.hub.subscribe(subscriber, { ...request, account: channel === 'own-orders' ? account : '' });
   }
@@ -155,6 +168,11 @@ export class MarketGrpcGateway {
       throw new Problem('HFT_USER_RATE_LIMIT', `${MOST_OF_USER} streams of this user are open, and no more are taken`, {
         retryAfterMs: 1000,
       });
+  }
+
+  /** One stream alone cannot be reset: the library ends it behind all that waits. */
+  #cut(peer: string): void {
+    for (const socket of this.#sockets) if (`${socket.remoteAddress}:${socket.remotePort}` === peer) socket.destroy();
   }
 
   #checkTokens(): void {

@@ -10,6 +10,7 @@ import { JournalReader } from '../journal/reader.ts';
 import { giveWay } from '../thread-priority.ts';
 import { recordGc } from '../telemetry/gc.ts';
 import { AccountHandles } from './account-handles.ts';
+import { Entrance } from './entrance.ts';
 import { Feed } from './feed.ts';
 import { MarketDataFigures } from './figures.ts';
 import { MarketGateway, type FeedInstrument } from './gateway.ts';
@@ -31,6 +32,7 @@ const {
   keysFile,
   dataDirectory,
   tls,
+  bounds,
   host,
   listenPort,
   grpcPort,
@@ -55,6 +57,7 @@ const keys = new KeyFile(
 );
 giveWay(NICE);
 const gatekeeper = new JwtGatekeeper({ audience: audienceOf(engine), keys: keys.first });
+const entrance = new Entrance(gatekeeper, bounds);
 // The engine's thread reads the same files, and says what becomes of them.
 const silent = { info: () => undefined, warn: () => undefined };
 const certificates = tls === undefined ? undefined : new Certificates(tls, { dataDirectory, log: silent });
@@ -62,14 +65,16 @@ const endGc = recordGc(gc);
 
 let serving: { hub: Hub; instruments: readonly FeedInstrument[] } | undefined;
 let timer: NodeJS.Timeout | undefined;
-const gateway = new MarketGateway({ gatekeeper, figures, handles, served: () => serving, warn, certificates });
-const grpc = grpcPort === undefined ? undefined : new MarketGrpcGateway({ gatekeeper, handles, served: () => serving, warn, certificates });
+const gateway = new MarketGateway({ gatekeeper, entrance, figures, handles, served: () => serving, warn, certificates });
+const grpc =
+  grpcPort === undefined ? undefined : new MarketGrpcGateway({ gatekeeper, entrance, handles, served: () => serving, warn, certificates });
 
 gateway.server.once('error', (cause: NodeJS.ErrnoException) => refused(cause));
 gateway.server.listen({ host, port: listenPort, backlog: 1024 }, () => void listening((gateway.server.address() as AddressInfo).port));
 port.on('message', (message: ToMarketData) => {
   if (message === null) return void end();
-  serve(message.instruments);
+  if ('bounds' in message) entrance.configure(message.bounds);
+  else serve(message.instruments);
 });
 
 /** The port of WebSockets is there. */

@@ -5,10 +5,11 @@ import { messageOf } from '../journal/sqlite-errors.ts';
 import { gcMemory } from '../telemetry/gc.ts';
 import { memoryShareMb } from '../views/memory.ts';
 import { MarketDataFigures } from './figures.ts';
+import type { EntranceBounds } from './entrance.ts';
 import type { FeedInstrument } from './gateway.ts';
 import type { FromMarketData, MarketDataThread, ToMarketData } from './thread-messages.ts';
 
-export interface MarketDataOptions extends Pick<MarketDataThread, 'engine' | 'keysFile' | 'dataDirectory' | 'tls'> {
+export interface MarketDataOptions extends Pick<MarketDataThread, 'engine' | 'keysFile' | 'dataDirectory' | 'tls' | 'bounds'> {
   readonly log: { warn(details: object, message: string): void };
 }
 
@@ -38,6 +39,7 @@ export class MarketData {
   readonly #ending = new AbortController();
   #worker: Worker | undefined;
   #messages: MessagePort | undefined;
+  #bounds: EntranceBounds;
   #instruments: readonly FeedInstrument[] | undefined;
   #running: Promise<void> = Promise.resolve();
   #host = '';
@@ -47,6 +49,7 @@ export class MarketData {
   /** `grpcPort`: undefined for no gRPC. */
   constructor(options: MarketDataOptions, grpcPort?: number) {
     this.#options = options;
+    this.#bounds = options.bounds;
     this.#grpcPort = grpcPort;
   }
 
@@ -69,6 +72,12 @@ export class MarketData {
   serve(instruments: readonly FeedInstrument[]): void {
     this.#instruments = instruments;
     this.#post({ instruments });
+  }
+
+  /** Other bounds of clients from now on. */
+  configure(bounds: EntranceBounds): void {
+    this.#bounds = bounds;
+    this.#post({ bounds });
   }
 
   /** Ends connections, and the thread. */
@@ -118,6 +127,7 @@ export class MarketData {
       keysFile,
       dataDirectory,
       tls,
+      bounds: this.#bounds,
       host: this.#host,
       listenPort: this.#listenPort,
       grpcPort: this.#grpcPort,

@@ -1,6 +1,7 @@
 /** What the thread of market data is started with, and what it and the engine's thread say to each other. */
 import type { MessagePort } from 'node:worker_threads';
 import type { TlsFilesConfig } from '../../crds/engine-config.ts';
+import type { EntranceBounds } from './entrance.ts';
 import type { FeedInstrument } from './gateway.ts';
 
 export interface MarketDataThread {
@@ -10,6 +11,7 @@ export interface MarketDataThread {
   readonly dataDirectory: string;
   /** Both ports speak TLS, with these. */
   readonly tls: TlsFilesConfig | undefined;
+  readonly bounds: EntranceBounds;
   readonly host: string;
   readonly listenPort: number;
   /** gRPC; undefined for none. */
@@ -20,8 +22,8 @@ export interface MarketDataThread {
   readonly port: MessagePort;
 }
 
-/** To the thread: what it serves, once the engine serves; `null` ends it. */
-export type ToMarketData = { readonly instruments: readonly FeedInstrument[] } | null;
+/** To the thread: what it serves, once the engine serves; other bounds; `null` ends it. */
+export type ToMarketData = { readonly instruments: readonly FeedInstrument[] } | { readonly bounds: EntranceBounds } | null;
 
 export type FromMarketData =
   | { readonly kind: 'listening'; readonly port: number; readonly grpcPort: number }

@@ -75,6 +75,17 @@ export class FailedTokens {
     });
   }
 
+  /** What `authenticate` gives or throws, unless too many tokens of the address were not accepted (429); one more is counted when it says 401. */
+  async guard<Principal>(address: string | undefined, authenticate: () => Promise<Principal>): Promise<Principal> {
+    this.require(address);
+    try {
+      return await authenticate();
+    } catch (cause) {
+      if (cause instanceof Problem && cause.status === 401) this.failed(address);
+      throw cause;
+    }
+  }
+
   /** One more was not accepted. */
   failed(address: string | undefined): void {
     this.#limiter.take(boundedAddress(address), performance.now());

@@ -84,7 +84,14 @@ export async function runEngine(options: {
     options.marketDataPort === undefined
       ? undefined
       : new MarketData(
-          { engine: config.engine, keysFile: options.keysFile, dataDirectory, tls: config.tls, log },
+          {
+            engine: config.engine,
+            keysFile: options.keysFile,
+            dataDirectory,
+            tls: config.tls,
+            bounds: protectionOf(config.protection),
+            log,
+          },
           options.marketDataGrpcPort,
         );
   const metrics = createMetrics(engine, access, trail, { marketData: marketData?.figures, certificates });
@@ -95,6 +102,7 @@ export async function runEngine(options: {
     limiter.configure(changed.limits);
     access.configure(requestLimitsOf(changed));
     access.failedTokens.configure(failedTokensOf(changed));
+    marketData?.configure(protectionOf(changed.protection));
   });
   const entry = new OrderEntry({ engine, limiter, stats, admission: engine.admission });
   engine.answersFill = () => entry.fill;

@@ -64,7 +64,7 @@ async function serve<Request, Response>(
 }
 
 /** The address of a peer, which is ADDRESS:PORT. */
-function hostOf(peer: string): string {
+export function hostOf(peer: string): string {
   return peer.slice(0, peer.lastIndexOf(':')).replace(/^\[(.*)\]$/, '$1');
 }
 
