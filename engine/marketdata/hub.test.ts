@@ -365,3 +365,48 @@ it('says from where a stream goes on in the same message as what was before', as
   test.turn();
   expect(first.messages.slice(before).map(names)).toEqual([['gap', 'book', 'level']]);
 });
+
+it('closes who asks for prices when there are none: no frame could say so', async () => {
+  using test = new TestHub(15, { mostStreams: 2 });
+  await test.grow(50);
+  const [many, early] = [new Listener(true), new Listener(true)];
+  test.hub.subscribe(many, { ...REQUEST, channel: 'prices' });
+  expect([many.closed, many.messages]).toEqual([1012, []]);
+  const open = vi.spyOn(JournalReader, 'open').mockImplementation(() => {
+    throw new Error('there is no journal');
+  });
+  test.hub.subscribe(early, { ...REQUEST, channel: 'prices', instrument: 0 });
+  open.mockRestore();
+  expect([early.closed, early.messages]).toEqual([1012, []]);
+});
+
+it('writes a snapshot once for all who begin in a turn, and lets only so much of them begin', async () => {
+  using test = new TestHub(16);
+  await test.grow(400);
+  const write = vi.spyOn(OrdersSource.prototype, 'snapshot');
+  const join = (hub: Hub): Listener => {
+    const listener = new Listener();
+    hub.subscribe(listener, { ...REQUEST, channel: 'orders', instrument: 1 });
+    return listener;
+  };
+  const listeners = Array.from({ length: 20 }, () => join(test.hub));
+  test.turn();
+  expect(write).toHaveBeenCalledTimes(1);
+  for (const listener of listeners) expect(listener.frames).toEqual(listeners[0]?.frames);
+  const last = join(test.hub);
+  test.turn();
+  expect(write).toHaveBeenCalledTimes(2);
+  expect(last.frames).toEqual(listeners[0]?.frames);
+  test.hub.close();
+  const bytes = (listeners[0]?.messages[0]?.message.length ?? 0) * 2.5;
+  const hub = test.open({ turnBytes: bytes });
+  const others = Array.from({ length: 7 }, () => join(hub));
+  const begun: number[] = [];
+  for (let turn = 0; turn < 4; turn += 1) {
+    while (hub.turn());
+    begun.push(others.filter(({ messages }) => messages.length > 0).length);
+  }
+  write.mockRestore();
+  hub.close();
+  expect(begun).toEqual([3, 6, 7, 7]);
+});

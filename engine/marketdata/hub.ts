@@ -41,13 +41,22 @@ export interface Bounds {
   /** What may wait for a subscriber before it gets books and best prices only now and then; and before it is closed at once. Bytes. */
   readonly conflateBytes: number;
   readonly mostBytes: number;
+  /** Of snapshots that are given in a turn: who needs one after so much waits for the next turn. */
+  readonly turnBytes: number;
   /** How long it may be over the first of them. */
   readonly slowMs: number;
   /** What nobody follows any more is kept up so long. */
   readonly lingerMs: number;
 }
 
-const BOUNDS: Bounds = { mostStreams: 1024, conflateBytes: 256 * 1024, mostBytes: 4 * 1024 * 1024, slowMs: 5000, lingerMs: 60_000 };
+const BOUNDS: Bounds = {
+  mostStreams: 1024,
+  conflateBytes: 256 * 1024,
+  mostBytes: 4 * 1024 * 1024,
+  turnBytes: 16 * 1024 * 1024,
+  slowMs: 5000,
+  lingerMs: 60_000,
+};
 /** Commands that are followed in a turn, about. */
 const STEP = 4096;
 const REOPEN_MS = 1000;
@@ -95,6 +104,8 @@ export class Hub {
   #toldSequence = 0;
   #nextOpenMs = 0;
   #usedMs = 0;
+  /** Of snapshots, in this turn. */
+  #turnBytes = 0;
 
   constructor(parts: HubParts) {
     this.#parts = parts;
@@ -111,10 +122,12 @@ export class Hub {
     return this.#feed?.sequence ?? 0;
   }
 
-  /** Begins a stream, or one for each instrument, in one of the next turns; says so, or why not, by frames. */
+  /** Begins a stream, or one for each instrument, in one of the next turns; says so, or why not, by frames. Prices have none: the subscriber is closed. */
   subscribe(subscriber: Subscriber, request: StreamRequest): void {
     const reject = this.#subscribe(subscriber, request);
-    if (reject !== REJECT.none) this.#tell(subscriber, [{ frame: 'rejected', number: request.number, reject, retryAfterMs: 0 }]);
+    if (reject === REJECT.none) return;
+    if (request.channel === 'prices') subscriber.close(CLOSE.restart, 'prices cannot be had now: connect again');
+    else this.#tell(subscriber, [{ frame: 'rejected', number: request.number, reject, retryAfterMs: 0 }]);
   }
 
   /** Ends streams; those that were not there are none the less. */
@@ -155,6 +168,8 @@ export class Hub {
     } catch (cause) {
       this.#fail(cause, nowMs);
     }
+    for (const stream of this.#streams.values()) stream.forgetSnapshot();
+    this.#turnBytes = 0;
     for (const member of this.#given) member.subscriber.flush();
     this.#bound(nowMs);
     this.#rest(nowMs);
@@ -246,7 +261,8 @@ export class Hub {
     this.#joins = [];
     for (const join of joins) {
       // Who has not read its snapshots gets no more of them.
-      const mayBegin = join.sequence <= feed.sequence && join.member.allowedBytes <= this.#bounds.mostBytes;
+      const { mostBytes, turnBytes } = this.#bounds;
+      const mayBegin = join.sequence <= feed.sequence && join.member.allowedBytes <= mostBytes && this.#turnBytes < turnBytes;
       if (mayBegin) this.#attempt(join.member, () => this.#begin(feed, join));
       else this.#joins.push(join);
     }
@@ -291,7 +307,7 @@ export class Hub {
   #catchUp(feed: Feed): void {
     for (const subscription of this.#passed) {
       const { member, passedSince } = subscription;
-      if (member.subscriber.bufferedBytes > this.#bounds.conflateBytes / 4) continue;
+      if (member.subscriber.bufferedBytes > this.#bounds.conflateBytes / 4 || this.#turnBytes >= this.#bounds.turnBytes) continue;
       this.#passed.delete(subscription);
       subscription.passedSince = undefined;
       if (passedSince !== undefined && feed.sequence > passedSince) this.#attempt(member, () => this.#restate(subscription, passedSince));
@@ -307,7 +323,9 @@ export class Hub {
       this.#parts.figures.add('gaps');
     }
     const snapshot = stream.snapshot(this.#out, sequence);
-    member.allowedBytes += snapshot?.message.length ?? 0;
+    const bytes = snapshot?.message.length ?? 0;
+    member.allowedBytes += bytes;
+    this.#turnBytes += bytes;
     this.#sendAsOne(member, head, snapshot === undefined ? [] : [snapshot]);
   }
 

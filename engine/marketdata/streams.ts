@@ -55,6 +55,7 @@ export class Stream<Subscription> {
   readonly #source: Source;
   readonly #history: History | undefined;
   #number = 0;
+  #snapshot: Update | undefined;
 
   /** What happened after `since` is told from now on. */
   constructor(source: Source, { instrument, conflates, since, budget }: StreamTerms) {
@@ -77,8 +78,16 @@ export class Stream<Subscription> {
 
   /** How things are at `sequence`, which was the last that was told; undefined for a stream of events. */
   snapshot(out: UpdateWriter, sequence: number): Update | undefined {
+    const last = this.#snapshot;
+    if (last?.sequence === sequence && last.number === this.#number) return last;
     this.#source.snapshot(out, { number: this.#number, sequence, instrument: this.instrument });
-    return out.isEmpty ? undefined : out.finish(sequence, this.#number);
+    this.#snapshot = out.isEmpty ? undefined : out.finish(sequence, this.#number);
+    return this.#snapshot;
+  }
+
+  /** Those who begin in one turn share a snapshot; it is not kept for others. */
+  forgetSnapshot(): void {
+    this.#snapshot = undefined;
   }
 
   /** What was told after `sequence`; undefined when that is not known any more. */
