@@ -54,7 +54,7 @@ export function stateHashSeal(sequence: number, stateHash: string, recordedAtMs:
   return hash('sha256', `state ${sequence} ${stateHash} ${recordedAtMs}`, 'hex');
 }
 
-/** Follows the chain over rows as they are read, in order or from anywhere. On a connection that reads one state of the database meanwhile. */
+/** Follows the chain over rows as they are read, in order or from anywhere; one state of the database at a time, while it may grow and lose its beginning. */
 export class ChainFollower {
   readonly #rowAt: Database.Statement<[number], { chain: Buffer | null }>;
   readonly #database: Database.Database;

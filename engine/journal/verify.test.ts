@@ -34,7 +34,7 @@ async function write(last: number): Promise<Database.Database> {
 it('holds no checkpoint up, and goes on behind what is compacted meanwhile', async () => {
   const engine = await write(40_000);
   const busy: unknown[] = [];
-  const original = BatchReader.prototype.batches;
+  const original = Reflect.get(BatchReader.prototype, 'batches') as (this: BatchReader, from: number) => ReturnType<BatchReader['batches']>;
   // Whenever a piece begins, an engine writes, drops what is old, and copies its whole log back.
   vi.spyOn(BatchReader.prototype, 'batches').mockImplementation(function (this: BatchReader, from: number) {
     engine.exec('INSERT INTO probe (filler) VALUES (zeroblob(10))');

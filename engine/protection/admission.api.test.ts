@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
 import { localToken } from '../access/local-token.ts';
+import { GrpcOrderClient } from '../client/grpc.ts';
 import { OrderClient } from '../client/orders.ts';
 import { startLocalEngine } from '../testing/local-engine.ts';
 
@@ -33,6 +34,10 @@ it('tries with orders that are taken: those that are refused anyway keep nobody 
   journal.trip('a test', performance.now() - 60_000);
   const bad = { ...order, price: '100.0000001' };
   for (let n = 0; n < 10; n += 1) await expect(engine.orders.place(bad)).rejects.toMatchObject({ status: 422 });
+  const grpc = new GrpcOrderClient({ address: `127.0.0.1:${engine.running.grpcPort}`, token: engine.token });
+  const wide = { symbol: 'BTC-USD', account: 'alice', side: 1, type: 1, priceTicks: 100, quantityLots: 2 ** 52 };
+  for (let n = 0; n < 10; n += 1) await expect(grpc.place(wide)).rejects.toMatchObject({ code: 'HFT_MAX_ORDER_QTY' });
+  grpc.close();
   const { results } = await engine.orders.batch(Array.from({ length: 10 }, () => ({ op: 'place' as const, order: bad })));
   expect(results.map(({ status }) => status)).toEqual(Array.from({ length: 10 }, () => 422));
   expect((await engine.orders.place(order)).order.status).toBe('open');

@@ -454,6 +454,26 @@ describe('what cannot be taken', () => {
     expect(greedy.told.at(-1)).toMatchObject({ kind: 'placed', request: 5 });
   });
 
+  it('is no try of a breaker that lets few through: what is taken is', async () => {
+    const tries: number[] = [];
+    const admission = { shut: 1, refuseOrder: () => REJECT.none, ordered: () => void tries.push(core.sequence) };
+    const engine = { accepting: { core, sequencer, accounts }, refusal: drainingProblem };
+    entry = new OrderEntry({ engine, limiter: new RateLimiter({ ordersPerSecond: 1e-6, burst: 5 }), stats, admission });
+    const link = connected();
+    const alice = new EntryAccount('alice', new Actor('user'));
+    place(link, 1, alice, { quantityLots: 5000 });
+    replace(link, 2, alice, { orderId: 1, priceTicks: 99 });
+    place(link, 3, alice, {});
+    replace(link, 4, alice, { orderId: 1, priceTicks: 99 });
+    replace(link, 5, alice, { orderId: 9, priceTicks: 99 });
+    entry.cancel(link.number, 6, alice, 1, performance.now());
+    for (const request of [7, 8, 9]) place(link, request, alice, {});
+    await sequencer.settled();
+    const kinds = 'rejected rejected placed replaced rejected cancelled placed rejected rejected';
+    expect(link.told.map(({ kind }) => kind).join(' ')).toBe(kinds);
+    expect(tries).toEqual([1, 2, 4]);
+  });
+
   it('because the journal is full is refused, all of it; then the rebuilt books take orders, with their own accounts', async () => {
     const link = connected();
     const alice = new EntryAccount('alice', new Actor('user'));
