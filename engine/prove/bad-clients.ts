@@ -8,6 +8,8 @@ export interface BadClientsOptions {
   readonly httpPort: number;
   readonly grpcPort: number;
   readonly token: string;
+  /** Only these kinds; none is all. */
+  readonly kinds?: readonly string[];
 }
 
 const HOST = '127.0.0.1';
@@ -91,7 +93,7 @@ const KINDS: Readonly<Record<string, BadClient>> = {
 };
 
 function run(options: BadClientsOptions): void {
-  const kinds = Object.entries(KINDS);
+  const kinds = Object.entries(KINDS).filter(([name]) => options.kinds?.includes(name) ?? true);
   const endings = new Map<string, number>(kinds.map(([name]) => [name, 0]));
   for (let n = 0; n < options.count; n += 1) {
     const [name, client] = kinds[n % kinds.length] ?? [];
