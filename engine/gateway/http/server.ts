@@ -36,6 +36,8 @@ export interface HttpServerOptions {
 
 const CONNECTION_LIMIT = 10_000;
 const CLOSE_DELAY_MS = 200;
+/** Requests of one connection that wait for their answers to be sent; a client that sends more without reading is cut. Node reads 64 KiB at once: two thousand of them. */
+const MOST_PIPELINED = 32;
 
 /** A Fastify instance without routes. It does not listen yet. */
 export function createHttpServer(options: HttpServerOptions) {
@@ -77,6 +79,11 @@ export function createHttpServer(options: HttpServerOptions) {
     } catch (cause) {
       done(cause instanceof Error ? cause : new Error(String(cause)));
     }
+  });
+  app.addHook('onRequest', (request, reply, done) => {
+    // Those behind the one that was too many: nobody would hear their answers.
+    if (request.socket.destroyed) reply.hijack();
+    else done();
   });
   app.addHook('onSend', (request, reply, _payload, done) => {
     reply.header('x-content-type-options', 'nosniff');
@@ -182,28 +189,27 @@ function answer(request: FastifyRequest, reply: FastifyReply, problem: Problem, 
   );
 }
 
-/** The answers to the last two requests of a connection: only the last request can be one that has not come whole. */
-interface LastAnswers {
-  last: ServerResponse;
-  before: ServerResponse | undefined;
-}
-const lastAnswers = new WeakMap<Socket, LastAnswers>();
+/** The answers of a connection that are still to be sent, oldest first, and the last one. */
+const answersOf = new WeakMap<Socket, ServerResponse[]>();
 /** Connections that end with an answer under way. */
 const ending = new WeakSet<Socket>();
 
 function track(request: IncomingMessage, response: ServerResponse): void {
-  const known = lastAnswers.get(request.socket);
-  if (known === undefined) lastAnswers.set(request.socket, { last: response, before: undefined });
-  else {
-    known.before = known.last;
-    known.last = response;
+  const answers = answersOf.get(request.socket);
+  if (answers === undefined) {
+    answersOf.set(request.socket, [response]);
+    return;
   }
+  while (answers[0]?.closed === true) answers.shift();
+  answers.push(response);
+  if (answers.length > MOST_PIPELINED) request.socket.destroy();
 }
 
-/** The answer that is still to be sent to the last request that came whole. */
+/** The answer that is still to be sent to the last request that came whole: only the last request can be one that has not. */
 function dueOn(socket: Socket): ServerResponse | undefined {
-  const { last, before } = lastAnswers.get(socket) ?? {};
-  const whole = last?.req.complete === true ? last : before;
+  const answers = answersOf.get(socket) ?? [];
+  const last = answers.at(-1);
+  const whole = last?.req.complete === true ? last : answers.at(-2);
   return whole === undefined || whole.closed ? undefined : whole;
 }
 
