@@ -6,9 +6,11 @@ import { createHttpServer } from './server.ts';
 
 const GET = 'GET /x HTTP/1.1\r\nhost: x\r\n\r\n';
 
-async function serve(answer: Buffer | string, unreadMs?: number): Promise<AsyncDisposable & { socket: Socket; taken: () => number }> {
+async function serve(answer: Buffer | string, unreadMs?: number): Promise<AsyncDisposable & { socket: Socket; taken: () => number; seen: () => number }> {
   const app = createHttpServer({ bodyLimit: 1000, logLevel: 'fatal', ...(unreadMs !== undefined && { unreadMs }) });
   let taken = 0;
+  let seen = 0;
+  app.server.prependListener('request', () => (seen += 1));
   app.get('/x', (_request, reply) => {
     taken += 1;
     void reply.type('text/plain').serializer(String).send(answer);
@@ -19,6 +21,7 @@ async function serve(answer: Buffer | string, unreadMs?: number): Promise<AsyncD
   return {
     socket,
     taken: () => taken,
+    seen: () => seen,
     [Symbol.asyncDispose]: async () => {
       socket.destroy();
       await app.close();
@@ -27,13 +30,15 @@ async function serve(answer: Buffer | string, unreadMs?: number): Promise<AsyncD
 }
 
 it('a connection may have 32 requests whose answers wait: those are answered, what is behind them is not worked on', async () => {
-  await using server = await serve('here');
+  await using server = await serve('here', 300);
   const { socket } = server;
   let got = '';
   socket.setEncoding('latin1').on('data', (text: string) => (got += text));
   socket.write(GET.repeat(2000));
   await once(socket, 'close');
   expect(server.taken()).toBe(32);
+  // Those that were read with them are not kept either.
+  expect(server.seen()).toBe(33);
   expect(got.match(/HTTP\/1\.1 200 OK/g)).toHaveLength(32);
 });
 

@@ -38,8 +38,7 @@ function isTaken(request: IncomingMessage, response: ServerResponse, unreadMs: n
   while (answers[0]?.closed === true) answers.shift();
   const last = answers.at(-1);
   if (last !== undefined && isTooMuch(answers)) {
-    socket.pause();
-    endAfter(socket, last, unreadMs);
+    endUnread(socket, last, unreadMs);
     return false;
   }
   answers.push(response);
@@ -66,11 +65,32 @@ export function dueOn(socket: Socket): ServerResponse | undefined {
   return whole === undefined || whole.closed ? undefined : whole;
 }
 
-/** Ends a connection when `last` has been sent, and at the latest after some time. */
-export function endAfter(socket: Socket, last: ServerResponse, unreadMs: number = UNREAD_MS): void {
+/** Ends a connection when `last` has been sent. */
+export function endAfter(socket: Socket, last: ServerResponse): void {
   ending.add(socket);
   last.shouldKeepAlive = false;
   last.once('close', () => socket.destroySoon());
+}
+
+/**
+ * The same for one that nothing more is read of: closing it at once would throw away answers that are on their way, and let a client that never
+ * reads come again at once.
+ */
+function endUnread(socket: Socket, last: ServerResponse, unreadMs: number): void {
+  ending.add(socket);
+  stopParsing(socket);
+  // Not before Node is done with what was read: each request in it would have it read on.
+  process.nextTick(() => socket.pause());
+  last.once('close', () => socket.end());
   const timer = setTimeout(() => socket.destroy(), unreadMs).unref();
   socket.once('close', () => clearTimeout(timer));
+}
+
+/**
+ * Node would go through the rest of what it has read, some 30 us a request, and keep a request and an answer of each until the connection is closed. Its parser
+ * stops at a negative number from what it calls with each request; a socket's parser is no documented part of it, and without it things only cost more.
+ */
+function stopParsing(socket: Socket): void {
+  const parser: unknown = Reflect.get(socket, 'parser');
+  if (parser !== null && typeof parser === 'object' && 'onIncoming' in parser) parser.onIncoming = () => -1;
 }

@@ -186,11 +186,12 @@ function answer(request: FastifyRequest, reply: FastifyReply, problem: Problem, 
 
 /** What is no HTTP gets an answer too, then the connection ends. */
 function answerBrokenHttp(error: Error & { code?: string }, socket: Socket): void {
+  // One that ends is closed in its time: its client would only come again sooner.
+  if (error.code !== 'ECONNRESET' && isEnding(socket)) return;
   if (error.code === 'ECONNRESET' || socket.destroyed || !socket.writable) {
     socket.destroy();
     return;
   }
-  if (isEnding(socket)) return;
   const last = dueOn(socket);
   if (last !== undefined) {
     // Whole requests came before on this connection, and what they did is recorded: their answers are sent, and what follows them gets none.
