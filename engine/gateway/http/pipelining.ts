@@ -79,8 +79,9 @@ export function endAfter(socket: Socket, last: ServerResponse): void {
 function endUnread(socket: Socket, last: ServerResponse, unreadMs: number): void {
   ending.add(socket);
   stopParsing(socket);
-  // Not before Node is done with what was read: each request in it would have it read on.
-  process.nextTick(() => socket.pause());
+  // Node reads on when an answer has been sent.
+  socket.on('resume', () => socket.pause());
+  socket.pause();
   last.once('close', () => socket.end());
   const timer = setTimeout(() => socket.destroy(), unreadMs).unref();
   socket.once('close', () => clearTimeout(timer));
