@@ -31,7 +31,9 @@ const open = (port: number, ended: () => void): Socket => {
   return socket;
 };
 
+/** One that reads sees the end of its connection. */
 const byByte = (socket: Socket, text: string): void => {
+  socket.resume();
   let at = 0;
   const timer = setInterval(() => {
     if (at < text.length) socket.write(text.slice(at, (at += 1)));
@@ -52,7 +54,7 @@ const upgrade = (token: string): string =>
   `GET /v1/ws HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\nsec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\nsec-websocket-protocol: hft.binary.v1\r\nauthorization: Bearer ${token}\r\n\r\n`;
 
 const KINDS: Readonly<Record<string, BadClient>> = {
-  httpHalfOpen: ({ httpPort }, ended) => void open(httpPort, ended),
+  httpHalfOpen: ({ httpPort }, ended) => void open(httpPort, ended).resume(),
   httpByteHeaders: ({ httpPort }, ended) => byByte(open(httpPort, ended), `GET /v1/instruments HTTP/1.1\r\nx: ${'x'.repeat(10_000)}`),
   httpByteBody: ({ httpPort, token }, ended) => {
     const socket = open(httpPort, ended);
@@ -66,7 +68,7 @@ const KINDS: Readonly<Record<string, BadClient>> = {
     flood(socket, Buffer.from('GET /docs/json HTTP/1.1\r\nhost: x\r\n\r\n'.repeat(50)));
   },
   webSocketByteHandshake: ({ httpPort, token }, ended) => byByte(open(httpPort, ended), upgrade(token)),
-  webSocketSilent: ({ httpPort, token }, ended) => void open(httpPort, ended).write(upgrade(token)),
+  webSocketSilent: ({ httpPort, token }, ended) => void open(httpPort, ended).resume().write(upgrade(token)),
   webSocketNeverReads: ({ httpPort, token }, ended) => {
     const socket = open(httpPort, ended);
     socket.write(upgrade(token));
@@ -75,7 +77,7 @@ const KINDS: Readonly<Record<string, BadClient>> = {
       flood(socket, PINGS);
     });
   },
-  grpcHalfOpen: ({ grpcPort }, ended) => void open(grpcPort, ended),
+  grpcHalfOpen: ({ grpcPort }, ended) => void open(grpcPort, ended).resume(),
   grpcByBytes: ({ grpcPort }, ended) => byByte(open(grpcPort, ended), PREFACE),
   grpcHalfStreams: ({ grpcPort }, ended) => {
     const session = connectHttp2(`http://${HOST}:${grpcPort}`, { createConnection: () => open(grpcPort, ended) });
