@@ -57,7 +57,14 @@ export async function measureClients({
     const rssBefore = rss();
     let most = rssBefore;
     const watch = setInterval(() => (most = Math.max(most, rss())), 100);
-    const options: BadClientsOptions = { count, seconds, httpPort: Number(new URL(engine.baseUrl).port), grpcPort, token: engine.token, ...(kinds && { kinds }) };
+    const options: BadClientsOptions = {
+      count,
+      seconds,
+      httpPort: Number(new URL(engine.baseUrl).port),
+      grpcPort,
+      token: engine.token,
+      ...(kinds && { kinds }),
+    };
     const bad = execa('node', [BAD_CLIENTS, JSON.stringify(options)], { timeout: (seconds + 20) * 1000 });
     await delay(SETTLE_MS);
     const during = await windowsOf(calls, windows);
@@ -124,11 +131,18 @@ async function main(): Promise<void> {
     },
   });
   if (values.help === true) {
-    console.log('npm run prove -- clients [--clients 500] [--windows 20] [--kind NAME]…: windows of a second without bad clients, and as many with them');
+    console.log(
+      'npm run prove -- clients [--clients 500] [--windows 20] [--kind NAME]…: windows of a second without bad clients, and as many with them',
+    );
     return;
   }
   const windows = Number(values.windows);
-  const { p99Ms, rssMiB, ended } = await measureClients({ count: Number(values.clients), windows, seconds: windows + 3, kinds: values.kind });
+  const { p99Ms, rssMiB, ended } = await measureClients({
+    count: Number(values.clients),
+    windows,
+    seconds: windows + 3,
+    kinds: values.kind,
+  });
   let isGood = true;
   for (const [name, { before, during }] of Object.entries(p99Ms)) {
     const ratio = during / before;

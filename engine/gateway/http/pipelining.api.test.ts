@@ -6,7 +6,10 @@ import { createHttpServer } from './server.ts';
 
 const GET = 'GET /x HTTP/1.1\r\nhost: x\r\n\r\n';
 
-async function serve(answer: Buffer | string, unreadMs?: number): Promise<AsyncDisposable & { socket: Socket; taken: () => number; seen: () => number }> {
+async function serve(
+  answer: Buffer | string,
+  unreadMs?: number,
+): Promise<AsyncDisposable & { socket: Socket; taken: () => number; seen: () => number }> {
   const app = createHttpServer({ bodyLimit: 1000, logLevel: 'fatal', ...(unreadMs !== undefined && { unreadMs }) });
   let taken = 0;
   let seen = 0;
