@@ -8,6 +8,8 @@ export interface BadClientsOptions {
   readonly httpPort: number;
   readonly grpcPort: number;
   readonly token: string;
+  /** Only these kinds; none is all. */
+  readonly kinds?: readonly string[];
 }
 
 const HOST = '127.0.0.1';
@@ -29,7 +31,9 @@ const open = (port: number, ended: () => void): Socket => {
   return socket;
 };
 
+/** One that reads sees the end of its connection. */
 const byByte = (socket: Socket, text: string): void => {
+  socket.resume();
   let at = 0;
   const timer = setInterval(() => {
     if (at < text.length) socket.write(text.slice(at, (at += 1)));
@@ -50,7 +54,7 @@ const upgrade = (token: string): string =>
   `GET /v1/ws HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\nsec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\nsec-websocket-protocol: hft.binary.v1\r\nauthorization: Bearer ${token}\r\n\r\n`;
 
 const KINDS: Readonly<Record<string, BadClient>> = {
-  httpHalfOpen: ({ httpPort }, ended) => void open(httpPort, ended),
+  httpHalfOpen: ({ httpPort }, ended) => void open(httpPort, ended).resume(),
   httpByteHeaders: ({ httpPort }, ended) => byByte(open(httpPort, ended), `GET /v1/instruments HTTP/1.1\r\nx: ${'x'.repeat(10_000)}`),
   httpByteBody: ({ httpPort, token }, ended) => {
     const socket = open(httpPort, ended);
@@ -64,7 +68,7 @@ const KINDS: Readonly<Record<string, BadClient>> = {
     flood(socket, Buffer.from('GET /docs/json HTTP/1.1\r\nhost: x\r\n\r\n'.repeat(50)));
   },
   webSocketByteHandshake: ({ httpPort, token }, ended) => byByte(open(httpPort, ended), upgrade(token)),
-  webSocketSilent: ({ httpPort, token }, ended) => void open(httpPort, ended).write(upgrade(token)),
+  webSocketSilent: ({ httpPort, token }, ended) => void open(httpPort, ended).resume().write(upgrade(token)),
   webSocketNeverReads: ({ httpPort, token }, ended) => {
     const socket = open(httpPort, ended);
     socket.write(upgrade(token));
@@ -73,7 +77,7 @@ const KINDS: Readonly<Record<string, BadClient>> = {
       flood(socket, PINGS);
     });
   },
-  grpcHalfOpen: ({ grpcPort }, ended) => void open(grpcPort, ended),
+  grpcHalfOpen: ({ grpcPort }, ended) => void open(grpcPort, ended).resume(),
   grpcByBytes: ({ grpcPort }, ended) => byByte(open(grpcPort, ended), PREFACE),
   grpcHalfStreams: ({ grpcPort }, ended) => {
     const session = connectHttp2(`http://${HOST}:${grpcPort}`, { createConnection: () => open(grpcPort, ended) });
@@ -91,7 +95,7 @@ const KINDS: Readonly<Record<string, BadClient>> = {
 };
 
 function run(options: BadClientsOptions): void {
-  const kinds = Object.entries(KINDS);
+  const kinds = Object.entries(KINDS).filter(([name]) => options.kinds?.includes(name) ?? true);
   const endings = new Map<string, number>(kinds.map(([name]) => [name, 0]));
   for (let n = 0; n < options.count; n += 1) {
     const [name, client] = kinds[n % kinds.length] ?? [];

@@ -30,10 +30,13 @@ export async function measureClients({
   count,
   windows,
   seconds,
+  kinds,
 }: {
   count: number;
   windows: number;
   seconds: number;
+  /** Of bad clients; none is all. */
+  kinds?: readonly string[] | undefined;
 }): Promise<ClientsReport> {
   const directory = temporaryDirectory();
   const engine = await spawnEngine({ dataDirectory: directory, args: ['--durability', 'memory'] });
@@ -54,7 +57,14 @@ export async function measureClients({
     const rssBefore = rss();
     let most = rssBefore;
     const watch = setInterval(() => (most = Math.max(most, rss())), 100);
-    const options: BadClientsOptions = { count, seconds, httpPort: Number(new URL(engine.baseUrl).port), grpcPort, token: engine.token };
+    const options: BadClientsOptions = {
+      count,
+      seconds,
+      httpPort: Number(new URL(engine.baseUrl).port),
+      grpcPort,
+      token: engine.token,
+      ...(kinds && { kinds }),
+    };
     const bad = execa('node', [BAD_CLIENTS, JSON.stringify(options)], { timeout: (seconds + 20) * 1000 });
     await delay(SETTLE_MS);
     const during = await windowsOf(calls, windows);
@@ -113,14 +123,26 @@ async function grpcPortOf(output: () => string): Promise<number> {
 
 async function main(): Promise<void> {
   const { values } = parseArgs({
-    options: { clients: { type: 'string', default: '500' }, windows: { type: 'string', default: '20' }, help: { type: 'boolean' } },
+    options: {
+      clients: { type: 'string', default: '500' },
+      windows: { type: 'string', default: '20' },
+      kind: { type: 'string', multiple: true },
+      help: { type: 'boolean' },
+    },
   });
   if (values.help === true) {
-    console.log('npm run prove -- clients [--clients 500] [--windows 20]: windows of a second without bad clients, and as many with them');
+    console.log(
+      'npm run prove -- clients [--clients 500] [--windows 20] [--kind NAME]…: windows of a second without bad clients, and as many with them',
+    );
     return;
   }
   const windows = Number(values.windows);
-  const { p99Ms, rssMiB, ended } = await measureClients({ count: Number(values.clients), windows, seconds: windows + 3 });
+  const { p99Ms, rssMiB, ended } = await measureClients({
+    count: Number(values.clients),
+    windows,
+    seconds: windows + 3,
+    kinds: values.kind,
+  });
   let isGood = true;
   for (const [name, { before, during }] of Object.entries(p99Ms)) {
     const ratio = during / before;

@@ -18,6 +18,7 @@ import { registerMarketRoutes } from './market-routes.ts';
 import { OrderGate } from './order-gate.ts';
 import { registerOrderRoutes } from './order-routes.ts';
 import { registerQueryRoutes } from './query-routes.ts';
+import { serveDocument } from './docs-document.ts';
 import { API_HEADERS, CORS, DOCS_POLICY } from './headers.ts';
 import { createHttpServer, type HttpServer } from './server.ts';
 
@@ -97,8 +98,8 @@ export async function createApiServer(engine: Engine, metrics: Metrics, access: 
       return document.openapiObject;
     },
   });
+  serveDocument(app, { hasRoute: options.consoleAtDocs });
   if (options.consoleAtDocs) await app.register(swaggerUi, { routePrefix: '/docs', staticCSP: DOCS_POLICY });
-  else app.get('/docs/json', { schema: { hide: true } }, () => app.swagger());
   const gate = new OrderGate(engine, options.limiter);
   registerOrderRoutes(app, engine, gate);
   registerBatchRoutes(app, engine, gate);

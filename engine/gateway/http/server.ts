@@ -1,6 +1,5 @@
 /** The frame of both HTTP servers: every limit set, strict JSON, and one error format (RFC 9457 with a stable code). */
 import { isUtf8 } from 'node:buffer';
-import { type IncomingMessage, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import Fastify, { LogController, type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
@@ -10,6 +9,7 @@ import { Problem, PROBLEMS, type ProblemCode } from '../../service/problem.ts';
 import { ViewsError } from '../../views/types.ts';
 import { problemJson } from '../problem-json.ts';
 import { brokenHttpAnswer } from './broken-answer.ts';
+import { boundPipelining, dueOn, endAfter, isEnding } from './pipelining.ts';
 import { REQUEST_ID_HEADER, requestIdOf } from './request-id.ts';
 import { HTTP_OPTIONS, SecureServer, TIMEOUTS } from './secure-server.ts';
 import { zodSerializer } from './serialization.ts';
@@ -26,6 +26,8 @@ export interface HttpServerOptions {
   /** Largest body in bytes. */
   bodyLimit: number;
   logLevel: string;
+  /** Milliseconds after which a client is cut that asked for more than it reads; less in tests. */
+  unreadMs?: number;
   /** Whether connections should end with their next answer. */
   closing?: () => boolean;
   /** The server speaks TLS, with these. */
@@ -36,8 +38,6 @@ export interface HttpServerOptions {
 
 const CONNECTION_LIMIT = 10_000;
 const CLOSE_DELAY_MS = 200;
-/** Requests of one connection that wait for their answers to be sent; a client that sends more without reading is cut. Node reads 64 KiB at once: two thousand of them. */
-const MOST_PIPELINED = 32;
 
 /** A Fastify instance without routes. It does not listen yet. */
 export function createHttpServer(options: HttpServerOptions) {
@@ -69,7 +69,7 @@ export function createHttpServer(options: HttpServerOptions) {
   app.decorateRequest('parsedAtMs', 0);
   if (secure !== undefined) app.addHook('preClose', secure.cutSilent);
   app.server.maxConnections = CONNECTION_LIMIT;
-  app.server.prependListener('request', track);
+  boundPipelining(app.server, options.unreadMs);
   app.setValidatorCompiler(zodValidator);
   app.setSerializerCompiler(zodSerializer);
   app.removeAllContentTypeParsers();
@@ -79,11 +79,6 @@ export function createHttpServer(options: HttpServerOptions) {
     } catch (cause) {
       done(cause instanceof Error ? cause : new Error(String(cause)));
     }
-  });
-  app.addHook('onRequest', (request, reply, done) => {
-    // Those behind the one that was too many: nobody would hear their answers.
-    if (request.socket.destroyed) reply.hijack();
-    else done();
   });
   app.addHook('onSend', (request, reply, _payload, done) => {
     reply.header('x-content-type-options', 'nosniff');
@@ -189,43 +184,18 @@ function answer(request: FastifyRequest, reply: FastifyReply, problem: Problem, 
   );
 }
 
-/** The answers of a connection that are still to be sent, oldest first, and the last one. */
-const answersOf = new WeakMap<Socket, ServerResponse[]>();
-/** Connections that end with an answer under way. */
-const ending = new WeakSet<Socket>();
-
-function track(request: IncomingMessage, response: ServerResponse): void {
-  const answers = answersOf.get(request.socket);
-  if (answers === undefined) {
-    answersOf.set(request.socket, [response]);
-    return;
-  }
-  while (answers[0]?.closed === true) answers.shift();
-  answers.push(response);
-  if (answers.length > MOST_PIPELINED) request.socket.destroy();
-}
-
-/** The answer that is still to be sent to the last request that came whole: only the last request can be one that has not. */
-function dueOn(socket: Socket): ServerResponse | undefined {
-  const answers = answersOf.get(socket) ?? [];
-  const last = answers.at(-1);
-  const whole = last?.req.complete === true ? last : answers.at(-2);
-  return whole === undefined || whole.closed ? undefined : whole;
-}
-
 /** What is no HTTP gets an answer too, then the connection ends. */
 function answerBrokenHttp(error: Error & { code?: string }, socket: Socket): void {
+  // One that ends is closed in its time: its client would only come again sooner.
+  if (error.code !== 'ECONNRESET' && isEnding(socket)) return;
   if (error.code === 'ECONNRESET' || socket.destroyed || !socket.writable) {
     socket.destroy();
     return;
   }
-  if (ending.has(socket)) return;
   const last = dueOn(socket);
   if (last !== undefined) {
     // Whole requests came before on this connection, and what they did is recorded: their answers are sent, and what follows them gets none.
-    ending.add(socket);
-    last.shouldKeepAlive = false;
-    last.once('close', () => socket.destroySoon());
+    endAfter(socket, last);
     return;
   }
   const code: ProblemCode =

@@ -1,4 +1,5 @@
 /** How connections end. */
+import type { Socket } from 'node:net';
 import type { WebSocket } from 'ws';
 import type { Gatekeeper } from '../../access/gatekeeper.ts';
 import type { Principal } from '../../access/principal.ts';
@@ -12,6 +13,7 @@ export const CLOSE = {
   slow: 4000,
   silent: 4001,
   expired: 4002,
+  flood: 4003,
 } as const;
 
 /** What fits into an `error` frame (its text is 116 bytes); of the reason of a closing handshake 123 may be. */
@@ -25,9 +27,21 @@ export function asciiReason(why: string): string {
 }
 
 /** Begins the closing handshake, and ends the connection when the client does not. */
-export function closeSocket(ws: WebSocket, code: number, text: string): void {
+export function closeSocket(ws: WebSocket, code: number, text: string, closeMs = CLOSE_MS): void {
   ws.close(code, text);
-  setTimeout(() => ws.terminate(), CLOSE_MS).unref();
+  const timer = setTimeout(() => ws.terminate(), closeMs).unref();
+  ws.once('close', () => clearTimeout(timer));
+}
+
+/** One of which nothing more is read is cut then: late, so that a client that floods the engine again and again costs little. */
+const UNREAD_MS = 10_000;
+
+/** The same for a client that floods the engine, or does not read: what it sends would be gone through frame by frame, for nothing. */
+export function closeUnread(ws: WebSocket, socket: Socket, code: number, text: string): void {
+  closeSocket(ws, code, text, UNREAD_MS);
+  ws.pause();
+  // It reads again: it may answer the handshake.
+  if (code === CLOSE.slow) socket.once('drain', () => ws.resume());
 }
 
 /** Heartbeats that may fail to come. */

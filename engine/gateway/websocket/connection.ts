@@ -15,13 +15,15 @@ import { Actor } from '../../service/principal-numbers.ts';
 import { Problem } from '../../service/problem.ts';
 import { writeAnswer, writeReject } from './answers.ts';
 import type { Backlog, Sender } from './backlog.ts';
-import { asciiReason, CLOSE, closeSocket } from './closing.ts';
+import { asciiReason, CLOSE, closeSocket, closeUnread } from './closing.ts';
 import { Outgoing } from './outgoing.ts';
 
 /** Longest message that is taken. */
 export const MOST_MESSAGE_BYTES = 65_536;
 /** What may wait for a client that does not read, in bytes, when more is to be sent; then its connection is closed. */
 const MOST_BUFFERED_BYTES = 1024 * 1024;
+/** Pings that are answered between two heartbeats; then the connection is closed. */
+const MOST_PINGS = 200;
 const MOST_ACCOUNTS = 1024;
 const ALL = 65_535;
 const U32 = 2 ** 32;
@@ -68,6 +70,7 @@ export class Connection implements EntryLink, Sender {
   /** What the principal may do for the account of a handle. */
   readonly #mayWrite: boolean[] = [];
   readonly #mayCancel: boolean[] = [];
+  #pings = 0;
   #session = 0;
   /** What the backlog was told. */
   #toldBytes = 0;
@@ -81,6 +84,12 @@ export class Connection implements EntryLink, Sender {
     this.#entry = parts.entry;
     this.out = new Outgoing(parts.ws, parts.socket, parts.json);
     this.#link = parts.entry.connect(this);
+  }
+
+  /** A heartbeat is due: it counts anew. */
+  beat(): void {
+    this.silent += 1;
+    this.#pings = 0;
   }
 
   /** Answers that it waits for. */
@@ -121,8 +130,10 @@ export class Connection implements EntryLink, Sender {
     this.#parts.backlog.tell(this, bytes);
   }
 
-  /** Answers a ping. The library would do so however much waits already. */
+  /** Answers a ping. The library would do so however many come, and however much waits already. */
   pong(data: Buffer): void {
+    this.#pings += 1;
+    if (this.#pings > MOST_PINGS) return this.close(CLOSE.flood, `${MOST_PINGS} pings between two heartbeats are answered, and no more`);
     this.flush();
     if (!this.#closing) this.#parts.ws.pong(data);
   }
@@ -159,14 +170,15 @@ export class Connection implements EntryLink, Sender {
   /** Says why, and ends the connection; answers that wait are not sent any more. */
   close(code: number, why: string): void {
     if (this.#closing) return;
-    const { ws } = this.#parts;
+    const { ws, socket } = this.#parts;
     const text = asciiReason(why);
     this.#closing = true;
     if (code !== CLOSE.slow) {
       this.out.add(encodeMessage([{ frame: 'error', number: 0, code, text }]));
       this.out.flush();
     }
-    closeSocket(ws, code, text);
+    if (code === CLOSE.slow || code === CLOSE.flood) closeUnread(ws, socket, code, text);
+    else closeSocket(ws, code, text);
   }
 
   /** The connection is gone. */

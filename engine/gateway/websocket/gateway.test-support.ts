@@ -1,5 +1,6 @@
 /** A gateway on a port of its own in front of an engine of the test's process, and a client that remembers what it was sent. */
 import { once } from 'node:events';
+import type { Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { WebSocket } from 'ws';
 import type { Gatekeeper } from '../../access/gatekeeper.ts';
@@ -85,12 +86,15 @@ export class Client {
   readonly frames: AnyFrame[] = [];
   readonly messages: Buffer[] = [];
   readonly closed: Promise<number>;
+  /** Below `ws`, once it is open. */
+  socket: Socket | undefined;
   #read = 0;
 
   constructor(ws: WebSocket) {
     this.ws = ws;
     this.closed = new Promise((resolve) => ws.once('close', resolve));
     ws.on('error', () => undefined);
+    ws.once('upgrade', ({ socket }) => (this.socket = socket));
     ws.on('message', (data, isBinary) => {
       const bytes = data as Buffer;
       this.messages.push(bytes);

@@ -205,7 +205,7 @@ class Gateway {
   #beat(): void {
     const nowMs = Date.now();
     for (const connection of this.#connections) {
-      connection.silent += 1;
+      connection.beat();
       if (closeWhenDue(connection, this.#parts.gatekeeper, nowMs)) continue;
       connection.send([{ frame: 'heartbeat', number: 0, timeMicros: nowMs * 1000 }]);
     }
