@@ -253,13 +253,20 @@ export class MarketDataClient {
     if (stream !== undefined) this.#ask(stream);
   }
 
-  /** Where each stream is. */
+  /** Where each stream is. A fill does not say whose it is: with several streams of orders those wait for the order itself. */
   #remember(frame: AnyFrame): void {
+    if (frame.frame === 'fill' && this.#streamsOfOrders() > 1) return;
     for (const { options, heard } of this.#streams.values()) {
       const isOfSymbol = options.symbol === undefined || !('instrument' in frame) || this.symbols[frame.instrument] === options.symbol;
       const isOfAccount = options.account === undefined || !('account' in frame) || this.#handles.get(options.account) === frame.account;
       if (isOfSymbol && isOfAccount) heard.hear(frame);
     }
+  }
+
+  #streamsOfOrders(): number {
+    let streams = 0;
+    for (const { options } of this.#streams.values()) if (isOfAccounts(options.channel)) streams += 1;
+    return streams;
   }
 
   #instrumentOf(symbol: string | undefined): number {
