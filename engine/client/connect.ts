@@ -92,7 +92,7 @@ function subscriber(options: ConnectOptions, at: URL, transport: Transport): Eng
     if (url.protocol === 'grpc:' || url.protocol === 'grpcs:')
       return await subscribeGrpc({ address: url.host, token, timeoutMs, ...tls }, units, request);
     if (url.pathname === '/') url.pathname = '/v1/market-data';
-    return await subscribeWebSocket({ url: url.href, token, ...tls }, units, request);
+    return await subscribeWebSocket({ url: url.href, token, timeoutMs, ...tls }, units, request);
   };
 }
 
