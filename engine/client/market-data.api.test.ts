@@ -86,7 +86,7 @@ function begun({ number, instrument, depth, account, channel }: Asked, sequence:
 
 async function trades(url: string): Promise<Subscription> {
   const units = [new Units({ symbol: 'BTC-USD', tickSize: '0.01', lotSize: '1' })];
-  const subscription = await subscribeWebSocket({ url, token: 'token' }, units, { channel: 'trades', symbol: 'BTC-USD' });
+  const subscription = await subscribeWebSocket({ url, token: 'token', timeoutMs: 5000 }, units, { channel: 'trades', symbol: 'BTC-USD' });
   ends.push(() => subscription.close());
   return subscription;
 }
