@@ -41,7 +41,7 @@ const tlsFilesSchema = z
       .optional()
       .describe('Whether clients show a certificate: request verifies one that is shown. Default: require with a clientCaFile, else none.'),
   })
-  .describe('TLS on every port that takes orders. Files only, read again when they change; absent: no TLS.');
+  .describe('TLS on every port of orders and market data. Files only, read again when they change; absent: no TLS.');
 export type TlsFilesConfig = z.output<typeof tlsFilesSchema>;
 
 /** Where a pod has its certificate, and the authorities of its clients. */

@@ -23,7 +23,10 @@ export interface ConnectOptions {
   readonly marketDataUrl?: string;
   /** With `https`, `wss` and `grpcs`: whom to trust, and what to show. Default: the authorities that Node trusts. */
   readonly tls?: ClientTls;
-  /** Bound on each call from its turn on, with all its tries, and on connecting. Default 10,000. */
+  /**
+   * How long a call is tried, from its turn on, and connecting: no further try is begun after it. One under way may take longer, each of its requests
+   * up to half of it (over WebSocket: all of it). Default 10,000.
+   */
   readonly timeoutMs?: number;
   /** Calls under way at most; further ones wait for their turn. Default 16 over HTTP, where each has a connection, else 1000. */
   readonly maxInFlight?: number;
@@ -46,7 +49,7 @@ const ORDERS_PORT = 8080;
 const MARKET_DATA_PORT = 8081;
 const MARKET_DATA_GRPC_PORT = 50_052;
 
-/** Resolves when the engine has let the client in. Throws EngineError: also when it did not within `timeoutMs`. */
+/** Resolves when the engine has let the client in. Throws EngineError: also when no try within `timeoutMs` came to that. */
 export async function connect(options: ConnectOptions): Promise<EngineClient> {
   const { url, token, timeoutMs = TIMEOUT_MS } = options;
   const at = new URL(url);
@@ -92,7 +95,7 @@ function subscriber(options: ConnectOptions, at: URL, transport: Transport): Eng
     if (url.protocol === 'grpc:' || url.protocol === 'grpcs:')
       return await subscribeGrpc({ address: url.host, token, timeoutMs, ...tls }, units, request);
     if (url.pathname === '/') url.pathname = '/v1/market-data';
-    return await subscribeWebSocket({ url: url.href, token, ...tls }, units, request);
+    return await subscribeWebSocket({ url: url.href, token, timeoutMs, ...tls }, units, request);
   };
 }
 

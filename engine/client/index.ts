@@ -1,5 +1,6 @@
 /** What `hftengine/client` exports: docs/client.md. */
 export { connect, type ConnectOptions } from './connect.ts';
+export type { ClientTls } from './tls.ts';
 export { EngineClient, type BatchOutcome, type Transport } from './engine-client.ts';
 export type { MarketEvent } from './market-events.ts';
 export { Subscription, type SubscribeOptions } from './subscription.ts';

@@ -1,6 +1,6 @@
 /** Market data over gRPC. */
 import { setTimeout as delay } from 'node:timers/promises';
-import type { ClientReadableStream, ServiceError } from '@grpc/grpc-js';
+import { status, type ClientReadableStream, type ServiceError, type StatusObject } from '@grpc/grpc-js';
 import { EngineError } from './engine-error.ts';
 import { METHODS, type SubscribeRequest } from './grpc-contract.ts';
 import { Heard } from './heard.ts';
@@ -111,12 +111,17 @@ async function oneStream(
   const cancel = (): void => call.cancel();
   signal.addEventListener('abort', cancel);
   return await new Promise<EngineError>((resolve) => {
-    call.on('data', hear);
-    call.on('error', (error: ServiceError) => {
+    const over = (why: EngineError): void => {
       signal.removeEventListener('abort', cancel);
       release();
-      resolve(errorOf(error));
+      resolve(why);
+    };
+    call.on('data', hear);
+    call.on('error', (error: ServiceError) => over(errorOf(error)));
+    // An end that is no error: the engine, or what is before it, stops. It is gone on with like a lost connection.
+    call.on('status', ({ code }: StatusObject) => {
+      if (code === status.OK)
+        over(new EngineError({ code: 'HFT_CLIENT_UNREACHABLE', status: 0, message: 'the engine ended the stream', inDoubt: false }));
     });
-    call.on('end', () => undefined);
   });
 }

@@ -11,16 +11,13 @@ export interface WebSocketMarketOptions {
   readonly url: string;
   readonly token: string | (() => string);
   readonly tls?: ClientTls;
+  /** Until the stream has begun. */
+  readonly timeoutMs: number;
 }
-
-/** The engine ends a connection so when its token has ended. */
-const TOKEN_ENDED = 4002;
-/** And so when another try would end the same way. */
-const FINAL: ReadonlySet<number> = new Set([1002, 1003, 1008, TOKEN_ENDED]);
 
 /** Resolves when the stream has begun; rejects when the engine refuses it. */
 export async function subscribeWebSocket(
-  { url, token, ...tls }: WebSocketMarketOptions,
+  options: WebSocketMarketOptions,
   units: readonly Units[],
   request: SubscribeOptions,
 ): Promise<Subscription> {
@@ -37,23 +34,12 @@ export async function subscribeWebSocket(
     if (frame.frame === 'account') accounts.set(frame.account, frame.name);
     whole(frame);
   };
-  const onLost = (code: number, reason: string): void => {
-    if (FINAL.has(code))
-      subscription.fail(
-        new EngineError({ code: code === TOKEN_ENDED ? 'HFT_UNAUTHORIZED' : 'HFT_CLIENT_BAD_ANSWER', status: 0, message: reason }),
-      );
-  };
+  const onEnded = (cause: EngineError): void => subscription.fail(cause);
   const onRefused = (refusal: StreamRefused): void => subscription.fail(errorOfReject(refusal.reject, refusal));
+  const deadlineMs = performance.now() + options.timeoutMs;
   try {
-    client = await MarketDataClient.connect({
-      url,
-      token: typeof token === 'string' ? token : token(),
-      onFrame,
-      onLost,
-      onRefused,
-      ...tls,
-    });
-    await client.subscribe(request);
+    client = await MarketDataClient.connect({ ...options, onFrame, onEnded, onRefused });
+    await client.subscribe(request, Math.max(1, deadlineMs - performance.now()));
   } catch (cause) {
     client?.close();
     throw errorOf(cause);
@@ -78,10 +64,9 @@ function wholeBooks(give: (frames: readonly AnyFrame[]) => void): (frame: AnyFra
 }
 
 function errorOf(cause: unknown): EngineError {
+  if (cause instanceof EngineError) return cause;
   if (cause instanceof StreamRefused) return errorOfReject(cause.reject, cause);
   const message = cause instanceof Error ? cause.message : String(cause);
   if (cause instanceof RangeError) return new EngineError({ code: 'HFT_UNKNOWN_SYMBOL', status: 422, message, field: 'symbol', cause });
-  const status = /\b(401|403)\b/.exec(message)?.[1];
-  if (status === undefined) return new EngineError({ code: 'HFT_CLIENT_UNREACHABLE', status: 0, message, cause, inDoubt: false });
-  return new EngineError({ code: status === '401' ? 'HFT_UNAUTHORIZED' : 'HFT_FORBIDDEN', status: Number(status), message, cause });
+  return new EngineError({ code: 'HFT_CLIENT_UNREACHABLE', status: 0, message, cause, inDoubt: false });
 }

@@ -5,12 +5,14 @@ import { afterEach, expect, it } from 'vitest';
 import { PROTECTION_DEFAULTS } from '../../crds/protection.ts';
 import type { Principal } from '../access/principal.ts';
 import { METHODS } from '../client/grpc-contract.ts';
-import { encodeMessage, type FrameOf } from '../client/websocket-codec.ts';
+import { subscribeGrpc } from '../client/subscribe-grpc.ts';
+import { Units } from '../client/units.ts';
+import { encodeMessage, type AnyFrame, type FrameOf } from '../client/websocket-codec.ts';
 import { CLOSE } from '../gateway/websocket/closing.ts';
 import { AccountHandles } from './account-handles.ts';
 import { Entrance } from './entrance.ts';
 import { MarketGrpcGateway, type GrpcGatewayParts } from './grpc-gateway.ts';
-import type { Subscriber } from './subscriber.ts';
+import type { StreamRequest, Subscriber } from './subscriber.ts';
 import { updateOf } from './update.ts';
 
 const ends: (() => void | Promise<void>)[] = [];
@@ -22,9 +24,13 @@ afterEach(async () => {
 async function gateway(parts: Partial<GrpcGatewayParts> = {}) {
   const principal: Principal = { subject: 'reader', roles: ['viewer'], accounts: 'all', expiresAtMs: Infinity, keyId: 'key' };
   const subscribed: Subscriber[] = [];
+  const asked: number[] = [];
   const left = new Set<Subscriber>();
   const hub = {
-    subscribe: (subscriber: Subscriber) => void subscribed.push(subscriber),
+    subscribe: (subscriber: Subscriber, { fromSequence }: StreamRequest) => {
+      subscribed.push(subscriber);
+      asked.push(fromSequence);
+    },
     leave: (subscriber: Subscriber) => void left.add(subscriber),
   };
   const served = { hub, instruments: [{ symbol: 'BTC-USD', tickSize: '0.01', lotSize: '0.0001' }] };
@@ -44,7 +50,7 @@ async function gateway(parts: Partial<GrpcGatewayParts> = {}) {
   });
   const port = await grpc.listen('127.0.0.1', 0);
   ends.push(() => grpc.close());
-  return { port, subscribed, left };
+  return { port, subscribed, asked, left };
 }
 
 /** A client of HTTP/2 that reads nothing of its stream. */
@@ -122,3 +128,35 @@ it('what waits for all of them is bounded: the slowest is cut', { timeout: 10_00
   expect(left.has(slow)).toBe(false);
   await expect.poll(() => clients.filter(({ session }) => session.destroyed).length).toBe(1);
 });
+
+it('a client goes on from what it has heard, and reads snapshots of any size', { timeout: 20_000 }, async () => {
+  const { port, subscribed, asked } = await gateway();
+  const next = async (count: number, sequence: number): Promise<Subscriber> => {
+    await expect.poll(() => subscribed.length, { timeout: 5000 }).toBe(count);
+    const subscriber = subscribed[count - 1] as Subscriber;
+    const begun = { frame: 'subscribed', number: 1, sequence, instrument: 0, depth: 0, account: 0, channel: 'trades' } as const;
+    tell(subscriber, [begun]);
+    return subscriber;
+  };
+  const units = [new Units({ symbol: 'BTC-USD', tickSize: '0.01', lotSize: '0.0001' })];
+  const options = { address: `127.0.0.1:${port}`, token: 'token', timeoutMs: 5000 };
+  const opening = subscribeGrpc(options, units, { channel: 'trades' });
+  const first = await next(1, 10);
+  const subscription = await opening;
+  ends.push(() => subscription.close());
+  tell(first, [{ ...TRADE, sequence: 12 }]);
+  expect(await subscription.next()).toMatchObject({ value: { type: 'trade', sequence: 12 } });
+  first.close(CLOSE.restart, 'market data is interrupted');
+  // It is cut before it has heard what it missed.
+  (await next(2, 20)).close(CLOSE.restart, 'market data is interrupted');
+  const third = await next(3, 30);
+  expect(asked).toEqual([0, 12, 12]);
+  const large = 2 ** 52;
+  const trade = { ...TRADE, sequence: 31, timeMicros: large, makerOrderId: large, takerOrderId: large, quantityLots: large };
+  tell(third, [{ ...TRADE, sequence: 12 }, ...Array.from({ length: 90_000 }, (_, index) => ({ ...trade, index }))]);
+  expect(await subscription.next()).toMatchObject({ value: { type: 'trade', sequence: 31 } });
+});
+
+function tell(subscriber: Subscriber, frames: readonly AnyFrame[]): void {
+  subscriber.send(updateOf(encodeMessage(frames)));
+}
