@@ -18,7 +18,10 @@ let good: string;
 beforeAll(async () => {
   mkdirSync(dataDirectory, { recursive: true });
   writeFileSync(join(dataDirectory, 'keys.json'), JSON.stringify({ keys: Object.values(keys) }), { mode: 0o600 });
-  engine = await startLocalEngine({ config: { journal: { durability: 'memory' }, protection: { failedTokensBurst: 100_000 } }, dataDirectory });
+  engine = await startLocalEngine({
+    config: { journal: { durability: 'memory' }, protection: { failedTokensBurst: 100_000 } },
+    dataDirectory,
+  });
   good = await signToken(keys.es, { engine: 'local', subject: 's', roles: ['viewer'], accounts: 'all', lifetimeMs: 600_000 });
 });
 afterAll(async () => {
