@@ -73,4 +73,6 @@ it('keeps nothing that was made of an update', () => {
   const [other] = history.after(0) ?? [];
   expect(one?.message).toBe(update.message);
   expect([one === update, one === other]).toEqual([false, false]);
+  // Nor what lies beside it.
+  expect(update.message.buffer.byteLength).toBe(update.message.length);
 });

@@ -52,7 +52,10 @@ export class UpdateWriter extends FrameBuffer {
   /** What was gathered, as memory of its own. */
   finish(sequence: number, number: number): Update {
     const frames = this.end - HEAD_BYTES;
-    const message = Buffer.from(this.message());
+    const gathered = this.message();
+    // Not of Node's pool: what a history keeps would hold all of a slab, with messages that nobody needs any more.
+    const message = Buffer.allocUnsafeSlow(gathered.length);
+    gathered.copy(message);
     this.clear();
     return new Update(sequence, number, message, message.subarray(message.length - frames));
   }
