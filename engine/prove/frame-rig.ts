@@ -175,6 +175,9 @@ class Rig {
       send: (text: string) => take(JSON.parse(text) as AnyFrame[]),
       close: () => (client.open = false),
       terminate: () => undefined,
+      pause: () => undefined,
+      // The handshake ends at once.
+      once: (_event: string, done: () => void) => done(),
     };
     const socket = { writableLength: 0, write: (bytes: Uint8Array) => (take(decodeMessage(withoutHead(bytes))), true) };
     const connection = new Connection({

@@ -20,7 +20,9 @@ const sent = FRAME_NAMES.filter((name) => FRAMES[name].from !== 'server').map((n
 const [first, ...others] = sent;
 if (first === undefined) throw new RangeError('the table has no frame that clients send');
 const frameSchema = z.discriminatedUnion('frame', [first, ...others]);
-const messageSchema = z.union([frameSchema.transform((frame) => [frame]), z.array(frameSchema).max(MOST_FRAMES)]);
+const framesSchema = z.array(frameSchema).max(MOST_FRAMES);
+/** What fits into an `error` frame. */
+const MOST_TEXT = 100;
 
 /** What is left out of a field with a natural nothing is 0. */
 function fieldSchema({ type, values }: Field): z.ZodType {
@@ -46,7 +48,15 @@ export function bytesOfJson(text: string): Uint8Array {
   } catch {
     throw new FrameFault('the message is not JSON');
   }
-  const { data, error } = messageSchema.safeParse(value);
-  if (data === undefined) throw new FrameFault(z.prettifyError(error).slice(0, 100));
+  const { data, error } = framesSchema.safeParse(Array.isArray(value) ? value : [value]);
+  if (data === undefined) throw new FrameFault(faultOf(error));
   return encodeMessage(data as unknown as AnyFrame[]);
+}
+
+/** The first thing that is wrong, and where: `frame 0, side: …`. */
+function faultOf({ issues: [issue] }: z.ZodError): string {
+  if (issue === undefined) return 'the message is no frame';
+  const [frame, ...path] = issue.path;
+  const where = frame === undefined ? '' : `frame ${String(frame)}${path.map((step) => `, ${String(step)}`).join('')}: `;
+  return `${where}${issue.message}`.slice(0, MOST_TEXT);
 }
