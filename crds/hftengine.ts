@@ -206,7 +206,9 @@ export const tlsSchema = z
       .optional()
       .describe('Secret whose ca.crt holds the authorities of the client certificates; absent: that of secretName.'),
   })
-  .describe('TLS on the order API (8080), gRPC (50051) and market data (8081, 50052). Absent: none. The operations port (9090) never has it.');
+  .describe(
+    'TLS on the order API (8080), gRPC (50051) and market data (8081, 50052). Absent: none. The operations port (9090) never has it.',
+  );
 
 export const sloSchema = z
   .object({

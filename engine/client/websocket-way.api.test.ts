@@ -18,8 +18,20 @@ const order: IdentifiedOrder = {
   clientOrderId: '00000000000000a1',
 };
 const held = {
-  ...{ id: '7', sequence: 7, symbol: 'BTC-USD', account: 'alice', side: 'buy', type: 'limit', timeInForce: 'GTC', price: '1' },
-  ...{ quantity: '5', filledQuantity: '0', remainingQuantity: '5', status: 'open', createdAt: '', updatedAt: '' },
+  id: '7',
+  sequence: 7,
+  symbol: 'BTC-USD',
+  account: 'alice',
+  side: 'buy',
+  type: 'limit',
+  timeInForce: 'GTC',
+  price: '1',
+  quantity: '5',
+  filledQuantity: '0',
+  remainingQuantity: '5',
+  status: 'open',
+  createdAt: '',
+  updatedAt: '',
 } as OrderView;
 
 const over: (() => Promise<void>)[] = [];
