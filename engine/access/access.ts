@@ -76,11 +76,7 @@ export class Access {
 
   /** The principal of a bearer token that came from `address`. Throws Problem: 401, or 429 when too many of that address were not accepted. */
   async authenticate(token: string | undefined, address: string | undefined): Promise<Principal> {
-    // Refusing a request without a token costs nothing.
-    if (token === undefined) return await this.gatekeeper.authenticate(token);
-    const known = this.gatekeeper.known(token);
-    if (known !== undefined) return known;
-    return await this.failedTokens.guard(address, () => this.gatekeeper.authenticate(token));
+    return await this.failedTokens.authenticate(this.gatekeeper, token, address);
   }
 
   /** Takes one request of a user: the milliseconds to wait when it has sent too many, else 0. */

@@ -36,10 +36,7 @@ export class Entrance {
 
   /** The principal of a bearer token that came from `address`. Throws Problem: 401, or 429 when too many of that address were not accepted. */
   async authenticate(token: string | undefined, address: string | undefined): Promise<Principal> {
-    const known = token === undefined ? undefined : this.#gatekeeper.known(token);
-    if (known !== undefined) return known;
-    const authenticate = async (): Promise<Principal> => await this.#gatekeeper.authenticate(token);
-    return token === undefined ? await authenticate() : await this.#failedTokens.guard(address, authenticate);
+    return await this.#failedTokens.authenticate(this.#gatekeeper, token, address);
   }
 }
 

@@ -1,6 +1,6 @@
 /** gRPC of market data, on a port of its own in the thread of market data: who comes in, what they ask for. */
-import type { AddressInfo, Server as Listener, Socket } from 'node:net';
-import { Server, ServerCredentials } from '@grpc/grpc-js';
+import type { AddressInfo } from 'node:net';
+import { Server } from '@grpc/grpc-js';
 import { ReflectionService } from '@grpc/reflection';
 import type { Gatekeeper } from '../access/gatekeeper.ts';
 import type { Principal } from '../access/principal.ts';
@@ -10,7 +10,7 @@ import { ACCOUNT_TEXT } from '../client/schemas.ts';
 import { CHANNELS } from '../client/websocket-frames.ts';
 import { hostOf, tokenOf } from '../gateway/grpc/calls.ts';
 import { EngineHealth } from '../gateway/grpc/health.ts';
-import { listenerOf } from '../gateway/grpc/listener.ts';
+import { listenerOf, type GrpcListener } from '../gateway/grpc/listener.ts';
 import { problemOfCause, statusOf } from '../gateway/grpc/status.ts';
 import { Backlog } from '../gateway/websocket/backlog.ts';
 import { CLOSE } from '../gateway/websocket/closing.ts';
@@ -46,13 +46,10 @@ export interface GrpcGatewayParts {
 export class MarketGrpcGateway {
   readonly #parts: GrpcGatewayParts;
   readonly #subscribers = new Set<GrpcSubscriber>();
-  readonly #sockets = new Set<Socket>();
   readonly #backlog: Backlog;
   readonly #health: EngineHealth;
   readonly #timer: NodeJS.Timeout;
-  readonly #injector: ReturnType<Server['createConnectionInjector']>;
-  readonly #listener: Listener;
-  readonly #cutSilent: () => void;
+  readonly #listening: GrpcListener;
 
   constructor(parts: GrpcGatewayParts) {
     this.#parts = parts;
@@ -78,26 +75,19 @@ export class MarketGrpcGateway {
     this.#health = new EngineHealth(engine, [NAME]);
     this.#health.addToServer(server);
     new ReflectionService(PACKAGE, { services: [NAME] }).addToServer(server);
-    this.#injector = server.createConnectionInjector(ServerCredentials.createInsecure());
-    const { listener, cutSilent } = listenerOf(parts.certificates, (socket) => {
-      // One that is one too many has been ended meanwhile.
-      if (!socket.destroyed) this.#injector.injectConnection(socket);
+    this.#listening = listenerOf(server, {
+      certificates: parts.certificates,
+      mostConnections: MOST_CONNECTIONS,
+      watch: (listener) => parts.entrance.watch(listener),
     });
-    this.#listener = listener;
-    this.#cutSilent = cutSilent;
-    parts.entrance.watch(listener);
-    this.#listener.prependListener('connection', (socket: Socket) => {
-      this.#sockets.add(socket);
-      socket.once('close', () => this.#sockets.delete(socket));
-    });
-    this.#listener.maxConnections = MOST_CONNECTIONS;
   }
 
   /** Gives the port. Rejects when it cannot be had. */
   async listen(host: string, port: number): Promise<number> {
+    const { listener } = this.#listening;
     return await new Promise((resolve, reject) => {
-      this.#listener.once('error', reject);
-      this.#listener.listen({ host, port, backlog: 1024 }, () => resolve((this.#listener.address() as AddressInfo).port));
+      listener.once('error', reject);
+      listener.listen({ host, port, backlog: 1024 }, () => resolve((listener.address() as AddressInfo).port));
     });
   }
 
@@ -105,15 +95,7 @@ export class MarketGrpcGateway {
     clearInterval(this.#timer);
     this.#health.stop();
     for (const subscriber of this.#subscribers) subscriber.close(CLOSE.restart, 'the engine stops: subscribe again');
-    if (!this.#listener.listening) return;
-    const closed = new Promise<void>((resolve) => void this.#listener.close(() => resolve()));
-    this.#injector.destroy();
-    this.#cutSilent();
-    const cut = setTimeout(() => {
-      for (const socket of this.#sockets) socket.destroy();
-    }, DRAIN_MS);
-    await closed;
-    clearTimeout(cut);
+    await this.#listening.close(DRAIN_MS);
   }
 
   async #open(call: SubscribeCall): Promise<void> {
@@ -172,7 +154,7 @@ export class MarketGrpcGateway {
 
   /** One stream alone cannot be reset: the library ends it behind all that waits. */
   #cut(peer: string): void {
-    for (const socket of this.#sockets) if (`${socket.remoteAddress}:${socket.remotePort}` === peer) socket.destroy();
+    for (const socket of this.#listening.sockets) if (`${socket.remoteAddress}:${socket.remotePort}` === peer) socket.destroy();
   }
 
   #checkTokens(): void {

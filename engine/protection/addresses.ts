@@ -51,6 +51,12 @@ export class ConnectionBound {
 
 const MOST_ADDRESSES = 10_000;
 
+/** Who reads tokens; `known` gives at once what it has read before. */
+interface TokenReader<Principal> {
+  known(token: string): Principal | undefined;
+  authenticate(token: string | undefined): Promise<Principal>;
+}
+
 /** Tokens that were not accepted, by address: a token bucket each. */
 export class FailedTokens {
   readonly #limiter: RateLimiter;
@@ -75,11 +81,22 @@ export class FailedTokens {
     });
   }
 
-  /** What `authenticate` gives or throws, unless too many tokens of the address were not accepted (429); one more is counted when it says 401. */
-  async guard<Principal>(address: string | undefined, authenticate: () => Promise<Principal>): Promise<Principal> {
+  /**
+   * The principal of a bearer token that came from `address`, as `gatekeeper` says. Throws Problem: 401, which is counted, or 429 when too many of that
+   * address were not accepted.
+   */
+  async authenticate<Principal>(
+    gatekeeper: TokenReader<Principal>,
+    token: string | undefined,
+    address: string | undefined,
+  ): Promise<Principal> {
+    // Refusing a request without a token costs nothing.
+    if (token === undefined) return await gatekeeper.authenticate(token);
+    const known = gatekeeper.known(token);
+    if (known !== undefined) return known;
     this.require(address);
     try {
-      return await authenticate();
+      return await gatekeeper.authenticate(token);
     } catch (cause) {
       if (cause instanceof Problem && cause.status === 401) this.failed(address);
       throw cause;

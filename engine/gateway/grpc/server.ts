@@ -1,6 +1,6 @@
 /** The gRPC server: its limits, its services, and its end. */
-import type { AddressInfo, Socket } from 'node:net';
-import { Server, ServerCredentials, type ServerOptions } from '@grpc/grpc-js';
+import type { AddressInfo } from 'node:net';
+import { Server, type ServerOptions } from '@grpc/grpc-js';
 import { ReflectionService } from '@grpc/reflection';
 import type { Certificates } from '../../access/tls.ts';
 import { MARKET_SERVICE, METHODS, ORDER_SERVICE, PACKAGE } from '../../client/grpc-contract.ts';
@@ -58,21 +58,11 @@ export function createGrpcServer(parts: GrpcParts): GrpcServer {
   const health = new EngineHealth(engine, SERVICES);
   health.addToServer(server);
   new ReflectionService(PACKAGE, { services: SERVICES }).addToServer(server);
-  // Connections are taken here rather than by the gRPC server, which would bound neither their number nor their end, and would need to be made
-  // anew for another certificate.
-  const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
-  const sockets = new Set<Socket>();
-  const take = (socket: Socket): void => {
-    // One that is one too many, or whose certificate was not good enough, has been ended meanwhile.
-    if (!socket.destroyed) injector.injectConnection(socket);
-  };
-  const { listener, cutSilent } = listenerOf(parts.certificates, take);
-  new ConnectionBound(() => engine.admission.settings.connectionsPerAddress).watch(listener);
-  listener.prependListener('connection', (socket: Socket) => {
-    sockets.add(socket);
-    socket.once('close', () => sockets.delete(socket));
+  const { listener, close } = listenerOf(server, {
+    certificates: parts.certificates,
+    mostConnections: MOST_CONNECTIONS,
+    watch: (sockets) => new ConnectionBound(() => engine.admission.settings.connectionsPerAddress).watch(sockets),
   });
-  listener.maxConnections = MOST_CONNECTIONS;
 
   return {
     listen: async (host, port) =>
@@ -86,17 +76,7 @@ export function createGrpcServer(parts: GrpcParts): GrpcServer {
     close: async (timeoutMs) => {
       health.stop();
       entry.drain();
-      const closed = new Promise<void>((resolve) => {
-        if (listener.listening) listener.close(() => resolve());
-        else resolve();
-      });
-      injector.destroy();
-      cutSilent();
-      const cut = setTimeout(() => {
-        for (const socket of sockets) socket.destroy();
-      }, timeoutMs);
-      await closed;
-      clearTimeout(cut);
+      await close(timeoutMs);
     },
   };
 }
